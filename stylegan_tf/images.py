@@ -1,0 +1,108 @@
+"""Images at the edges of the package: uint8 <-> [-1, 1], grids, PNG files, animations."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+
+def to_float(images: tf.Tensor) -> tf.Tensor:
+    """uint8 [..., C] to float32 in [-1, 1]: 0 becomes -1 and 255 becomes 1."""
+    return tf.cast(images, tf.float32) * (2.0 / 255.0) - 1.0
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """Float [..., C] in [-1, 1], values outside clipped, to the nearest uint8."""
+    return tf.cast(tf.clip_by_value(tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5), 0.0, 255.0), tf.uint8)
+
+
+def image_grid(images: np.ndarray, columns: int | None = None, gap: int = 0) -> np.ndarray:
+    """Puts images beside and below each other.
+
+    Args:
+      images: uint8 [N, H, W, C].
+      columns: images in a row; None makes the grid about square.
+      gap: white pixels between images.
+
+    Returns:
+      uint8 [rows * H + gaps, columns * W + gaps, C]; missing images at the end are white.
+    """
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, channels), 255, np.uint8)
+    for index, image in enumerate(images):
+        y, x = (index // columns) * (height + gap), (index % columns) * (width + gap)
+        canvas[y : y + height, x : x + width] = image
+    return canvas
+
+
+def enlarge(images: np.ndarray, factor: int) -> np.ndarray:
+    """Repeats every pixel `factor` times along height and width. [N, H, W, C] uint8."""
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def as_picture(image: np.ndarray) -> Image.Image:
+    """A Pillow image of uint8 [H, W, C] with C of 1, 3 or 4."""
+    return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+
+
+def save_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Writes uint8 [H, W, C] as a PNG, whole or not at all."""
+    with written_whole(path) as beside:
+        as_picture(image).save(beside, format="PNG")
+
+
+def save_animation(
+    path: str | os.PathLike[str], frames: Sequence[np.ndarray], frame_ms: int | list[int] = 100
+) -> None:
+    """Writes frames as a GIF or WebP, by the ending of the path, that loops for ever.
+
+    Args:
+      path: ends in .gif or .webp.
+      frames: uint8 [H, W, C], all of one size.
+      frame_ms: milliseconds of each frame.
+
+    Raises:
+      ValueError: for another ending or no frames.
+    """
+    kind = Path(path).suffix.lower().lstrip(".")
+    if kind not in ("gif", "webp") or not len(frames):
+        raise ValueError(f"an animation needs frames and a .gif or .webp path. Received: {len(frames)} frames, {path}.")
+    pictures = [as_picture(frame) for frame in frames]
+    with written_whole(path) as beside:
+        pictures[0].save(
+            beside, format=kind.upper(), save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0
+        )
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a path beside `path` to write to, which takes its place when the block ends without an error."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a text file, whole or not at all."""
+    with written_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def numpy_uint8(images: Any) -> np.ndarray:
+    """`to_uint8` as a NumPy array."""
+    return to_uint8(images).numpy()

@@ -1,0 +1,75 @@
+"""Convolution with an equalized learning rate, that may change the resolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from stylegan_tf.layers.equalized import Equalized
+from stylegan_tf.ops.convolution import convolve, convolve_down, convolve_up
+from stylegan_tf.ops.resample import blur
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class EqualizedConv2D(Equalized):
+    """Convolution of NHWC images; see `Equalized` for the remaining arguments and the reference.
+
+    Args:
+      filters: number of output channels.
+      kernel_size: odd size of the square kernel; 3 where it resamples.
+      resample: "up" doubles the resolution before the convolution, "down" halves it after, None keeps it.
+      fused: resample and convolve in one strided convolution (a different function of the weights for "up", see
+        `ops.convolution.convolve_up`).
+      blur: smooth with [1, 2, 1]: after an "up" convolution and before the bias, or before a "down" convolution.
+
+    Input shape: [N, H, W, C]. Output shape: [N, H', W', filters], H' being 2H, H/2 or H.
+
+    Raises:
+      ValueError: for an unknown `resample`, or a blur without resampling.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        *,
+        resample: str | None = None,
+        fused: bool = False,
+        blur: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if resample not in ("up", "down", None):
+            raise ValueError(f"resample must be 'up', 'down' or None. Received: resample={resample!r}.")
+        if blur and resample is None:
+            raise ValueError("blur goes with resample='up' or 'down'. Received: blur=True, resample=None.")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.resample = resample
+        self.fused = fused
+        self.blur = blur
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.add_equalized_weights((self.kernel_size, self.kernel_size, int(input_shape[-1] or 0), self.filters))
+
+    def call(self, x: Any) -> Any:
+        if self.resample == "up":
+            x = convolve_up(x, self.scaled_kernel, fused=self.fused)
+            x = blur(x) if self.blur else x
+        elif self.resample == "down":
+            x = blur(x) if self.blur else x
+            x = convolve_down(x, self.scaled_kernel, fused=self.fused)
+        else:
+            x = convolve(x, self.scaled_kernel)
+        return self.add_bias_and_activate(x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "resample": self.resample,
+            "fused": self.fused,
+            "blur": self.blur,
+        }

@@ -1,0 +1,25 @@
+"""Image to features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class FromRGB(EqualizedConv2D):
+    """1x1 convolution from image channels with a leaky ReLU.
+
+    Args:
+      filters: number of feature maps.
+
+    Input shape: [N, H, W, channels]. Output shape: [N, H, W, filters].
+
+    Reference: Karras et al. 2018 (progressive growing), section 2.
+    """
+
+    def __init__(self, filters: int, **kwargs: Any) -> None:
+        super().__init__(filters, **{"kernel_size": 1, "activation": "leaky_relu", **kwargs})

@@ -1,0 +1,59 @@
+"""Noise added to features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class NoiseInjection(keras.layers.Layer):
+    """Adds one noise image to all channels, times a learned strength for each channel that starts at zero.
+
+    Args:
+      seed: of the generator behind `noise="random"`.
+
+    Call arguments:
+      x: features [N, H, W, C].
+      noise: "fixed" adds the layer's own image, drawn once and saved with it; "random" draws one for each
+        image; "none" adds nothing; a tensor [N, H, W, 1] of unit variance is used as it is. A training step
+        hands in tensors, so that it can be repeated and every replica has its own.
+
+    Output shape: [N, H, W, C].
+
+    Raises:
+      ValueError: for an unknown word.
+
+    Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b.
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        _, height, width, channels = input_shape
+        self.strength = self.add_weight(shape=(channels,), initializer="zeros", name="strength")
+        self.fixed_noise = self.add_weight(
+            shape=(1, height, width, 1), initializer=keras.initializers.RandomNormal(stddev=1.0),
+            trainable=False, name="fixed_noise",
+        )
+
+    def call(self, x: Any, noise: Any = "fixed") -> Any:
+        if isinstance(noise, str):
+            if noise == "none":
+                return x
+            if noise == "fixed":
+                noise = self.fixed_noise
+            elif noise == "random":
+                shape = (*ops.shape(x)[:3], 1)
+                noise = keras.random.normal(shape, dtype=x.dtype, seed=self.seed_generator)
+            else:
+                raise ValueError(f"noise must be 'fixed', 'random', 'none' or a tensor. Received: noise={noise!r}.")
+        return x + ops.cast(noise, x.dtype) * self.strength
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "seed": self.seed}

@@ -1,0 +1,32 @@
+"""Pixelwise feature vector normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from stylegan_tf.ops.normalization import pixel_norm
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class PixelNorm(keras.layers.Layer):
+    """Scales every feature vector to unit mean square.
+
+    Args:
+      epsilon: added to the mean square.
+
+    Input shape: [..., C]. Output shape: the same.
+
+    Reference: Karras et al. 2018 (progressive growing), section 4.2; on latents, Karras et al. 2019, appendix C.
+    """
+
+    def __init__(self, epsilon: float = 1e-8, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def call(self, x: Any) -> Any:
+        return pixel_norm(x, self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "epsilon": self.epsilon}

@@ -1,0 +1,1 @@
+"""What the networks minimise: adversarial losses and the critic's regularisers."""

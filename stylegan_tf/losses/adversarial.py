@@ -1,0 +1,31 @@
+"""Adversarial losses, for each image. Scores are [N, 1] or [N]; the results have their shape."""
+
+from __future__ import annotations
+
+from keras import KerasTensor as Tensor
+from keras import ops
+
+
+def wasserstein_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """Score of the fake less score of the real. Arjovsky et al. 2017 (Wasserstein GAN), algorithm 1."""
+    return fake_scores - real_scores
+
+
+def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
+    """The negative score. Arjovsky et al. 2017 (Wasserstein GAN), algorithm 1."""
+    return -fake_scores
+
+
+def drift_penalty(real_scores: Tensor) -> Tensor:
+    """Squared score of the real, which keeps scores near zero. Karras et al. 2018, appendix A.1."""
+    return ops.square(real_scores)
+
+
+def logistic_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """-log(1 - sigmoid(fake)) - log(sigmoid(real)). Goodfellow et al. 2014, equation 1."""
+    return ops.softplus(fake_scores) + ops.softplus(-real_scores)
+
+
+def logistic_generator_loss(fake_scores: Tensor) -> Tensor:
+    """-log(sigmoid(fake)), the non-saturating form. Goodfellow et al. 2014, section 3."""
+    return ops.softplus(-fake_scores)

@@ -1,0 +1,159 @@
+"""The critic: a growing convolutional network that scores images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
+from stylegan_tf.layers.equalized_dense import EqualizedDense
+from stylegan_tf.layers.from_rgb import FromRGB
+from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
+from stylegan_tf.networks.sizes import feature_maps_at, level_size
+from stylegan_tf.ops.resample import downsample_average
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class Critic(keras.Model):
+    """Images, at any of the resolutions, to scores; the other papers call it the discriminator.
+
+    All blocks exist from the start; `level` and `fade_in` decide which of them run. `blur=False` is the
+    discriminator of progressive growing.
+
+    Args:
+      base_size, num_levels, channels, feature_maps_base, feature_maps_max: as in `SynthesisNetwork`.
+      num_classes: size of the one-hot labels; the score is the output that belongs to the image's class.
+      minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
+      blur: smooth before downsampling.
+      fused_from: smallest input side from which convolution and downsampling are one strided convolution; None
+        for never.
+
+    Call arguments:
+      images: [N, H, W, channels] in about [-1, 1], of the level's size.
+      labels: one-hot [N, num_classes], needed when there are classes.
+      level: Python int; None for the largest.
+      fade_in: scalar in [0, 1], the share of this level's features, the rest coming from the image at half the
+        resolution. None when fully grown.
+      num_batches: batches that lie behind each other in `images` and are scored apart: the minibatch statistic of
+        one does not see the others.
+
+    Output shape: [N, 1] float32.
+
+    Raises:
+      ValueError: when labels are missing.
+
+    Reference: Karras et al. 2018 (progressive growing), table 2 and figure 2; Karras et al. 2019, section 2;
+    the score by class, Mescheder et al. 2018, appendix.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_size: tuple[int, int] = (4, 4),
+        num_levels: int = 9,
+        channels: int = 3,
+        num_classes: int = 0,
+        feature_maps_base: int = 8192,
+        feature_maps_max: int = 512,
+        minibatch_stddev_group: int = 4,
+        minibatch_stddev_features: int = 1,
+        blur: bool = True,
+        fused_from: int | None = 128,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.base_size = (int(base_size[0]), int(base_size[1]))
+        self.num_levels = num_levels
+        self.channels = channels
+        self.num_classes = num_classes
+        self.options = {
+            "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
+            "minibatch_stddev_group": minibatch_stddev_group,
+            "minibatch_stddev_features": minibatch_stddev_features, "blur": blur, "fused_from": fused_from,
+        }
+        dtype = self.dtype_policy
+        self.from_rgb = [
+            FromRGB(self.feature_maps(level), dtype=dtype, name=f"from_rgb_{level}") for level in range(num_levels)
+        ]
+        self.blocks: list[list[EqualizedConv2D]] = [[]]
+        for level in range(1, num_levels):
+            fused = fused_from is not None and min(level_size(self.base_size, level)) >= fused_from
+            self.blocks.append([
+                EqualizedConv2D(
+                    self.feature_maps(level), activation="leaky_relu", dtype=dtype, name=f"conv_{level}"
+                ),
+                EqualizedConv2D(
+                    self.feature_maps(level - 1), resample="down", fused=fused, blur=blur, activation="leaky_relu",
+                    dtype=dtype, name=f"conv_down_{level}",
+                ),
+            ])
+        self.minibatch_stddev = None
+        if minibatch_stddev_group > 1:
+            self.minibatch_stddev = MinibatchStdDev(
+                minibatch_stddev_group, minibatch_stddev_features, dtype=dtype, name="minibatch_stddev"
+            )
+        self.conv = EqualizedConv2D(self.feature_maps(0), activation="leaky_relu", dtype=dtype, name="conv_0")
+        self.dense = EqualizedDense(
+            self.feature_maps(-1), activation="leaky_relu", dtype="float32", name="dense"
+        )
+        self.score = EqualizedDense(max(num_classes, 1), gain=1.0, dtype="float32", name="score")
+
+    def feature_maps(self, level: int) -> int:
+        """Number of feature maps at a level; -1 is the first dense layer."""
+        return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
+
+    def build(self, input_shape: Any = None) -> None:
+        for level, layer in enumerate(self.from_rgb):
+            layer.build((None, *level_size(self.base_size, level), self.channels))
+            for conv in self.blocks[level]:
+                conv.build((None, *level_size(self.base_size, level), self.feature_maps(level)))
+        maps = self.feature_maps(0)
+        extra = self.options["minibatch_stddev_features"] if self.minibatch_stddev is not None else 0
+        self.conv.build((None, *self.base_size, maps + extra))
+        self.dense.build((None, maps * self.base_size[0] * self.base_size[1]))
+        self.score.build((None, self.feature_maps(-1)))
+        self.built = True
+
+    def call(
+        self,
+        images: Any,
+        labels: Any = None,
+        level: int | None = None,
+        fade_in: Any = None,
+        num_batches: int = 1,
+    ) -> Any:
+        if self.num_classes and labels is None:
+            raise ValueError(
+                f"labels must be given to a critic with {self.num_classes} classes, one-hot "
+                f"[N, {self.num_classes}]. Received: labels=None."
+            )
+        level = self.num_levels - 1 if level is None else level
+        x = self.from_rgb[level](images)
+        for index in range(level, 0, -1):
+            for conv in self.blocks[index]:
+                x = conv(x)
+            if index == level and fade_in is not None:
+                smooth = self.from_rgb[level - 1](downsample_average(images))
+                x = smooth + (x - smooth) * ops.cast(fade_in, x.dtype)
+        if self.minibatch_stddev is not None:
+            x = self.minibatch_stddev(x, num_batches=num_batches)
+        x = self.conv(x)
+        x = self.dense(ops.reshape(x, (-1, self.dense.kernel.shape[0])))
+        scores = self.score(x)
+        if self.num_classes:
+            scores = ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
+        return scores
+
+    def active_weights(self, level: int) -> list[Any]:
+        """Trainable weights that take part at a level, those that its fade-in needs included."""
+        layers = [*self.from_rgb[max(level - 1, 0) : level + 1], self.conv, self.dense, self.score]
+        layers += [conv for block in self.blocks[: level + 1] for conv in block]
+        return [weight for layer in layers for weight in layer.trainable_weights]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(), "base_size": self.base_size, "num_levels": self.num_levels,
+            "channels": self.channels, "num_classes": self.num_classes, **self.options,
+        }

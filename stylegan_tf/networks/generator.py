@@ -1,0 +1,107 @@
+"""The generator: mapping, running mean of w, truncation, synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from stylegan_tf.networks.mapping import MappingNetwork
+from stylegan_tf.networks.styles import truncate
+from stylegan_tf.networks.synthesis import SynthesisNetwork
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class Generator(keras.Model):
+    """Latents to images.
+
+    Args:
+      z_size: size of the latents.
+      mapping: a `MappingNetwork`.
+      synthesis: a `SynthesisNetwork`.
+
+    Call arguments:
+      z: [N, z_size], N(0, 1).
+      labels: one-hot [N, num_classes], needed when there are classes.
+      truncation_psi: scalar or [N]; None leaves w as it is.
+      truncation_cutoff: layers, from the first, that are truncated; None for all.
+      level, fade_in, noise: see `SynthesisNetwork`.
+
+    Output shape: [N, H, W, channels] float32, about [-1, 1].
+
+    Reference: Karras et al. 2019 (StyleGAN), section 2.
+    """
+
+    def __init__(
+        self, z_size: int, mapping: MappingNetwork, synthesis: SynthesisNetwork, **kwargs: Any
+    ) -> None:
+        # Latents, psi and the fade-in keep their float32; each part casts what it computes in half precision.
+        super().__init__(autocast=False, **kwargs)
+        self.z_size = z_size
+        self.mapping = mapping
+        self.synthesis = synthesis
+
+    def build(self, input_shape: Any = None) -> None:
+        # The parts of a loaded generator are built already.
+        if not self.mapping.built:
+            self.mapping.build((None, self.z_size))
+        w_size = self.mapping.output_size
+        if not self.synthesis.built:
+            self.synthesis.build((None, self.synthesis.num_ws, w_size))
+        # Replicas update it from their own latents: the mean keeps their copies equal.
+        self.w_average = self.add_weight(
+            shape=(w_size,), initializer="zeros", trainable=False, dtype="float32", name="w_average",
+            aggregation="mean",
+        )
+        self.built = True
+
+    def map(self, z: Any, labels: Any = None) -> Any:
+        """z [N, z_size] to ws [N, num_ws, w_size], not truncated."""
+        w = self.mapping(z, labels=labels)
+        return ops.repeat(w[:, None, :], self.synthesis.num_ws, axis=1)
+
+    def call(
+        self,
+        z: Any,
+        labels: Any = None,
+        truncation_psi: Any = None,
+        truncation_cutoff: int | None = None,
+        level: int | None = None,
+        fade_in: Any = None,
+        noise: str | Sequence[Any] = "fixed",
+    ) -> Any:
+        ws = self.map(z, labels)
+        if truncation_psi is not None:
+            ws = truncate(ws, self.w_average, truncation_psi, truncation_cutoff)
+        return self.synthesis(ws, level=level, fade_in=fade_in, noise=noise)
+
+    def active_weights(self, level: int) -> list[Any]:
+        """Trainable weights that take part at a level, those that its fade-in needs included."""
+        return [*self.mapping.trainable_weights, *self.synthesis.active_weights(level)]
+
+    def update_w_average(self, w: Any, decay: float) -> None:
+        """Moves the running mean of w towards the mean of a batch.
+
+        Args:
+          w: [N, w_size].
+          decay: share of the old mean that stays, 0.995 as published.
+        """
+        mean = ops.mean(ops.cast(w, "float32"), axis=0)
+        self.w_average.assign(mean + (self.w_average - mean) * decay)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "z_size": self.z_size,
+            "mapping": keras.saving.serialize_keras_object(self.mapping),
+            "synthesis": keras.saving.serialize_keras_object(self.synthesis),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Generator:
+        config = dict(config)
+        for part in ("mapping", "synthesis"):
+            config[part] = keras.saving.deserialize_keras_object(config[part], custom_objects=custom_objects)
+        return cls(**config)

@@ -1,0 +1,113 @@
+"""The mapping network, from latents z to intermediate latents w."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from stylegan_tf.layers.equalized_dense import EqualizedDense
+from stylegan_tf.ops.normalization import pixel_norm
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class MappingNetwork(keras.layers.Layer):
+    """Normalises latents (and labels beside them) and sends them through dense layers, all in float32.
+
+    Args:
+      w_size: size of w.
+      num_layers: number of dense layers; 0 makes w the normalised latent (progressive growing's generator).
+      hidden_size: width of the layers but the last; None means `w_size`.
+      learning_rate_multiplier: of the dense layers, 0.01 as published.
+      num_classes: size of the one-hot labels; 0 for none.
+      embed_labels: multiply labels by a learned matrix before they are put beside z, instead of as they are.
+      normalize: normalise the input vector to unit mean square.
+
+    Call arguments:
+      z: [N, z_size], N(0, 1).
+      labels: [N, num_classes] one-hot; needed when num_classes > 0.
+
+    Output shape: [N, w_size] (with no layers: the size of the input, labels included). A built network has it as
+    `output_size`.
+
+    Raises:
+      ValueError: when labels are missing.
+
+    Reference: Karras et al. 2019 (StyleGAN), section 2 and appendix C.
+    """
+
+    def __init__(
+        self,
+        w_size: int = 512,
+        *,
+        num_layers: int = 8,
+        hidden_size: int | None = None,
+        learning_rate_multiplier: float = 0.01,
+        num_classes: int = 0,
+        embed_labels: bool = True,
+        normalize: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.w_size = w_size
+        self.num_layers = num_layers
+        self.hidden_size = hidden_size
+        self.learning_rate_multiplier = learning_rate_multiplier
+        self.num_classes = num_classes
+        self.embed_labels = embed_labels
+        self.normalize = normalize
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        size = int(input_shape[-1] or 0)
+        if self.num_classes:
+            if self.embed_labels:
+                self.label_embedding = self.add_weight(
+                    shape=(self.num_classes, size), name="label_embedding",
+                    initializer=keras.initializers.RandomNormal(stddev=1.0),
+                )
+                size *= 2
+            else:
+                size += self.num_classes
+        self.dense = []
+        for index in range(self.num_layers):
+            last = index == self.num_layers - 1
+            units = self.w_size if last else (self.hidden_size or self.w_size)
+            layer = EqualizedDense(
+                units, learning_rate_multiplier=self.learning_rate_multiplier, activation="leaky_relu",
+                dtype="float32", name=f"dense_{index}",
+            )
+            layer.build((None, size))
+            self.dense.append(layer)
+            size = units
+        self.output_size = size
+
+    def call(self, z: Any, labels: Any = None) -> Any:
+        x = z
+        if self.num_classes:
+            if labels is None:
+                raise ValueError(
+                    f"labels must be given to a network with {self.num_classes} classes, one-hot "
+                    f"[N, {self.num_classes}]. Received: labels=None."
+                )
+            labels = ops.cast(labels, x.dtype)
+            if self.embed_labels:
+                labels = ops.matmul(labels, self.label_embedding)
+            x = ops.concatenate([x, labels], axis=1)
+        if self.normalize:
+            x = pixel_norm(x)
+        for layer in self.dense:
+            x = layer(x)
+        return x
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "w_size": self.w_size,
+            "num_layers": self.num_layers,
+            "hidden_size": self.hidden_size,
+            "learning_rate_multiplier": self.learning_rate_multiplier,
+            "num_classes": self.num_classes,
+            "embed_labels": self.embed_labels,
+            "normalize": self.normalize,
+        }

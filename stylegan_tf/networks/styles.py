@@ -1,0 +1,44 @@
+"""What is done to intermediate latents between mapping and synthesis: truncation and style mixing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+
+def truncate(ws: Any, w_average: Any, psi: Any, cutoff: int | None = None) -> Any:
+    """Moves ws towards their average.
+
+    Karras et al. 2019 (StyleGAN), appendix B.
+
+    Args:
+      ws: [N, layers, w_size].
+      w_average: [w_size].
+      psi: scalar or [N]; 1 leaves ws as they are, 0 gives the average.
+      cutoff: number of layers, from the first, that are truncated; None truncates all.
+
+    Returns:
+      [N, layers, w_size].
+    """
+    psi = ops.reshape(ops.cast(psi, ws.dtype), (-1, 1, 1))
+    if cutoff is not None:
+        truncated = ops.arange(ws.shape[1])[None, :, None] < cutoff
+        psi = ops.where(truncated, psi, ops.ones_like(psi))
+    return w_average + (ws - w_average) * psi
+
+
+def mix_styles(ws: Any, other_ws: Any, crossover: Any) -> Any:
+    """Takes the layers before the crossover from `ws` and the others from `other_ws`.
+
+    Karras et al. 2019 (StyleGAN), section 3.1.
+
+    Args:
+      ws, other_ws: [N, layers, w_size].
+      crossover: int scalar or [N]; `layers` or more takes everything from `ws`.
+
+    Returns:
+      [N, layers, w_size].
+    """
+    layers = ops.arange(ws.shape[1])[None, :, None]
+    return ops.where(layers < ops.reshape(crossover, (-1, 1, 1)), ws, other_ws)

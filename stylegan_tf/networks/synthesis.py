@@ -1,0 +1,145 @@
+"""StyleGAN's growing synthesis network, and progressive growing's as its traditional end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from stylegan_tf.layers.latent_input import LatentInput
+from stylegan_tf.layers.learned_constant import LearnedConstant
+from stylegan_tf.layers.styled_layer import StyledLayer
+from stylegan_tf.layers.to_rgb import ToRGB
+from stylegan_tf.networks.sizes import feature_maps_at, level_size
+from stylegan_tf.ops.resample import upsample_nearest
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class SynthesisNetwork(keras.layers.Layer):
+    """Intermediate latents to images, at any of its resolutions.
+
+    All blocks exist from the start; `level` and `fade_in` decide which of them run. The defaults are the published
+    StyleGAN; `constant_input=False, style=False, noise=False, blur=False, normalization="pixel"` is the
+    generator of progressive growing.
+
+    Args:
+      base_size: height and width at level 0.
+      num_levels: number of resolutions; the largest is base_size * 2^(num_levels - 1).
+      channels: image channels.
+      feature_maps_base, feature_maps_max: see `networks.sizes.feature_maps_at`.
+      constant_input: start from a learned constant, else from a dense layer on the first w.
+      style, noise, normalization, blur: see `StyledLayer`.
+      fused_from: smallest output side from which upsampling and convolution are one strided convolution; None
+        for never.
+
+    Call arguments:
+      ws: [N, num_ws, w_size], one w for each layer, two layers a level; more than the level needs are ignored.
+      level: Python int, the resolution to generate; None for the largest.
+      fade_in: scalar in [0, 1], the share of this level's image, the rest being the enlarged image of the level
+        below. None when fully grown.
+      noise: "fixed", "random", "none", or a sequence of two tensors [N, H, W, 1] a level.
+
+    Output shape: [N, H, W, channels] float32, about [-1, 1].
+
+    Reference: Karras et al. 2019 (StyleGAN), figure 1b; Karras et al. 2018 (progressive growing), figures 1 and 2.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_size: tuple[int, int] = (4, 4),
+        num_levels: int = 9,
+        channels: int = 3,
+        feature_maps_base: int = 8192,
+        feature_maps_max: int = 512,
+        constant_input: bool = True,
+        style: bool = True,
+        noise: bool = True,
+        normalization: str = "instance",
+        blur: bool = True,
+        fused_from: int | None = 128,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.base_size = (int(base_size[0]), int(base_size[1]))
+        self.num_levels = num_levels
+        self.channels = channels
+        self.options = {
+            "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
+            "constant_input": constant_input, "style": style, "noise": noise, "normalization": normalization,
+            "blur": blur, "fused_from": fused_from,
+        }
+        dtype = self.dtype_policy
+        layer_options = {"noise": noise, "normalization": normalization, "style": style, "dtype": dtype}
+        first_maps = self.feature_maps(0)
+        input_class = LearnedConstant if constant_input else LatentInput
+        self.input_layer = input_class(*self.base_size, first_maps, dtype=dtype, name="input")
+        self.styled_layers = [
+            StyledLayer(None, name="layer_0", **layer_options),
+            StyledLayer(first_maps, name="layer_1", **layer_options),
+        ]
+        for level in range(1, num_levels):
+            fused = fused_from is not None and min(self.size(level)) >= fused_from
+            self.styled_layers.append(StyledLayer(
+                self.feature_maps(level), resample="up", fused=fused, blur=blur, name=f"layer_{2 * level}",
+                **layer_options,
+            ))
+            self.styled_layers.append(
+                StyledLayer(self.feature_maps(level), name=f"layer_{2 * level + 1}", **layer_options)
+            )
+        # Images stay float32 whatever the policy: eight bits of mantissa would show as banding.
+        self.to_rgb = [ToRGB(channels, dtype="float32", name=f"to_rgb_{level}") for level in range(num_levels)]
+
+    @property
+    def num_ws(self) -> int:
+        """Number of layers, each of which takes a w of its own."""
+        return 2 * self.num_levels
+
+    def size(self, level: int) -> tuple[int, int]:
+        """Image height and width at a level."""
+        return level_size(self.base_size, level)
+
+    def feature_maps(self, level: int) -> int:
+        """Number of feature maps at a level."""
+        return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        w_shape = (None, input_shape[-1])
+        self.input_layer.build(w_shape)
+        for index, layer in enumerate(self.styled_layers):
+            level = index // 2
+            source = max(level - 1, 0) if index % 2 == 0 else level
+            layer.build((None, *self.size(source), self.feature_maps(source)), w_shape)
+        for level, layer in enumerate(self.to_rgb):
+            layer.build((None, *self.size(level), self.feature_maps(level)))
+
+    def call(
+        self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
+    ) -> Any:
+        level = self.num_levels - 1 if level is None else level
+        x = self.input_layer(ws[:, 0])
+        below = None
+        for index in range(2 * (level + 1)):
+            if index == 2 * level:
+                below = x
+            layer_noise = noise if isinstance(noise, str) else noise[index]
+            x = self.styled_layers[index](x, ws[:, index], noise=layer_noise)
+        images = self.to_rgb[level](x)
+        if fade_in is not None and level > 0:
+            smooth = upsample_nearest(self.to_rgb[level - 1](below))
+            images = smooth + (images - smooth) * ops.cast(fade_in, images.dtype)
+        return images
+
+    def active_weights(self, level: int) -> list[Any]:
+        """Trainable weights that take part at a level, those that its fade-in needs included."""
+        layers = [self.input_layer, *self.styled_layers[: 2 * (level + 1)]]
+        layers += self.to_rgb[max(level - 1, 0) : level + 1]
+        return [weight for layer in layers for weight in layer.trainable_weights]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(), "base_size": self.base_size, "num_levels": self.num_levels,
+            "channels": self.channels, **self.options,
+        }

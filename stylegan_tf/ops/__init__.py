@@ -1,0 +1,1 @@
+"""Pure tensor functions, written with `keras.ops`: resampling, convolution, normalisation."""

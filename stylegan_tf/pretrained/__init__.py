@@ -1,0 +1,1 @@
+"""Weights of the published networks in networks of ours."""

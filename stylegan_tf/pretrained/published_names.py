@@ -1,0 +1,166 @@
+"""From the variable names of the published StyleGAN and progressive-growing networks to ours.
+
+The published arrays are channels first; ours are channels last. Every array must find its variable and every
+variable its array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from stylegan_tf.networks.critic import Critic
+from stylegan_tf.networks.generator import Generator
+
+Array = np.ndarray
+Entry = tuple[Any, Callable[[Array], Array]]  # our variable, and how the published array becomes it
+
+
+def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) -> None:
+    """Fills a built generator with published weights.
+
+    Args:
+      generator: a built `Generator` of the same configuration.
+      arrays: by published name, such as "G_synthesis/8x8/Conv0_up/weight"; of StyleGAN's G or Gs (mapping and
+        synthesis under their prefixes) or of progressive growing's G. A "lod" is ignored: it is training state.
+
+    Raises:
+      ValueError: naming every array that found no variable, every variable that found no array, and every shape
+        that differs. The generator is then unchanged.
+    """
+    if generator.mapping.num_layers:
+        _fill(generator, _style_entries(generator), arrays)
+    else:
+        # Progressive growing publishes no mean of w; for normalised latents it is zero, which ours starts with.
+        _fill(generator, _progressive_entries(generator), arrays, unpublished=[generator.w_average])
+
+
+def load_published_critic(critic: Critic, arrays: Mapping[str, Array]) -> None:
+    """Fills a built critic with published weights; see `load_published_generator`."""
+    _fill(critic, _critic_entries(critic), arrays)
+
+
+def _same(array: Array) -> Array:
+    return array
+
+
+def _channels_last(array: Array) -> Array:
+    return np.transpose(array, (0, 2, 3, 1))
+
+
+def _resolution_name(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
+    return {f"{prefix}/weight": (layer.kernel, _same), f"{prefix}/bias": (layer.bias, _same)}
+
+
+def _style_entries(generator: Generator) -> dict[str, Entry]:
+    mapping, synthesis = generator.mapping, generator.synthesis
+    entries: dict[str, Entry] = {"dlatent_avg": (generator.w_average, _same)}
+    if mapping.num_classes:
+        entries["G_mapping/LabelConcat/weight"] = (mapping.label_embedding, _same)
+    for index, layer in enumerate(mapping.dense):
+        entries |= _conv(f"G_mapping/Dense{index}", layer)
+    for index, layer in enumerate(synthesis.styled_layers):
+        level = index // 2
+        resolution = f"G_synthesis/{_resolution_name(synthesis.size(level))}"
+        names = ("Const", "Conv") if level == 0 else ("Conv0_up", "Conv1")
+        prefix = f"{resolution}/{names[index % 2]}"
+        if index == 0:
+            entries[f"{prefix}/const"] = (synthesis.input_layer.constant, _channels_last)
+            entries[f"{prefix}/bias"] = (synthesis.input_layer.bias, _same)
+        else:
+            entries |= _conv(prefix, layer.conv)
+        if layer.noise is not None:
+            entries[f"{prefix}/Noise/weight"] = (layer.noise.strength, _same)
+            entries[f"G_synthesis/noise{index}"] = (layer.noise.fixed_noise, _channels_last)
+        if layer.adain is not None:
+            entries |= _conv(f"{prefix}/StyleMod", layer.adain.style)
+    for level, layer in enumerate(synthesis.to_rgb):
+        entries |= _conv(f"G_synthesis/ToRGB_lod{synthesis.num_levels - 1 - level}", layer)
+    return entries
+
+
+def _progressive_entries(generator: Generator) -> dict[str, Entry]:
+    synthesis = generator.synthesis
+    height, width = synthesis.base_size
+    base = _resolution_name(synthesis.base_size)
+
+    def features_last(array: Array) -> Array:
+        array = array.reshape(array.shape[0], -1, height, width)
+        return np.transpose(array, (0, 2, 3, 1)).reshape(array.shape[0], -1)
+
+    entries: dict[str, Entry] = {
+        f"{base}/Dense/weight": (synthesis.input_layer.dense.kernel, features_last),
+        f"{base}/Dense/bias": (synthesis.input_layer.bias, _same),
+    }
+    for index, layer in enumerate(synthesis.styled_layers[1:], start=1):
+        level = index // 2
+        fused = layer.conv.fused
+        name = "Conv" if level == 0 else ("Conv0_up" if fused else "Conv0") if index % 2 == 0 else "Conv1"
+        entries |= _conv(f"{_resolution_name(synthesis.size(level))}/{name}", layer.conv)
+    for level, layer in enumerate(synthesis.to_rgb):
+        entries |= _conv(f"ToRGB_lod{synthesis.num_levels - 1 - level}", layer)
+    return entries
+
+
+def _critic_entries(critic: Critic) -> dict[str, Entry]:
+    height, width = critic.base_size
+    base = _resolution_name(critic.base_size)
+
+    def features_last(array: Array) -> Array:
+        array = array.reshape(-1, height, width, array.shape[1])
+        return np.transpose(array, (1, 2, 0, 3)).reshape(-1, array.shape[-1])
+
+    entries: dict[str, Entry] = {
+        f"{base}/Dense0/weight": (critic.dense.kernel, features_last),
+        f"{base}/Dense0/bias": (critic.dense.bias, _same),
+        **_conv(f"{base}/Conv", critic.conv),
+        **_conv(f"{base}/Dense1", critic.score),
+    }
+    for level, layer in enumerate(critic.from_rgb):
+        entries |= _conv(f"FromRGB_lod{critic.num_levels - 1 - level}", layer)
+        if level:
+            resolution = _resolution_name((height << level, width << level))
+            conv, conv_down = critic.blocks[level]
+            # Progressive growing's separate form has no "_down" in its name.
+            down = "Conv1_down" if critic.options["blur"] or conv_down.fused else "Conv1"
+            entries |= _conv(f"{resolution}/Conv0", conv)
+            entries |= _conv(f"{resolution}/{down}", conv_down)
+    return entries
+
+
+def _fill(
+    network: Any, entries: Mapping[str, Entry], arrays: Mapping[str, Array], unpublished: Sequence[Any] = ()
+) -> None:
+    arrays = {name: array for name, array in arrays.items() if name.split("/")[-1] != "lod"}
+    problems = [f"array without a variable: {name}" for name in sorted(arrays.keys() - entries.keys())]
+    problems += [f"variable without an array: {name}" for name in sorted(entries.keys() - arrays.keys())]
+    bridged = {id(variable) for variable in [*(variable for variable, _ in entries.values()), *unpublished]}
+    problems += [f"variable without a published name: {v.path}" for v in _weights(network) if id(v) not in bridged]
+    values = {}
+    for name in sorted(arrays.keys() & entries.keys()):
+        variable, rearrange = entries[name]
+        array, expected = np.asarray(arrays[name]), tuple(variable.shape)
+        try:
+            values[name] = rearrange(array)
+        except (ValueError, IndexError):  # NumPy's, of an array that cannot be rearranged so
+            problems.append(f"{name}: shape {array.shape} cannot become {expected}")
+            continue
+        if values[name].shape != expected:
+            problems.append(f"{name}: shape {array.shape} becomes {values[name].shape}, not {expected}")
+    if problems:
+        raise ValueError(
+            "the published weights must fill the network exactly; choose the configuration that they were made "
+            "with. Received: " + "; ".join(problems) + "."
+        )
+    for name, value in values.items():
+        entries[name][0].assign(value)
+
+
+def _weights(network: Any) -> list[Any]:
+    return [variable for variable in network.weights if "seed_generator" not in variable.path]

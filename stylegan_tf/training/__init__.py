@@ -1,0 +1,1 @@
+"""The training loop: schedule, state, steps and actions."""

@@ -1,0 +1,147 @@
+"""What the tests share: the published reference numbers, and how numbers are compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+REFERENCE_FOLDER = pathlib.Path(__file__).parent / "reference"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """One file of reference numbers: made by running the public code, never by ours.
+
+    Attributes:
+      config: how the numbers were made; the constructor's arguments under "kwargs" (or "G" and "D").
+      inputs, outputs: by name, without "in/" and "out/".
+      variables: weights by published name.
+    """
+
+    config: dict[str, Any]
+    inputs: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+    variables: dict[str, np.ndarray]
+
+
+@functools.cache
+def _load_reference(name: str) -> Reference:
+    with np.load(REFERENCE_FOLDER / f"{name}.npz") as file:
+        arrays = {key: file[key] for key in file.files}
+
+    def part(prefix: str) -> dict[str, np.ndarray]:
+        return {key[len(prefix):]: array for key, array in arrays.items() if key.startswith(prefix)}
+
+    return Reference(json.loads(str(arrays["config"])), part("in/"), part("out/"), part("var/"))
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[[str], Reference]:
+    """`reference(name)` reads tests/reference/<name>.npz."""
+    return _load_reference
+
+
+@pytest.fixture(scope="session")
+def relative_error() -> Callable[[Any, Any], float]:
+    """`relative_error(got, want)`: the largest difference on the scale of the largest wanted value.
+
+    Fails at once where the shapes differ or a number is not finite.
+    """
+
+    def error(got: Any, want: Any) -> float:
+        got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+        assert got.shape == want.shape
+        assert np.all(np.isfinite(got))
+        return float(np.max(np.abs(got - want)) / np.max(np.abs(want)))
+
+    return error
+
+
+@pytest.fixture(scope="session")
+def channels_last() -> Callable[[np.ndarray], np.ndarray]:
+    """[N, C, H, W] to [N, H, W, C]."""
+    return lambda images: np.transpose(np.asarray(images), (0, 2, 3, 1))
+
+
+@pytest.fixture(scope="session")
+def channels_first() -> Callable[[Any], np.ndarray]:
+    """[N, H, W, C] to [N, C, H, W]."""
+    return lambda images: np.transpose(np.asarray(images), (0, 3, 1, 2))
+
+
+@pytest.fixture(scope="session")
+def level_of_lod() -> Callable[[float, int], tuple[int, float]]:
+    """`level_of_lod(lod, num_levels)`: our level and fade-in for the published level of detail.
+
+    lod counts halvings from the largest resolution; its fraction is the share of the next smaller one.
+    """
+
+    def level_and_fade_in(lod: float, num_levels: int) -> tuple[int, float]:
+        return num_levels - 1 - math.floor(lod), 1.0 - (lod - math.floor(lod))
+
+    return level_and_fade_in
+
+
+def _fused_from(fused_scale: bool | str) -> int | None:
+    return {"auto": 128, True: 0, False: None}[fused_scale]
+
+
+def _num_levels(kwargs: dict[str, Any]) -> int:
+    return int(math.log2(kwargs["resolution"])) - 1
+
+
+@pytest.fixture(scope="session")
+def build_published_generator() -> Callable[..., Any]:
+    """`build_published_generator(kwargs, progressive=False)`: the untrained network of those published arguments."""
+    from stylegan_tf.networks import Generator, MappingNetwork, SynthesisNetwork
+
+    def build(kwargs: dict[str, Any], progressive: bool = False) -> Any:
+        traditional = {
+            "constant_input": False, "style": False, "noise": False, "normalization": "pixel", "blur": False,
+        }
+        mapping = MappingNetwork(
+            kwargs.get("dlatent_size", kwargs["latent_size"]),
+            num_layers=0 if progressive else kwargs.get("mapping_layers", 8),
+            hidden_size=kwargs.get("mapping_fmaps"),
+            num_classes=kwargs["label_size"],
+            embed_labels=not progressive,
+        )
+        synthesis = SynthesisNetwork(
+            num_levels=_num_levels(kwargs), channels=kwargs["num_channels"],
+            feature_maps_base=kwargs["fmap_base"], feature_maps_max=kwargs["fmap_max"],
+            fused_from=_fused_from(kwargs["fused_scale"]), **(traditional if progressive else {}),
+        )
+        generator = Generator(kwargs["latent_size"], mapping, synthesis)
+        generator.build()
+        return generator
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def build_published_critic() -> Callable[..., Any]:
+    """`build_published_critic(kwargs, progressive=False)`: as `build_published_generator`."""
+    from stylegan_tf.networks import Critic
+
+    def build(kwargs: dict[str, Any], progressive: bool = False) -> Any:
+        critic = Critic(
+            num_levels=_num_levels(kwargs), channels=kwargs["num_channels"], num_classes=kwargs["label_size"],
+            feature_maps_base=kwargs["fmap_base"], feature_maps_max=kwargs["fmap_max"],
+            minibatch_stddev_group=kwargs.get("mbstd_group_size", 4),
+            fused_from=_fused_from(kwargs["fused_scale"]), blur=not progressive,
+        )
+        critic.build()
+        return critic
+
+    return build

@@ -1,0 +1,220 @@
+"""What every layer must do: configuration, saving, half precision, gradients, symbolic calls."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_tf import layers
+
+FEATURES = (4, 6, 8, 3)
+W = (4, 5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One configuration of one layer: how it is made, and the shapes of its inputs and of its output."""
+
+    make: Callable[..., keras.layers.Layer]
+    inputs: Sequence[tuple[int, ...]]
+    output: tuple[int, ...]
+
+
+def case(layer: type, options: dict[str, Any], inputs: Sequence[tuple[int, ...]], output: tuple[int, ...]) -> Case:
+    return Case(lambda **kwargs: layer(**options, **kwargs), inputs, output)
+
+
+CASES = {
+    "adain": case(layers.AdaIN, {"epsilon": 1e-5}, [FEATURES, W], FEATURES),
+    "adain_style_only": case(layers.AdaIN, {"normalize": False}, [FEATURES, W], FEATURES),
+    "dense": case(
+        layers.EqualizedDense, {"units": 7, "gain": 1.5, "activation": "leaky_relu"}, [(4, 9)], (4, 7)
+    ),
+    "dense_slow": case(layers.EqualizedDense, {"units": 7, "learning_rate_multiplier": 0.01}, [(4, 9)], (4, 7)),
+    "dense_no_bias": case(layers.EqualizedDense, {"units": 7, "use_bias": False}, [(4, 9)], (4, 7)),
+    "conv": case(layers.EqualizedConv2D, {"filters": 7, "kernel_size": 5}, [FEATURES], (4, 6, 8, 7)),
+    "conv_up": case(
+        layers.EqualizedConv2D, {"filters": 7, "resample": "up", "blur": True}, [FEATURES], (4, 12, 16, 7)
+    ),
+    "conv_up_fused": case(
+        layers.EqualizedConv2D, {"filters": 7, "resample": "up", "fused": True}, [FEATURES], (4, 12, 16, 7)
+    ),
+    "conv_down": case(
+        layers.EqualizedConv2D,
+        {"filters": 7, "resample": "down", "blur": True, "activation": "leaky_relu"}, [FEATURES], (4, 3, 4, 7),
+    ),
+    "conv_down_fused": case(
+        layers.EqualizedConv2D, {"filters": 7, "resample": "down", "fused": True}, [FEATURES], (4, 3, 4, 7)
+    ),
+    "from_rgb": case(layers.FromRGB, {"filters": 7}, [FEATURES], (4, 6, 8, 7)),
+    "to_rgb": case(layers.ToRGB, {"channels": 4}, [FEATURES], (4, 6, 8, 4)),
+    "instance_norm": case(layers.InstanceNorm, {}, [FEATURES], FEATURES),
+    "instance_norm_affine": case(
+        layers.InstanceNorm, {"epsilon": 1e-3, "center": True, "scale": True}, [FEATURES], FEATURES
+    ),
+    "latent_input": case(layers.LatentInput, {"height": 3, "width": 2, "channels": 6}, [W], (4, 3, 2, 6)),
+    "learned_constant": case(
+        layers.LearnedConstant, {"height": 3, "width": 2, "channels": 6}, [W], (4, 3, 2, 6)
+    ),
+    "minibatch_stddev": case(
+        layers.MinibatchStdDev, {"group_size": 2, "num_features": 3}, [FEATURES], (4, 6, 8, 6)
+    ),
+    "noise_injection": case(layers.NoiseInjection, {"seed": 3}, [FEATURES], FEATURES),
+    "pixel_norm": case(layers.PixelNorm, {"epsilon": 1e-6}, [FEATURES], FEATURES),
+    "styled_layer": case(layers.StyledLayer, {"filters": 7}, [FEATURES, W], (4, 6, 8, 7)),
+    "styled_layer_constant": case(layers.StyledLayer, {"filters": None}, [FEATURES, W], FEATURES),
+    "styled_layer_up": case(
+        layers.StyledLayer,
+        {"filters": 7, "resample": "up", "fused": True, "blur": True, "normalization": "pixel"},
+        [FEATURES, W], (4, 12, 16, 7),
+    ),
+    "styled_layer_traditional": case(
+        layers.StyledLayer,
+        {"filters": 7, "resample": "up", "noise": False, "normalization": "instance", "style": False},
+        [FEATURES, W], (4, 12, 16, 7),
+    ),
+    "styled_layer_no_norm": case(
+        layers.StyledLayer, {"filters": 7, "normalization": "none", "noise": False}, [FEATURES, W], (4, 6, 8, 7)
+    ),
+}
+
+# Layers whose output is float32 whatever the policy says.
+ALWAYS_FLOAT32 = {"to_rgb"}
+
+
+@pytest.fixture(params=CASES)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def inputs_of(case: Case) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=shape).astype(np.float32) for shape in case.inputs]
+
+
+def randomize(layer: Any) -> None:
+    """Moves every weight away from where it starts, so that zeros and ones hide nothing."""
+    rng = np.random.default_rng(1)
+    for weight in layer.weights:
+        if "seed_generator" not in weight.path:
+            weight.assign(weight + 0.5 * rng.normal(size=weight.shape))
+
+
+def test_every_public_layer_has_a_case():
+    made = {type(case.make()).__name__ for case in CASES.values()}
+    assert made == set(layers.__all__)
+
+
+def test_config_round_trip(name):
+    case = CASES[name]
+    layer = case.make(name="some_name", dtype="mixed_bfloat16")
+    config = layer.get_config()
+    copy = type(layer).from_config(config)
+    assert copy.get_config() == config
+    assert copy.name == "some_name"
+    assert copy.dtype_policy.name == layer.dtype_policy.name
+
+    inputs = inputs_of(case)
+    layer(*inputs)
+    randomize(layer)
+    copy(*inputs)
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(tf.cast(copy(*inputs), "float32"), tf.cast(layer(*inputs), "float32"))
+
+
+def test_default_config_round_trip(name):
+    layer = type(CASES[name].make())
+    required = {
+        "EqualizedDense": {"units": 2}, "EqualizedConv2D": {"filters": 2}, "FromRGB": {"filters": 2},
+        "ToRGB": {"channels": 2}, "StyledLayer": {"filters": 2},
+        "LatentInput": {"height": 1, "width": 1, "channels": 2},
+        "LearnedConstant": {"height": 1, "width": 1, "channels": 2},
+    }
+    made = layer(**required.get(layer.__name__, {}))
+    assert layer.from_config(made.get_config()).get_config() == made.get_config()
+
+
+def test_symbolic_call_and_saving_inside_a_functional_model(name, tmp_path):
+    case = CASES[name]
+    symbols = [keras.Input(shape[1:]) for shape in case.inputs]
+    model = keras.Model(symbols, case.make()(*symbols))
+    assert model.output_shape == (None, *case.output[1:])
+    randomize(model)
+    inputs = inputs_of(case)
+    before = model(inputs)
+    assert before.shape == case.output
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.get_weights()) == len(model.get_weights())
+    for got, want in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(loaded(inputs), before)
+
+
+@pytest.mark.parametrize(("policy", "tolerance"), [("mixed_bfloat16", 0.04), ("mixed_float16", 0.006)])
+def test_half_precision_is_close_to_float32(name, policy, tolerance, relative_error):
+    case = CASES[name]
+    inputs = inputs_of(case)
+    full, half = case.make(dtype="float32"), case.make(dtype=policy)
+    full(*inputs)
+    half(*inputs)
+    randomize(full)
+    half.set_weights(full.get_weights())
+    assert all(weight.dtype == "float32" for weight in half.trainable_weights)
+
+    compute_dtype = "float32" if name in ALWAYS_FLOAT32 else half.compute_dtype
+    features = [tf.cast(x, compute_dtype) if x.ndim == 4 else x for x in inputs]
+    got = half(*features)
+    assert got.dtype == compute_dtype
+    assert relative_error(tf.cast(got, "float32"), full(*inputs)) < tolerance
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_the_symbolic_type_is_the_type_that_comes_out(name, policy):
+    case = CASES[name]
+    layer = case.make(dtype=policy)
+    symbols = [keras.Input(shape[1:]) for shape in case.inputs]
+    assert layer(*symbols).dtype == layer(*inputs_of(case)).dtype.name
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_every_trainable_weight_has_a_gradient(name, policy):
+    case = CASES[name]
+    layer = case.make(dtype=policy)
+    inputs = [tf.constant(x) for x in inputs_of(case)]
+    layer(*inputs)
+    with tf.GradientTape() as tape:
+        output = tf.cast(layer(*inputs), "float32")
+        loss = tf.reduce_sum(output * np.random.default_rng(2).normal(size=output.shape))
+    weights = [weight.value for weight in layer.trainable_weights]
+    for variable, gradient in zip(layer.trainable_weights, tape.gradient(loss, weights), strict=True):
+        assert gradient is not None, variable.path
+        assert np.all(np.isfinite(gradient)), variable.path
+        assert np.max(np.abs(gradient)) > 1e-3, variable.path
+
+
+def test_input_gradients(name):
+    case = CASES[name]
+    layer = case.make()
+    inputs = [tf.constant(x) for x in inputs_of(case)]
+    layer(*inputs)
+    randomize(layer)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        output = layer(*inputs)
+        loss = tf.reduce_sum(output * np.random.default_rng(2).normal(size=output.shape))
+    gradients = tape.gradient(loss, inputs)
+    ignored = {"learned_constant": [0], "styled_layer_traditional": [1]}.get(name, [])
+    for index, gradient in enumerate(gradients):
+        if index in ignored:
+            assert gradient is None
+        else:
+            assert np.all(np.isfinite(gradient))
+            assert np.max(np.abs(gradient)) > 1e-3

@@ -1,0 +1,106 @@
+"""Convolutions against loops over kernel positions in float64; the fused against the separate form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_tf.ops.convolution import convolve, convolve_down, convolve_up
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, 4, 6, 3))
+
+
+@pytest.fixture
+def kernel() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(3, 3, 3, 5))
+
+
+def naive_convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Cross-correlation with zeros outside the image."""
+    margin = kernel.shape[0] // 2
+    padded = np.pad(x, [(0, 0), (margin, margin), (margin, margin), (0, 0)])
+    y = np.zeros((*x.shape[:3], kernel.shape[3]))
+    for row in range(x.shape[1]):
+        for column in range(x.shape[2]):
+            window = padded[:, row:row + kernel.shape[0], column:column + kernel.shape[1]]
+            y[:, row, column] = np.einsum("nijc,ijcd->nd", window, kernel)
+    return y
+
+
+def naive_up(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    return naive_convolve(x.repeat(2, axis=1).repeat(2, axis=2), kernel)
+
+
+def naive_down(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    y = naive_convolve(x, kernel)
+    return (y[:, ::2, ::2] + y[:, 1::2, ::2] + y[:, ::2, 1::2] + y[:, 1::2, 1::2]) / 4
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_convolve(x, size):
+    kernel = np.random.default_rng(2).normal(size=(size, size, 3, 4))
+    np.testing.assert_allclose(convolve(tf.constant(x), tf.constant(kernel)), naive_convolve(x, kernel), atol=1e-12)
+
+
+def test_separate_up_convolves_the_enlarged_image(x, kernel):
+    np.testing.assert_allclose(
+        convolve_up(tf.constant(x), tf.constant(kernel), fused=False), naive_up(x, kernel), atol=1e-12
+    )
+
+
+def test_fused_up_is_the_separate_form_with_the_mirrored_kernel(x, kernel):
+    fused = convolve_up(tf.constant(x), tf.constant(kernel), fused=True)
+    np.testing.assert_allclose(fused, naive_up(x, kernel[::-1, ::-1]), atol=1e-12)
+    assert np.max(np.abs(fused - naive_up(x, kernel))) > 0.1  # so published weights fit one form only
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_both_forms_of_down_average_the_convolved_image(x, kernel, fused):
+    # Borders included: both see zeros outside the image.
+    np.testing.assert_allclose(
+        convolve_down(tf.constant(x), tf.constant(kernel), fused=fused), naive_down(x, kernel), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize(
+    ("function", "naive"), [(convolve_up, naive_up), (convolve_down, naive_down)], ids=["up", "down"]
+)
+def test_second_order_gradients_are_exact(function, naive, fused, x, kernel):
+    # f is linear in x and in the kernel. With F = sum(f^3) / 6: d2F / dx dx and d2F / dx dk, in closed form.
+    if function is convolve_up and fused:
+        naive = _with_mirrored_kernel(naive)
+    rng = np.random.default_rng(3)
+    u, v = rng.normal(size=(2, *x.shape))
+    k = rng.normal(size=kernel.shape)
+    image, weight = tf.constant(x), tf.constant(kernel)
+    with tf.GradientTape() as outer:
+        outer.watch([image, weight])
+        with tf.GradientTape() as inner:
+            inner.watch(image)
+            value = tf.reduce_sum(function(image, weight, fused=fused) ** 3) / 6
+        along_u = tf.reduce_sum(inner.gradient(value, image) * u)
+    by_image, by_kernel = outer.gradient(along_u, [image, weight])
+
+    f, f_u, f_v = naive(x, kernel), naive(u, kernel), naive(v, kernel)
+    np.testing.assert_allclose(tf.reduce_sum(by_image * v), np.sum(f * f_u * f_v), rtol=1e-9)
+    want = np.sum(f * naive(x, k) * f_u + f**2 / 2 * naive(u, k))
+    np.testing.assert_allclose(tf.reduce_sum(by_kernel * k), want, rtol=1e-9)
+
+
+def _with_mirrored_kernel(function):
+    return lambda x, kernel: function(x, kernel[::-1, ::-1])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("function", [convolve_up, convolve_down])
+def test_keeps_half_precision(function, fused, dtype, x, kernel):
+    y = function(tf.cast(x, dtype), tf.cast(kernel, dtype), fused=fused)
+    assert y.dtype == dtype
+    want = function(tf.constant(x), tf.constant(kernel), fused=fused)
+    np.testing.assert_allclose(tf.cast(y, "float64"), want, atol=0.03 * np.max(np.abs(want)))
