@@ -78,9 +78,12 @@ def save_animation(
     if kind not in ("gif", "webp") or not len(frames):
         raise ValueError(f"an animation needs frames and a .gif or .webp path. Received: {len(frames)} frames, {path}.")
     pictures = [as_picture(frame) for frame in frames]
+    # Without these, transparent frames pile up (GIF) or lose their transparency (WebP).
+    options = {"disposal": 2} if kind == "gif" else {"kmax": 1}
     with written_whole(path) as beside:
         pictures[0].save(
-            beside, format=kind.upper(), save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0
+            beside, format=kind.upper(), save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0,
+            **options,
         )
 
 

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import pytest
+
+# One seed for all tests: what a test draws does not depend on which tests ran before it.
+SEED = 20190613
 
 REFERENCE_FOLDER = pathlib.Path(__file__).parent / "reference"
 
@@ -44,6 +48,12 @@ def _load_reference(name: str) -> Reference:
         return {key[len(prefix):]: array for key, array in arrays.items() if key.startswith(prefix)}
 
     return Reference(json.loads(str(arrays["config"])), part("in/"), part("out/"), part("var/"))
+
+
+@pytest.fixture(autouse=True)
+def _seed_random_numbers() -> None:
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(SEED)
 
 
 @pytest.fixture(scope="session")

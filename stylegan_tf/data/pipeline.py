@@ -86,7 +86,7 @@ def _draw(seed: int, position: int, count: int, size: int) -> tuple[np.ndarray, 
 class ImagePipeline:
     """Reads batches of real images at any level of their pyramid, from any position.
 
-    Levels count halvings: 0 is the full size, k is smaller by `2^k`. The pyramid is held in memory and adds
+    Levels are named by the number of halvings: 0 is the full size. The pyramid is held in memory and adds
     up to a third to the image set.
 
     Args:
@@ -113,9 +113,9 @@ class ImagePipeline:
         """Number of levels; the last one is the smallest."""
         return len(self._levels)
 
-    def image_shape(self, level: int = 0) -> tuple[int, int, int]:
+    def image_shape(self, halvings: int = 0) -> tuple[int, int, int]:
         """Height, width and channels of the images at a level."""
-        _, height, width, channels = self._images(level).shape
+        _, height, width, channels = self._images(halvings).shape
         return height, width, channels
 
     def draw(self, position: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -139,14 +139,14 @@ class ImagePipeline:
         indices, coins = _draw(self._seed, position, count, len(self._levels[0]))
         return indices, coins & self._mirror
 
-    def batches(self, level: int, batch_size: int, position: int = 0) -> tf.data.Dataset:
+    def batches(self, halvings: int, batch_size: int, position: int = 0) -> tf.data.Dataset:
         """Makes an endless data set of batches, starting anywhere.
 
         Under `strategy.experimental_distribute_dataset` the batch is the global one and is split over the
         replicas.
 
         Args:
-            level: Number of halvings, 0 for full size.
+            halvings: Number of halvings, 0 for full size.
             batch_size: Images in a batch.
             position: Number of real images used so far; the first batch holds the samples that come next.
 
@@ -155,9 +155,9 @@ class ImagePipeline:
             float32 `[batch_size, num_classes]` (`[batch_size, 0]` for a set without labels).
 
         Raises:
-            ValueError: a level, batch size or position out of range.
+            ValueError: halvings, batch size or position out of range.
         """
-        image_shape, num_classes = self.image_shape(level), self._num_classes
+        image_shape, num_classes = self.image_shape(halvings), self._num_classes
         self.draw(position, batch_size)  # fails here rather than inside TensorFlow
         # TensorFlow keeps every NumPy function until the process ends, and would keep the images with it.
         pipeline = weakref.ref(self)
@@ -166,7 +166,7 @@ class ImagePipeline:
             owner = pipeline()
             if owner is None:
                 raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
-            return owner._batch(level, int(first), batch_size)
+            return owner._batch(halvings, int(first), batch_size)
 
         def to_tensors(first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             # A NumPy function keeps the images out of the graph, which would copy them.
@@ -182,30 +182,30 @@ class ImagePipeline:
         data.pipeline = self  # whatever is made from the data set keeps it, and so the images
         return data
 
-    def sample(self, n: int, level: int = 0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, n: int, halvings: int = 0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Picks real images to look at: always the same ones for a seed, at every level, never mirrored.
 
         Args:
             n: Number of images, at least 1; they repeat only where `n` is above the size of the set.
-            level: Number of halvings, 0 for full size.
+            halvings: Number of halvings, 0 for full size.
             seed: Decides the choice, from 0 to 2^63 - 1; the order of training has no part in it.
 
         Returns:
             Images, uint8 `[n, height, width, channels]`, and one-hot labels, float32 `[n, num_classes]`.
 
         Raises:
-            ValueError: a level, number or seed out of range.
+            ValueError: halvings, number or seed out of range.
         """
-        images = self._images(level)
+        images = self._images(halvings)
         if n < 1:
             raise ValueError(f"The number of images must be 1 or above. Received: n={n}.")
         size = len(images)
         indices, _ = _draw(_checked_seed(seed), _SAMPLE_EPOCH * size, n, size)
         return images[indices], self._one_hot(indices)
 
-    def _batch(self, level: int, position: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    def _batch(self, halvings: int, position: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         indices, mirrored = self.draw(position, batch_size)
-        images = self._levels[level][indices]
+        images = self._levels[halvings][indices]
         images[mirrored] = images[mirrored, :, ::-1]
         return images, self._one_hot(indices)
 
@@ -215,10 +215,10 @@ class ImagePipeline:
             one_hot[np.arange(len(indices)), self._labels[indices]] = 1.0
         return one_hot
 
-    def _images(self, level: int) -> np.ndarray:
-        if not 0 <= level < len(self._levels):
-            raise ValueError(f"level must be from 0 to {len(self._levels) - 1}. Received: level={level}.")
-        return self._levels[level]
+    def _images(self, halvings: int) -> np.ndarray:
+        if not 0 <= halvings < len(self._levels):
+            raise ValueError(f"halvings must be from 0 to {len(self._levels) - 1}. Received: halvings={halvings}.")
+        return self._levels[halvings]
 
 
 def _checked_seed(seed: int) -> int:

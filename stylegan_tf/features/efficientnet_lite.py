@@ -1,9 +1,9 @@
 """Pooled features of EfficientNet-Lite0 with its ImageNet weights.
 
 The network is EfficientNet-B0 (Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
-Networks", Table 1) as its authors simplified it for phones: no squeeze-and-excitation, ReLU6 for swish. It is small
-enough to judge thousands of images on a CPU. Distances over its features rank models on one data set; they are not on
-the scale of the Inception distances in papers, and must never be reported under those names.
+Networks", Table 1) as its authors simplified it for phones: no squeeze-and-excitation, ReLU6 for swish. It is
+small enough to judge thousands of images on a CPU. Distances over its features rank models on one data set;
+they are not on the scale of the Inception distances in papers, and must never be reported under those names.
 """
 
 import dataclasses
@@ -72,7 +72,8 @@ def _folded_convolution(
     """Folds the batch normalisation after a convolution into the kernel and a bias, in float64."""
     kernel = weights[f"{convolution}.weight"].astype(np.float64)  # [out, in, height, width]
     gamma, beta, mean, variance = (
-        weights[f"{batch_norm}.{name}"].astype(np.float64) for name in ("weight", "bias", "running_mean", "running_var")
+        weights[f"{batch_norm}.{name}"].astype(np.float64)
+        for name in ("weight", "bias", "running_mean", "running_var")
     )
     scale = gamma / np.sqrt(variance + _BATCH_NORM_EPSILON)
     kernel = kernel * scale[:, np.newaxis, np.newaxis, np.newaxis]
@@ -89,7 +90,9 @@ def _build_network(weights: dict[str, np.ndarray]) -> _Network:
         blocks.append(
             _Block(
                 stride=stride,
-                expand=fold(f"{name}._expand_conv", f"{name}._bn0") if f"{name}._expand_conv.weight" in weights else None,
+                expand=fold(f"{name}._expand_conv", f"{name}._bn0")
+                if f"{name}._expand_conv.weight" in weights
+                else None,
                 depthwise=fold(f"{name}._depthwise_conv", f"{name}._bn1", depthwise=True),
                 project=fold(f"{name}._project_conv", f"{name}._bn2"),
             )
@@ -112,20 +115,23 @@ def _find_weights() -> pathlib.Path:
         ) from None
     paths = [file for file in distribution.files or () if file.suffix == ".pth"]
     if len(paths) != 1:
-        raise ImportError(f"Package {_WEIGHTS_PACKAGE!r} must hold one .pth file. Received: {[str(p) for p in paths]}.")
+        raise ImportError(
+            f"Package {_WEIGHTS_PACKAGE!r} must hold one .pth file. Received: {[str(p) for p in paths]}."
+        )
     return pathlib.Path(str(distribution.locate_file(paths[0])))
 
 
 class EfficientNetLite0Features:
     """Turns images into 1280 globally averaged features of EfficientNet-Lite0 (ImageNet weights, float32).
 
-    Images are resized to a square by half-pixel bilinear interpolation (antialiased when that shrinks them), then
-    scaled as `(x - 127) / 128`. Convolutions pad as TensorFlow's `SAME`, as in training. An image's features do not
-    depend on the images beside it beyond float32 rounding.
+    Images are resized to a square by half-pixel bilinear interpolation (antialiased when that shrinks them),
+    then scaled as `(x - 127) / 128`. Convolutions pad as TensorFlow's `SAME`, as in training. An image's
+    features do not depend on the images beside it beyond float32 rounding.
 
     Args:
-        image_size: Height and width in pixels of what the network sees, a multiple of 32. 128 is enough for small
-            images and four times as fast as the 224 of training; distances at two sizes cannot be compared.
+        image_size: Height and width in pixels of what the network sees, a multiple of 32. 128 is enough for
+            small images and four times as fast as the 224 of training; distances at two sizes cannot be
+            compared.
 
     Raises:
         ImportError: The package with the weights is missing; the message names the extra that installs it.
@@ -138,11 +144,15 @@ class EfficientNetLite0Features:
 
     def __init__(self, image_size: int = 128) -> None:
         if image_size <= 0 or image_size % 32:
-            raise ValueError(f"image_size must be a positive multiple of 32. Received: image_size={image_size}.")
+            raise ValueError(
+                f"image_size must be a positive multiple of 32. Received: image_size={image_size}."
+            )
         self.image_size = image_size
         self._network = _build_network(read_torch_checkpoint(_find_weights()))
         # One trace for every batch size and image size.
-        self._compute = tf.function(self._features, input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+        self._compute = tf.function(
+            self._features, input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
+        )
 
     def __call__(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Computes the features of a set of images.
@@ -158,7 +168,12 @@ class EfficientNetLite0Features:
             ValueError: `images` has another type or shape, or `batch_size` is below 1.
         """
         images = np.asarray(images)
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape[1:3]:
+        if (
+            images.dtype != np.uint8
+            or images.ndim != 4
+            or images.shape[-1] not in (1, 3)
+            or 0 in images.shape[1:3]
+        ):
             raise ValueError(
                 "images must be uint8 of shape [N, height, width, 1 or 3]. "
                 f"Received: dtype={images.dtype}, shape={images.shape}."

@@ -1,8 +1,8 @@
 """Reads the tensors of a PyTorch checkpoint with NumPy alone, and without running anything it holds.
 
-Only the layout that `torch.save` wrote before PyTorch 1.6 is read: four pickles (magic number, protocol version,
-system information, the object), a pickled list of storage keys, then each storage as an int64 element count
-followed by that many raw elements.
+Only the layout that `torch.save` wrote before PyTorch 1.6 is read: four pickles (magic number, protocol
+version, system information, the object), a pickled list of storage keys, then each storage as an int64
+element count followed by that many raw elements.
 """
 
 import dataclasses
@@ -37,14 +37,18 @@ class _TensorView:
     strides: tuple[int, ...]
 
     def read(self, storages: dict[str, np.ndarray]) -> np.ndarray:
-        if self.offset < 0 or min(self.shape + self.strides, default=0) < 0 or len(self.shape) != len(self.strides):
+        if (
+            self.offset < 0
+            or min(self.shape + self.strides, default=0) < 0
+            or len(self.shape) != len(self.strides)
+        ):
             raise ValueError(f"A tensor needs a shape and strides of at least 0. Received: {self}.")
         # Bounded before any index is built, so that a damaged file cannot ask for a huge array.
-        last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides))
+        last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
         if math.prod(self.shape) > self.storage.size or last >= self.storage.size:
             raise ValueError(f"A tensor reaches past the end of its storage. Received: {self}.")
         indices: np.ndarray = np.asarray(self.offset)
-        for n, stride in zip(self.shape, self.strides):
+        for n, stride in zip(self.shape, self.strides, strict=True):
             indices = indices[..., np.newaxis] + np.arange(n) * stride
         return storages[self.storage.key][indices]
 
@@ -119,7 +123,9 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
         except (pickle.UnpicklingError, EOFError):
             header = None, None
         if header != (_MAGIC_NUMBER, _PROTOCOL_VERSION):
-            raise ValueError(f"Expected a checkpoint as PyTorch before 1.6 wrote it. Received: {os.fspath(path)!r}.")
+            raise ValueError(
+                f"Expected a checkpoint as PyTorch before 1.6 wrote it. Received: {os.fspath(path)!r}."
+            )
         _unpickle(file)  # system information: sizes of C types, not needed
         table = _unpickle(file)
         if not isinstance(table, dict) or not all(isinstance(view, _TensorView) for view in table.values()):

@@ -1,4 +1,4 @@
-"""Frechet distance between Gaussians fitted to two sets of features (the FID when the features are Inception's).
+"""Frechet distance between Gaussians fitted to two sets of features (FID over Inception's).
 
 Reference: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium",
 https://arxiv.org/abs/1706.08500, Section 2, Equation 6; the closed form is Dowson and Landau's (1982).
@@ -27,7 +27,8 @@ def feature_statistics(features: np.ndarray, ddof: int = 1) -> FeatureStatistics
 
     Args:
         features: `[N, d]`, N above `ddof`.
-        ddof: The covariance is divided by `N - ddof`: 1 as in the FID paper and StyleGAN, 0 as in StyleGAN2-ADA.
+        ddof: The covariance is divided by `N - ddof`: 1 as in the FID paper and StyleGAN, 0 as in
+            StyleGAN2-ADA.
 
     Returns:
         Mean and covariance.
@@ -44,11 +45,14 @@ def feature_statistics(features: np.ndarray, ddof: int = 1) -> FeatureStatistics
 
 
 def frechet_distance(real_statistics: FeatureStatistics, fake_statistics: FeatureStatistics) -> float:
-    """Computes `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`, the squared 2-Wasserstein distance of two Gaussians.
+    """Computes the squared 2-Wasserstein distance of two Gaussians.
 
-    The trace of the root is the sum of the roots of the eigenvalues of the symmetric `C1^(1/2) C2 C1^(1/2)`, which
-    stays real and exact where fewer samples than features make the covariances singular. The result is biased upwards
-    by small sets: compare it with the distance between two sets of real images of the same sizes.
+    That is `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))` for means m and covariances C.
+
+    The trace of the root is the sum of the roots of the eigenvalues of the symmetric `C1^(1/2) C2 C1^(1/2)`,
+    which stays real and exact where fewer samples than features make the covariances singular. The result is
+    biased upwards by small sets: compare it with the distance between two sets of real images of the same
+    sizes.
 
     Args:
         real_statistics: Gaussian of the real features, d dimensions.

@@ -1,7 +1,8 @@
-"""Kernel distance between two sets of features (the KID of Binkowski et al. when the features are Inception's).
+"""Kernel distance between two sets of features (KID over Inception's).
 
-Reference: Binkowski, Sutherland, Arbel and Gretton, "Demystifying MMD GANs", https://arxiv.org/abs/1801.01401,
-Section 4. The estimate is the unbiased one of Gretton et al., "A Kernel Two-Sample Test", JMLR 2012, Lemma 6.
+Reference: Binkowski, Sutherland, Arbel and Gretton, "Demystifying MMD GANs",
+https://arxiv.org/abs/1801.01401, Section 4. The estimate is the unbiased one of Gretton et al., "A Kernel
+Two-Sample Test", JMLR 2012, Lemma 6.
 """
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 def kernel_distance(real_features: np.ndarray, fake_features: np.ndarray) -> float:
     """Computes the unbiased squared maximum mean discrepancy under the kernel `(x . y / d + 1) ** 3`.
 
-    Every pair of the two sets takes part, in float64. The expectation is 0 when both sets come from one distribution,
-    so a single value may fall a little below 0.
+    Every pair of the two sets takes part, in float64. The expectation is 0 when both sets come from one
+    distribution, so a single value may fall a little below 0.
 
     Args:
         real_features: `[M, d]`, M at least 2.
@@ -27,7 +28,9 @@ def kernel_distance(real_features: np.ndarray, fake_features: np.ndarray) -> flo
     """
     real, fake = _checked(real_features, fake_features)
     return float(
-        _mean_of_distinct_pairs(real) + _mean_of_distinct_pairs(fake) - 2.0 * np.mean(_cubic_kernel(real, fake))
+        _mean_of_distinct_pairs(real)
+        + _mean_of_distinct_pairs(fake)
+        - 2.0 * np.mean(_cubic_kernel(real, fake))
     )
 
 
@@ -40,8 +43,8 @@ def kernel_distance_subsets(
 ) -> tuple[float, float]:
     """Averages the kernel distance over random subsets, which published KID protocols do for large sets.
 
-    Each subset is drawn without replacement, fakes before reals, from one `np.random.RandomState(seed)`: the order in
-    which torch-fidelity draws, so that its numbers can be reproduced.
+    Each subset is drawn without replacement, fakes before reals, from one `np.random.RandomState(seed)`: the
+    order in which torch-fidelity draws, so that its numbers can be reproduced.
 
     Args:
         real_features: `[M, d]`.
@@ -90,7 +93,7 @@ def _cubic_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _mean_of_distinct_pairs(features: np.ndarray) -> float:
-    """Mean of the kernel over all pairs i != j: leaving out the diagonal is what makes the estimate unbiased."""
+    """Mean of the kernel over all pairs i != j: leaving the diagonal out makes the estimate unbiased."""
     count = len(features)
     kernel = _cubic_kernel(features, features)
     return float((np.sum(kernel) - np.trace(kernel)) / (count * (count - 1)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import keras
+import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.networks.critic import Critic
@@ -71,3 +74,19 @@ def build_critic(
     )
     critic.build()
     return critic
+
+
+def by_path(variables: Iterable[keras.Variable]) -> dict[str, tf.Variable]:
+    """Keras variables by their path, as `tf.train.Checkpoint` saves them.
+
+    Handing it a network instead would leave out every layer that lies in a list: TensorFlow does not look into the
+    lists of a Keras 3 model.
+
+    Raises:
+      RuntimeError: when two have one path, of which one would be lost.
+    """
+    variables = list(variables)
+    found = {variable.path: variable.value for variable in variables}
+    if len(found) != len(variables):
+        raise RuntimeError(f"variables must have paths of their own. Received: {len(variables)}, paths {len(found)}.")
+    return found

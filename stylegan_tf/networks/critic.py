@@ -42,7 +42,7 @@ class Critic(keras.Model):
     Output shape: [N, 1] float32.
 
     Raises:
-      ValueError: when labels are missing.
+      ValueError: when labels are missing, or the images do not have the level's size.
 
     Reference: Karras et al. 2018 (progressive growing), table 2 and figure 2; Karras et al. 2019, section 2;
     the score by class, Mescheder et al. 2018, appendix.
@@ -68,7 +68,7 @@ class Critic(keras.Model):
         self.num_levels = num_levels
         self.channels = channels
         self.num_classes = num_classes
-        self.options = {
+        self.options: dict[str, Any] = {
             "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
             "minibatch_stddev_group": minibatch_stddev_group,
             "minibatch_stddev_features": minibatch_stddev_features, "blur": blur, "fused_from": fused_from,
@@ -85,8 +85,8 @@ class Critic(keras.Model):
                     self.feature_maps(level), activation="leaky_relu", dtype=dtype, name=f"conv_{level}"
                 ),
                 EqualizedConv2D(
-                    self.feature_maps(level - 1), resample="down", fused=fused, blur=blur, activation="leaky_relu",
-                    dtype=dtype, name=f"conv_down_{level}",
+                    self.feature_maps(level - 1), resample="down" if blur or fused else None, fused=fused, blur=blur,
+                    activation="leaky_relu", dtype=dtype, name=f"conv_down_{level}",
                 ),
             ])
         self.minibatch_stddev = None
@@ -130,10 +130,13 @@ class Critic(keras.Model):
                 f"[N, {self.num_classes}]. Received: labels=None."
             )
         level = self.num_levels - 1 if level is None else level
+        self._check_size(images, level)
         x = self.from_rgb[level](images)
         for index in range(level, 0, -1):
             for conv in self.blocks[index]:
                 x = conv(x)
+            if conv.resample is None:  # progressive growing's separate form averages after the activation
+                x = downsample_average(x)
             if index == level and fade_in is not None:
                 smooth = self.from_rgb[level - 1](downsample_average(images))
                 x = smooth + (x - smooth) * ops.cast(fade_in, x.dtype)
@@ -145,6 +148,14 @@ class Critic(keras.Model):
         if self.num_classes:
             scores = ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
         return scores
+
+    def _check_size(self, images: Any, level: int) -> None:
+        # Larger images would go unnoticed: the dense layer would take each for several.
+        size = level_size(self.base_size, level)
+        if any(got not in (None, want) for got, want in zip(images.shape[1:3], size, strict=True)):
+            raise ValueError(
+                f"images must be {size[0]}x{size[1]} pixels at level {level}. Received: shape {tuple(images.shape)}."
+            )
 
     def active_weights(self, level: int) -> list[Any]:
         """Trainable weights that take part at a level, those that its fade-in needs included."""

@@ -37,8 +37,8 @@ class Generator(keras.Model):
     def __init__(
         self, z_size: int, mapping: MappingNetwork, synthesis: SynthesisNetwork, **kwargs: Any
     ) -> None:
-        # Latents, psi and the fade-in keep their float32; each part casts what it computes in half precision.
-        super().__init__(autocast=False, **kwargs)
+        # Latents, w and images are float32; the policy of the synthesis network says what lies between.
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.z_size = z_size
         self.mapping = mapping
         self.synthesis = synthesis

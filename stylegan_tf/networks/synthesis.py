@@ -66,7 +66,7 @@ class SynthesisNetwork(keras.layers.Layer):
         self.base_size = (int(base_size[0]), int(base_size[1]))
         self.num_levels = num_levels
         self.channels = channels
-        self.options = {
+        self.options: dict[str, Any] = {
             "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
             "constant_input": constant_input, "style": style, "noise": noise, "normalization": normalization,
             "blur": blur, "fused_from": fused_from,

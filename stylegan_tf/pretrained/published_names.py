@@ -100,9 +100,9 @@ def _progressive_entries(generator: Generator) -> dict[str, Entry]:
     }
     for index, layer in enumerate(synthesis.styled_layers[1:], start=1):
         level = index // 2
-        fused = layer.conv.fused
-        name = "Conv" if level == 0 else ("Conv0_up" if fused else "Conv0") if index % 2 == 0 else "Conv1"
-        entries |= _conv(f"{_resolution_name(synthesis.size(level))}/{name}", layer.conv)
+        conv: Any = layer.conv  # the first layer alone has none
+        name = "Conv" if level == 0 else ("Conv0_up" if conv.fused else "Conv0") if index % 2 == 0 else "Conv1"
+        entries |= _conv(f"{_resolution_name(synthesis.size(level))}/{name}", conv)
     for level, layer in enumerate(synthesis.to_rgb):
         entries |= _conv(f"ToRGB_lod{synthesis.num_levels - 1 - level}", layer)
     return entries
@@ -128,7 +128,7 @@ def _critic_entries(critic: Critic) -> dict[str, Entry]:
             resolution = _resolution_name((height << level, width << level))
             conv, conv_down = critic.blocks[level]
             # Progressive growing's separate form has no "_down" in its name.
-            down = "Conv1_down" if critic.options["blur"] or conv_down.fused else "Conv1"
+            down = "Conv1" if conv_down.resample is None else "Conv1_down"
             entries |= _conv(f"{resolution}/Conv0", conv)
             entries |= _conv(f"{resolution}/{down}", conv_down)
     return entries

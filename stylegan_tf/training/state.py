@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
-from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.networks.build import build_critic, build_generator, by_path
 
 
 class TrainState:
@@ -46,11 +46,11 @@ class TrainState:
         self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
         self.optimizer_phase = tf.Variable(0, dtype=tf.int64, trainable=False, name="optimizer_phase")
         self.checkpoint = tf.train.Checkpoint(
-            generator=self.generator,
-            critic=self.critic,
-            generator_ema=self.generator_ema,
-            generator_optimizer=self.generator_optimizer,
-            critic_optimizer=self.critic_optimizer,
+            generator=by_path(self.generator.weights),
+            critic=by_path(self.critic.weights),
+            generator_ema=by_path(self.generator_ema.weights),
+            generator_optimizer=by_path(self.generator_optimizer.variables),
+            critic_optimizer=by_path(self.critic_optimizer.variables),
             images_seen=self.images_seen,
             optimizer_phase=self.optimizer_phase,
         )
@@ -58,10 +58,10 @@ class TrainState:
     def _adam(self, network: keras.Model) -> keras.optimizers.Optimizer:
         settings = self.config.optimizer
         optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
-            0.001, beta_1=settings.adam_beta1, beta_2=settings.adam_beta2, epsilon=settings.adam_epsilon
+            0.001, beta_1=settings.adam_beta1, beta_2=settings.adam_beta2, epsilon=settings.adam_epsilon, name="adam"
         )
         if self.dtype_policy == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
         optimizer.build(network.trainable_variables)
         return optimizer
 

@@ -132,17 +132,19 @@ class TrainingStep:
         if draws is None:
             draws = (self._draw(images, images_seen, kind, 0), self._draw(images, images_seen, kind, 1))
         weights = state.critic.active_weights(kind.level)
-        compute = self._compute(self._critic_gradients, kind)
+        compute = self._compute(self.critic_gradients, kind)
         gradients, critic_report, w_sum = self._accumulate(compute, fade_in, (reals, labels, draws[0]))
         state.critic_optimizer.apply(gradients, weights)
         self._update_w_average(w_sum, images)
 
         weights = state.generator.active_weights(kind.level)
-        compute = self._compute(self._generator_gradients, kind)
+        compute = self._compute(self.generator_gradients, kind)
         generator_gradients, generator_report, w_sum = self._accumulate(compute, fade_in, (reals, labels, draws[1]))
         state.generator_optimizer.apply(generator_gradients, weights)
         self._update_w_average(w_sum, images)
-        norms = [tf.linalg.global_norm(gradients), tf.linalg.global_norm(generator_gradients)]
+        norms = [
+            self._norm(state.critic_optimizer, gradients), self._norm(state.generator_optimizer, generator_gradients)
+        ]
         return tf.concat([critic_report, generator_report, norms], axis=0)
 
     def _draw(self, images: tf.Tensor, images_seen: tf.Tensor, kind: StepKind, phase: int) -> Draws:
@@ -171,9 +173,18 @@ class TrainingStep:
         mean = w_sum[tf.newaxis] / images.shape[0]
         self.state.generator.update_w_average(mean, self.state.config.optimizer.w_average_decay)
 
-    def _critic_gradients(
+    def critic_gradients(
         self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
     ) -> Result:
+        """Gradients of the critic's loss with respect to its active weights.
+
+        Args:
+          fade_in: scalar.
+          reals: float32 [n, H, W, C] in [-1, 1], faded like the fakes.
+          labels: [n, num_classes].
+          draws: random numbers for n images.
+          kind: what the step is specialised for.
+        """
         critic, objective = self.state.critic, self.objective
         fakes, w_sum = self._generate(labels, draws, fade_in, kind.level)
         fakes = tf.stop_gradient(fakes)
@@ -201,9 +212,10 @@ class TrainingStep:
         report = [losses, real_scores, fake_scores, terms["gradient_penalty"], terms["critic_gradient_norm"]]
         return gradients, tf.stack([tf.reduce_sum(values) / kind.batch_size for values in report]), w_sum
 
-    def _generator_gradients(
+    def generator_gradients(
         self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
     ) -> Result:
+        """Gradients of the generator's loss with respect to its active weights; arguments as above."""
         weights = self.state.generator.active_weights(kind.level)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
@@ -242,6 +254,11 @@ class TrainingStep:
 
     def _scale_loss(self, optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
         return optimizer.scale_loss(loss) if self.score_scale != 1.0 else loss
+
+    def _norm(self, optimizer: Any, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Norm over all gradients, without the loss scale."""
+        norm = tf.linalg.global_norm(gradients)
+        return norm / tf.cast(optimizer.dynamic_scale, norm.dtype) if self.score_scale != 1.0 else norm
 
     def _average_generator(self, batch_size: int) -> None:
         """Moves the averaged generator; its running mean of w is a copy (Karras et al. 2018, section 4)."""

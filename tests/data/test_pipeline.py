@@ -181,8 +181,8 @@ print("same")
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ((2, 4, 0), "level must be from 0 to 1. Received: level=2"),
-            ((-1, 4, 0), "level must be from 0 to 1"),
+            ((2, 4, 0), "halvings must be from 0 to 1. Received: halvings=2"),
+            ((-1, 4, 0), "halvings must be from 0 to 1"),
             ((0, 0, 0), "number of images 1 or above"),
             ((0, 4, -1), "position must be 0 or above.*position=-1"),
         ],
@@ -200,7 +200,7 @@ class TestSample:
     def test_same_images_at_every_level(self, image_set):
         pipeline = ImagePipeline(image_set, num_levels=2, seed=1, mirror=True)
         full, labels = pipeline.sample(6, seed=4)
-        half, _ = pipeline.sample(6, level=1, seed=4)
+        half, _ = pipeline.sample(6, halvings=1, seed=4)
         np.testing.assert_array_equal(image_pyramid(full, 2)[1], half)
         assert len(np.unique(full.reshape(6, -1), axis=0)) == 6
         for image, label in zip(full, labels, strict=True):

@@ -1,0 +1,10 @@
+"""Writes the averaged generator of a run as a SavedModel for TensorFlow Serving.
+
+  python export.py --run_dir=RUN --output_dir=EXPORT    writes EXPORT/1, the next time EXPORT/2
+  python export.py --help                               all settings
+"""
+
+from stylegan_tf.cli import app, export
+
+if __name__ == "__main__":
+    app.run(export.main, flag_values=export.FLAGS)

@@ -1,0 +1,1 @@
+"""The commands, run as `python -m stylegan_tf.cli.<name>`."""

@@ -1,0 +1,157 @@
+"""What every command shares: parsing, --help, exit codes, and one clear line for a user's mistake.
+
+A command defines absl flags, checks them in `main`, and ends with `app.run(main)`. absl's own `app.run` answers a bad
+flag with exit code 1 and a bad value with a traceback, hence this one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+import shutil
+import sys
+import tempfile
+import textwrap
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from absl import flags
+
+# Must be set before TensorFlow is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+_PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
+_HELP_WORDS = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
+_HELP_COLUMN = 28
+
+
+def run(
+    main: Callable[[], int | None],
+    argv: Sequence[str] | None = None,
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> NoReturn:
+    """Parses the flags, runs a command and exits.
+
+    The exit code is main's (None is 0); 2 after one line on stderr for what a user can mend: a flag, a ValueError or
+    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C. Any other
+    exception is a bug and keeps its traceback.
+
+    Args:
+      main: the command; its module's docstring opens the --help.
+      argv: program name and arguments; None means `sys.argv`.
+      flag_values: the command's flags, grouped in the --help by their `module_name`. Flags of its own, instead of
+        absl's global ones, let several commands be imported into one process.
+
+    Raises:
+      SystemExit: always.
+    """
+    program, *arguments = sys.argv if argv is None else argv
+    name = Path(program).stem
+    before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if _HELP_WORDS.intersection(before_separator):
+        with contextlib.suppress(BrokenPipeError):  # of `--help | head`
+            print(help_text(main, flag_values), flush=True)
+        sys.exit(0)
+    try:
+        _parse(flag_values, [program, *arguments])
+    except (flags.Error, ValueError) as error:
+        _complain(name, f"{_one_line(error).rstrip('.')}. See --help.")
+        sys.exit(USER_ERROR)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _complain(name, "interrupted.")
+        sys.exit(INTERRUPTED)
+    except (ValueError, ImportError, OSError) as error:
+        if not _is_users(error, main):
+            raise
+        _complain(name, _one_line(error))
+        sys.exit(USER_ERROR)
+
+
+def help_text(main: Callable[[], int | None], flag_values: flags.FlagValues) -> str:
+    """The module's docstring, then the flags under headings, in the order in which they were defined."""
+    width = min(max(shutil.get_terminal_size().columns, 60), 120)
+    lines = [inspect.cleandoc(sys.modules[main.__module__].__doc__ or "")]
+    for heading, group in flag_values.flags_by_module_dict().items():
+        if heading.split(".")[0] in ("absl", "tensorflow"):
+            continue
+        is_file = heading == "__main__" or heading.endswith(".py") or heading == main.__module__
+        lines += ["", "Flags:" if is_file else f"{heading}:"]
+        for flag in group:
+            lines += _flag_help(flag, width)
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def quiet_startup() -> Iterator[None]:
+    """Keeps what native libraries print off stderr: wrap the first import of TensorFlow in it.
+
+    TensorFlow prints some lines while it is imported whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails,
+    everything is printed after all.
+    """
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(real, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, 2)
+            os.close(real)
+
+
+def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
+    for name in flag_values:  # what an earlier command of this process was given
+        flag_values[name].unparse()
+    positional = flag_values(argv)[1:]
+    if positional:
+        raise ValueError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
+
+
+def _flag_help(flag: flags.Flag, width: int) -> list[str]:
+    # absl puts the choices of an enum in front, as one long word.
+    text = re.sub(r"^<([^>]*)>: ", lambda match: match[1].replace("|", ", ") + ". ", flag.help or "")
+    if flag.default not in (None, "", []):
+        default = str(flag.default).lower() if flag.boolean else (flag.serialize() or "").partition("=")[2]
+        text += f" (default: {default})"
+    name = f"  --{'[no]' if flag.boolean else ''}{flag.name}"
+    indent = " " * _HELP_COLUMN
+    wrapped = textwrap.wrap(
+        text, width - _HELP_COLUMN, break_long_words=False, break_on_hyphens=False
+    ) or [""]
+    if len(name) >= _HELP_COLUMN:
+        return [name, *(indent + line for line in wrapped)]
+    return [f"{name:<{_HELP_COLUMN}}{wrapped[0]}", *(indent + line for line in wrapped[1:])]
+
+
+def _is_users(error: Exception, main: Callable[[], int | None]) -> bool:
+    """Whether an error is for the user to mend: TensorFlow's own ValueErrors, for example, are our bugs."""
+    if isinstance(error, OSError):
+        return True
+    if isinstance(error, ImportError) and error.name:  # an import statement failed; a missing extra is raised by hand
+        return False
+    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename).resolve()
+    return _PACKAGE_FOLDER in raised_in.parents or raised_in == Path(main.__code__.co_filename).resolve()
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return " ".join(str(error).split())
+
+
+def _complain(name: str, message: str) -> None:
+    print(f"{name}: {message}", file=sys.stderr)

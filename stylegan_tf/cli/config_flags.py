@@ -1,0 +1,72 @@
+"""Command-line flags made from the fields of the configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from absl import flags
+
+from stylegan_tf.config import ResolutionTable, TrainConfig, all_fields
+from stylegan_tf.presets import PRESETS, preset
+
+# Headings of --help, in its order.
+SECTIONS = {
+    "data": "Data",
+    "network": "Networks",
+    "schedule": "Schedule",
+    "loss": "Loss",
+    "optimizer": "Optimizer and averages",
+    "run": "Run",
+}
+
+
+class _TableParser(flags.ArgumentParser):
+    syntactic_help = "a number, or numbers by resolution such as 4:128,32:64"
+
+    def parse(self, argument: Any) -> ResolutionTable | None:
+        if argument is None or isinstance(argument, ResolutionTable):
+            return argument
+        return ResolutionTable.parse(argument)
+
+    def flag_type(self) -> str:
+        return "table by resolution"
+
+
+class _Serializer(flags.ArgumentSerializer):
+    def serialize(self, value: Any) -> str:
+        return str(value)
+
+
+def define_config_flags() -> None:
+    """Defines --preset and one flag a field. An omitted flag leaves what the preset says."""
+    listed = "; ".join(f"{name}: {entry.summary}" for name, entry in PRESETS.items())
+    flags.DEFINE_string("preset", "tiny", f"the settings to start from. {listed}", module_name="Preset")
+    for section, field in all_fields():
+        text = f"{field.metadata['help']} (published: {_written(field.default)})"
+        heading = SECTIONS[section]
+        if str(field.type) == "bool":
+            flags.DEFINE_bool(field.name, None, text, module_name=heading)  # alone knows --noNAME
+        else:
+            parser = _parser(str(field.type))
+            flags.DEFINE(parser, field.name, None, text, serializer=_Serializer(), module_name=heading)
+
+
+def _parser(kind: str) -> flags.ArgumentParser:
+    if "ResolutionTable" in kind:
+        return _TableParser()
+    parsers: dict[str, type[flags.ArgumentParser]] = {"int": flags.IntegerParser, "float": flags.FloatParser}
+    return parsers.get(kind, flags.ArgumentParser)()
+
+
+def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> TrainConfig:
+    """The preset with the given flags applied, validated. Raises ValueError for impossible values."""
+    given = {field.name: values[field.name].value for _, field in all_fields() if values[field.name].present}
+    config = preset(values.preset).replace(given)
+    if not config.run.run_dir:
+        config = config.replace({"run_dir": f"runs/{values.preset}"})
+    config.validate()
+    return config
+
+
+def _written(value: Any) -> str:
+    return "none" if value in (None, "") else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,236 @@
+"""Draws and writes what `stylegan_tf.cli.sample` was asked for; apart from it, since this needs TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stylegan_tf.images import save_animation, save_png
+from stylegan_tf.sampling import figures
+from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, loop_through, one_hot_labels, slerp
+from stylegan_tf.sampling.sampler import Noise, Sampler
+from stylegan_tf.sampling.seeds import parse_seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A figure that was asked for.
+
+    Attributes:
+      sampler: draws the images.
+      label_names: of the classes; empty for a run without labels.
+      output: a file, or for single images a directory.
+      seeds, row_seeds: the images; on the left of a style-mixing figure.
+      classes: names or numbers; empty for each seed's own.
+      psi, psis, cutoff: truncation; the columns of its figure; layers, None for all.
+      noise: "fixed", "seed" or "none".
+      styles: what style mixing takes: "coarse", "middle", "fine" or layers such as "0-3".
+      columns, captions, scale: of a grid; None for what suits.
+      realisations: of noise.
+      frames, frame_ms, space: of an interpolation; frames from seed to seed, space "w" or "z".
+    """
+
+    sampler: Sampler
+    label_names: tuple[str, ...]
+    output: Path
+    seeds: list[int]
+    row_seeds: list[int]
+    classes: list[str]
+    psi: float
+    psis: list[float]
+    cutoff: int | None
+    noise: str
+    styles: list[str]
+    columns: int | None
+    captions: bool
+    scale: int | None
+    realisations: int
+    frames: int
+    frame_ms: int
+    space: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Subjects:
+    """Seeds with their classes.
+
+    Attributes:
+      seeds: [N]; every seed with every class that was asked for, one class after the other.
+      captions, file_names: by image.
+      labels: one-hot [N, num_classes], or None for a run without labels.
+    """
+
+    seeds: list[int]
+    captions: list[str]
+    file_names: list[str]
+    labels: np.ndarray | None
+
+
+def draw(figure: str, request: Request) -> str:
+    """Draws and writes a figure; returns a summary of it.
+
+    Raises:
+      ValueError: for classes or styles that the generator does not have.
+    """
+    return _FIGURES[figure](request)
+
+
+def _grid(request: Request) -> str:
+    subjects = _subjects(request, request.seeds)
+    images = _images(request, subjects)
+    captions = subjects.captions if request.captions else []
+    columns = request.columns or (len(request.seeds) if len(request.classes) > 1 else None)
+    save_png(request.output, figures.grid(images, captions, columns, request.scale))
+    return f"{_counted(images)}, {_truncated(request)}"
+
+
+def _single_images(request: Request) -> str:
+    subjects = _subjects(request, request.seeds)
+    count = request.sampler.batch_size
+    for start in range(0, len(subjects.seeds), count):
+        part = slice(start, start + count)
+        labels = None if subjects.labels is None else subjects.labels[part]
+        some = Subjects(subjects.seeds[part], subjects.captions[part], subjects.file_names[part], labels)
+        for name, image in zip(some.file_names, _images(request, some), strict=True):
+            save_png(request.output / name, image)
+    return f"{len(subjects.seeds)} images of {_size(request)}, {_truncated(request)}"
+
+
+def _truncation(request: Request) -> str:
+    subjects = _subjects(request, request.seeds)
+    picture = figures.truncation(
+        request.sampler, _ws(request, subjects, truncated=False), subjects.captions, request.psis, request.cutoff,
+        _noise(request, subjects), request.scale,
+    )
+    save_png(request.output, picture)
+    return f"{len(subjects.seeds)} images of {_size(request)} by {len(request.psis)} psis, {_reach(request.cutoff)}"
+
+
+def _style_mixing(request: Request) -> str:
+    top, left = _subjects(request, request.seeds), _subjects(request, request.row_seeds)
+    layers = _layers(request)
+    picture = figures.style_mixing(
+        request.sampler, _ws(request, top), _ws(request, left), top.captions, left.captions, layers,
+        _noise(request, left), request.scale,
+    )
+    save_png(request.output, picture)
+    named = "; ".join(f"{name.splitlines()[0]}: layers {chosen[0]}-{chosen[-1]}" for name, chosen in layers.items())
+    return f"{len(top.seeds)} by {len(left.seeds)} images of {_size(request)} ({named}), {_truncated(request)}"
+
+
+def _noise_figure(request: Request) -> str:
+    subjects = _subjects(request, request.seeds)
+    picture = figures.noise(
+        request.sampler, _ws(request, subjects), subjects.captions,
+        realisations=request.realisations, scale=request.scale,
+    )
+    save_png(request.output, picture)
+    return f"{len(subjects.seeds)} images of {_size(request)} with {request.realisations} noises, {_truncated(request)}"
+
+
+def _interpolation(request: Request) -> str:
+    subjects = _subjects(request, request.seeds)
+    sampler = request.sampler
+    if request.space == "w":
+        path = loop_through(_ws(request, subjects), request.frames)
+    else:
+        z = np.asarray(latents_from_seeds(subjects.seeds, sampler.generator.z_size))
+        z = loop_through(z, request.frames, slerp)
+        labels = None if subjects.labels is None else loop_through(subjects.labels, request.frames)
+        path = sampler.truncate(sampler.map(z, labels), request.psi, request.cutoff)
+    noise = _noise(request, subjects)  # one noise for all frames: another one in each would flicker
+    frames = figures.interpolation(sampler, path, noise if isinstance(noise, str) else noise[:1], request.scale)
+    save_animation(request.output, list(frames), request.frame_ms)
+    seconds = len(frames) * request.frame_ms / 1000
+    count = len(subjects.seeds)
+    return f"{len(frames)} frames of {_size(request)}, {seconds:g} s, through {count} images, {_truncated(request)}"
+
+
+_FIGURES = {
+    "grid": _grid, "images": _single_images, "truncation": _truncation, "style_mixing": _style_mixing,
+    "noise": _noise_figure, "interpolation": _interpolation,
+}
+
+
+def _subjects(request: Request, seeds: Sequence[int]) -> Subjects:
+    names = request.label_names
+    chosen = [_class_number(text.strip(), names) for text in request.classes]
+    if not names:
+        return Subjects(
+            list(seeds), [f"seed {seed}" for seed in seeds], [f"seed{seed:04d}.png" for seed in seeds], None
+        )
+    pairs = [(seed, number) for number in chosen for seed in seeds]
+    if not chosen:
+        own = np.asarray(classes_from_seeds(seeds, len(names))).tolist()
+        pairs = list(zip(seeds, own, strict=True))
+    return Subjects(
+        [seed for seed, _ in pairs],
+        [f"seed {seed}\n{names[number]}" for seed, number in pairs],
+        [f"seed{seed:04d}_class{number}.png" for seed, number in pairs],
+        one_hot_labels([number for _, number in pairs], len(names)),
+    )
+
+
+def _class_number(text: str, names: Sequence[str]) -> int:
+    if not names:
+        raise ValueError(f"--classes needs a run that was trained with labels. Received: {text!r}, for a run without.")
+    if text in names:
+        return names.index(text)
+    if text.isascii() and text.isdigit() and int(text) < len(names):
+        return int(text)
+    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    raise ValueError(f"--classes must be names ({listed}) or numbers from 0 to {len(names) - 1}. Received: {text!r}.")
+
+
+def _layers(request: Request) -> dict[str, range]:
+    """What --styles names, with captions that say which resolutions that is."""
+    levels = request.sampler.level + 1
+    known = figures.style_layers(levels)
+    chosen = {}
+    for text in request.styles:
+        if text in ("coarse", "middle", "fine"):
+            if text not in known:
+                continue  # so few resolutions that there are no such styles
+            layers = known[text]
+        else:
+            numbers = parse_seeds(text, "--styles, unless coarse, middle or fine, are layers and")
+            layers = range(numbers[0], numbers[-1] + 1)
+        if layers[-1] >= 2 * levels:
+            raise ValueError(f"--styles must be layers from 0 to {2 * levels - 1}. Received: {text!r}.")
+        name = text if text in known else f"layers {text}"
+        chosen[f"{name}\n{figures.describe_layers(layers, request.sampler.generator.synthesis.base_size)}"] = layers
+    if not chosen:
+        raise ValueError(f"--styles must name some of {', '.join(known)}, or layers. Received: {request.styles}.")
+    return chosen
+
+
+def _ws(request: Request, subjects: Subjects, truncated: bool = True) -> np.ndarray:
+    psi = request.psi if truncated else None
+    return request.sampler.ws(subjects.seeds, psi, request.cutoff, subjects.labels)
+
+
+def _noise(request: Request, subjects: Subjects) -> Noise:
+    return np.asarray(subjects.seeds) if request.noise == "seed" else request.noise
+
+
+def _images(request: Request, subjects: Subjects) -> np.ndarray:
+    return request.sampler.synthesize(_ws(request, subjects), _noise(request, subjects))
+
+
+def _size(request: Request) -> str:
+    return "{}x{}".format(*request.sampler.size)
+
+
+def _counted(images: np.ndarray) -> str:
+    return f"{len(images)} images of {images.shape[1]}x{images.shape[2]}"
+
+
+def _truncated(request: Request) -> str:
+    return f"psi {request.psi:g}, {_reach(request.cutoff)}"
+
+
+def _reach(cutoff: int | None) -> str:
+    return "truncated in all layers" if cutoff is None else f"truncated in the first {cutoff} layers"

@@ -1,0 +1,145 @@
+"""Writes the averaged generator of a run as a SavedModel for TensorFlow Serving.
+
+  python export.py --run_dir=RUN --output_dir=EXPORT
+
+writes EXPORT/1, the next time EXPORT/2, each only after it was run in a process without this package and gave the
+run's images. docs/serving.md lists what an export answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from stylegan_tf.cli import app
+from stylegan_tf.config import require
+
+if TYPE_CHECKING:
+    from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator
+    from stylegan_tf.training.run_directory import TrainedGenerator
+
+
+FLAGS = flags.FlagValues()
+VERIFICATION_FAILED = 1
+
+_RUN_DIR = flags.DEFINE_string(
+    "run_dir", "", "directory of a training run; its newest checkpoint is exported",
+    flag_values=FLAGS, module_name="Export",
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "", "directory of the versions, which a model server watches",
+    flag_values=FLAGS, module_name="Export",
+)
+_VERSION = flags.DEFINE_integer(
+    "version", None, "number of the version; empty: one above the highest", flag_values=FLAGS, module_name="Export"
+)
+
+
+def main() -> int:
+    """Exports what the flags say; returns the exit code."""
+    for flag in (_RUN_DIR, _OUTPUT_DIR):
+        require(bool(flag.value), f"{flag.name} must be given: --run_dir=RUN --output_dir=EXPORT", "none")
+    with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
+        from stylegan_tf.serving.verify import VerificationError
+    try:
+        export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value)
+    except VerificationError as error:
+        print(f"export: {error} Nothing was written.", file=sys.stderr)
+        return VERIFICATION_FAILED
+    return 0
+
+
+def export_run(run_dir: str | Path, output_dir: str | Path, version: int | None = None) -> Path:
+    """Exports a run's newest checkpoint and says what was written and how to serve it.
+
+    Args:
+      run_dir: directory of the run.
+      output_dir, version: see `serving.export.export`.
+
+    Returns:
+      The directory of the version.
+
+    Raises:
+      ValueError: when the run, the output directory or the version cannot be had.
+      VerificationError: when the written model does not do what it should.
+    """
+    import tensorflow as tf
+
+    from stylegan_tf.serving.endpoints import build_endpoints
+    from stylegan_tf.serving.export import export, version_directory
+    from stylegan_tf.training.run_directory import load_generator
+
+    # The export is compared with numbers of the CPU, whose float32 is not shortened, and needs no GPU.
+    tf.config.set_visible_devices([], "GPU")
+    target = version_directory(Path(output_dir), version)
+    trained = load_generator(run_dir)
+    served = served_generator(trained)
+    height, width, channels = served.image_shape
+    fading = "" if served.fade_in is None else f", faded in by {served.fade_in:.0%}"
+    print(f"{run_dir} at {trained.images_seen / 1000:.1f} kimg: images {height}x{width}x{channels}{fading}")
+    print(f"Writing {target} and running it in a clean process", flush=True)
+    target = export(served, output_dir, version, describe_run(trained, run_dir))
+    print(f"Wrote {target}: every signature gives the images of the run. Signatures:")
+    endpoints = build_endpoints(served)
+    for endpoint in endpoints:
+        print(f"  {endpoint}")
+    print(how_to_serve(target, model_name(run_dir), endpoints))
+    return target
+
+
+def served_generator(trained: TrainedGenerator) -> ServedGenerator:
+    """A run's generator with the run's own truncation."""
+    from stylegan_tf.serving.endpoints import ServedGenerator
+
+    run = trained.config.run
+    return ServedGenerator(
+        trained.generator, trained.level, trained.fade_in, run.truncation_psi, run.truncation_cutoff or None
+    )
+
+
+def describe_run(trained: TrainedGenerator, run_dir: str | Path) -> dict[str, Any]:
+    """Where a generator comes from, as plain values."""
+    return {
+        "run": Path(run_dir).resolve().name,
+        "images_seen": trained.images_seen,
+        "kimg": trained.images_seen / 1000,
+        "label_names": list(trained.dataset.label_names),
+        "dataset": dataclasses.asdict(trained.dataset),
+        "config": json.loads(trained.config.to_json()),
+    }
+
+
+def model_name(run_dir: str | Path) -> str:
+    """A name for the model that is safe in a URL and a shell."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(run_dir).resolve().name).strip("-") or "stylegan"
+
+
+def how_to_serve(target: Path, name: str, endpoints: list[Endpoint]) -> str:
+    """The next commands: a model server in a container, and one image from it."""
+    endpoint = next(endpoint for endpoint in endpoints if endpoint.name == "from_seed_png")
+    values = {"seed": 1, "truncation_psi": 0.7, "class_id": 0}
+    request = {
+        "signature_name": endpoint.name, "instances": [{field.name: values[field.name] for field in endpoint.inputs}]
+    }
+    volume = shlex.quote(f"{target.parent.resolve()}:/models/{name}:ro")
+    decode = (
+        "import base64, json, sys; "
+        'sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin)["predictions"][0]["b64"]))'
+    )
+    return (
+        f"Serve it:\n  docker run --rm -p 8501:8501 -v {volume} -e MODEL_NAME={name} tensorflow/serving\n"
+        "Ask it for an image:\n"
+        f"  curl -s http://localhost:8501/v1/models/{name}:predict -d '{json.dumps(request)}' \\\n"
+        f"    | python3 -c '{decode}' > image.png"
+    )
+
+
+if __name__ == "__main__":
+    app.run(main, flag_values=FLAGS)

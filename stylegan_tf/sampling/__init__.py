@@ -1,0 +1,1 @@
+"""From seeds to latents, images and figures. An image belongs to its seed."""

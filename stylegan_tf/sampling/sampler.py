@@ -1,0 +1,152 @@
+"""Images from a trained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from stylegan_tf.images import to_uint8
+from stylegan_tf.networks.generator import Generator
+from stylegan_tf.networks.styles import truncate
+from stylegan_tf.sampling.latents import latents_from_seeds, noise_from_seeds
+
+# "fixed" is each layer's own noise image, "none" no noise; numbers [N] are seeds, one an image.
+Noise = str | Sequence[int] | np.ndarray
+
+_MAPPING_BATCH = 16
+_PIXELS_IN_A_BATCH = 2**18
+_LARGEST_DEFAULT_BATCH = 32
+
+
+class Sampler:
+    """Generates uint8 images that depend on their own seed, label, psi and noise, and on nothing else.
+
+    Matrix products round differently in batches of other sizes, which shows in a few pixels by one step of 255. So
+    networks always run on batches of the same size, the last one filled up. With one `batch_size` images are
+    equal to the bit in whatever number and order they are asked for. On a CPU they were also measured equal over
+    all values of `batch_size`; a GPU may choose another algorithm for another size.
+
+    Args:
+      generator: the generator; its weights are read at every call.
+      level: the resolution to generate; None for the largest.
+      fade_in: see `SynthesisNetwork`; None when fully grown.
+      batch_size: images that the synthesis network runs on at a time (at least 2: a matrix of one row is multiplied
+        by another routine); None for a size that suits the resolution.
+
+    Attributes:
+      size: height and width of the images.
+
+    Raises:
+      ValueError: for a level that the generator does not have, or a batch size below 1.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        level: int | None = None,
+        fade_in: float | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        levels = generator.synthesis.num_levels
+        if level is not None and not 0 <= level < levels:
+            raise ValueError(f"level must lie between 0 and {levels - 1}. Received: level={level}.")
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more. Received: batch_size={batch_size}.")
+        self.generator = generator
+        self.level = levels - 1 if level is None else level
+        self.fade_in = fade_in
+        self.size: tuple[int, int] = generator.synthesis.size(self.level)
+        fitting = min(_PIXELS_IN_A_BATCH // (self.size[0] * self.size[1]), _LARGEST_DEFAULT_BATCH)
+        self.batch_size = max(fitting if batch_size is None else batch_size, 2)
+        self._map = tf.function(generator.map, autograph=False)
+        self._synthesize = tf.function(self._synthesize_batch, autograph=False)
+
+    def map(self, z: Any, labels: Any = None) -> np.ndarray:
+        """z [N, z_size], and one-hot labels [N, num_classes] where there are classes, to ws [N, num_ws, w_size].
+
+        Raises:
+          ValueError: when labels are missing, or are given to a network without classes.
+        """
+        num_classes = self.generator.mapping.num_classes
+        if (labels is None) != (num_classes == 0):
+            received = None if labels is None else np.shape(labels)
+            raise ValueError(f"labels must be one-hot for {num_classes} classes, None for 0. Received: {received}.")
+        inputs = [np.asarray(z, np.float32)] + ([] if labels is None else [np.asarray(labels, np.float32)])
+        return np.concatenate(list(_batches(self._map, _MAPPING_BATCH, *inputs)))
+
+    def truncate(self, ws: np.ndarray, psi: Any, cutoff: int | None = None) -> np.ndarray:
+        """See `networks.styles.truncate`."""
+        return np.asarray(truncate(tf.convert_to_tensor(ws), self.generator.w_average, psi, cutoff))
+
+    def ws(
+        self, seeds: Any, truncation_psi: Any = None, truncation_cutoff: int | None = None, labels: Any = None
+    ) -> np.ndarray:
+        """The ws of seeds: float32 [N, num_ws, w_size]; arguments as of `images`."""
+        ws = self.map(latents_from_seeds(seeds, self.generator.z_size), labels)
+        return ws if truncation_psi is None else self.truncate(ws, truncation_psi, truncation_cutoff)
+
+    def synthesize(self, ws: np.ndarray, noise: Noise = "fixed") -> np.ndarray:
+        """Images of ws [N, num_ws, w_size]: uint8 [N, H, W, channels]; noise as of `images`."""
+        return np.concatenate(list(self.synthesize_batches(ws, noise)))
+
+    def synthesize_batches(self, ws: np.ndarray, noise: Noise = "fixed") -> Iterator[np.ndarray]:
+        """`synthesize`, by batches."""
+        if isinstance(noise, str):
+            if noise not in ("fixed", "none"):
+                raise ValueError(f"noise must be 'fixed', 'none' or seeds. Received: noise={noise!r}.")
+            return _batches(lambda ws: self._synthesize(ws, noise), self.batch_size, ws)
+        noise_seeds = np.asarray(noise, np.int64)
+        if noise_seeds.shape != (len(ws),):
+            raise ValueError(f"noise must be a seed for each of {len(ws)} images. Received: shape {noise_seeds.shape}.")
+        return _batches(self._synthesize, self.batch_size, ws, noise_seeds)
+
+    def images(
+        self,
+        seeds: Any,
+        truncation_psi: Any = None,
+        truncation_cutoff: int | None = None,
+        labels: Any = None,
+        noise: Noise = "fixed",
+    ) -> np.ndarray:
+        """Images of seeds.
+
+        Args:
+          seeds: integers [N], of 64 bits.
+          truncation_psi: scalar or [N]; None leaves w as it is.
+          truncation_cutoff: layers, from the first, that are truncated; None for all.
+          labels: one-hot [N, num_classes]; needed when there are classes.
+          noise: "fixed", the noise that belongs to the generator; "none"; or integers [N], the seeds of each
+            image's own noise.
+
+        Returns:
+          uint8 [N, H, W, channels].
+
+        Raises:
+          ValueError: for no seeds, or arguments that do not fit.
+        """
+        return self.synthesize(self.ws(seeds, truncation_psi, truncation_cutoff, labels), noise)
+
+    def _synthesize_batch(self, ws: tf.Tensor, noise: Any) -> tf.Tensor:
+        if not isinstance(noise, str):
+            noise = noise_from_seeds(noise, self.generator.synthesis, self.level)
+        fade_in = None if self.fade_in is None else float(self.fade_in)
+        return to_uint8(self.generator.synthesis(ws, level=self.level, fade_in=fade_in, noise=noise))
+
+
+def _batches(function: Callable[..., Any], size: int, *arrays: np.ndarray) -> Iterator[np.ndarray]:
+    """Calls a function of [size, ...] on arrays of [N, ...], and leaves out what filled up the last batch."""
+    count = len(arrays[0])
+    if not count or any(len(array) != count for array in arrays):
+        raise ValueError(f"there must be images, and as many of every input. Received: {[len(a) for a in arrays]}.")
+    return _generate(function, size, count, arrays)
+
+
+def _generate(
+    function: Callable[..., Any], size: int, count: int, arrays: Sequence[np.ndarray]
+) -> Iterator[np.ndarray]:
+    for start in range(0, count, size):
+        rows = np.minimum(np.arange(start, start + size), count - 1)
+        yield np.asarray(function(*(tf.constant(array[rows]) for array in arrays)))[: count - start]

@@ -1,0 +1,34 @@
+"""Lists of seeds as people write them."""
+
+from __future__ import annotations
+
+import re
+
+LARGEST_SEED = 2**63 - 1
+MOST_SEEDS = 10_000_000
+
+
+def parse_seeds(text: str, name: str = "seeds") -> list[int]:
+    """Reads numbers and ranges, both ends included: "1,5,9-12" is [1, 5, 9, 10, 11, 12].
+
+    Args:
+      text: the written form.
+      name: what an error calls it.
+
+    Raises:
+      ValueError: when it is none, a range falls, or a number is above 2^63 - 1.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
+        if match is None:
+            raise ValueError(f"{name} must be whole numbers and ranges, such as 0-63 or 1,5,9-12. Received: {text!r}.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise ValueError(f"{name} must have ranges that rise, such as {last}-{first}. Received: {part.strip()!r}.")
+        if last > LARGEST_SEED:
+            raise ValueError(f"{name} must be at most {LARGEST_SEED}. Received: {part.strip()!r}.")
+        if len(seeds) + last - first + 1 > MOST_SEEDS:
+            raise ValueError(f"{name} must be at most {MOST_SEEDS:,} numbers. Received: {text!r}.")
+        seeds.extend(range(first, last + 1))
+    return seeds

@@ -1,0 +1,1 @@
+"""A trained generator as a SavedModel: what it answers, writing it, proving that it stands on its own."""

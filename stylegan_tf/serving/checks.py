@@ -1,0 +1,56 @@
+"""Checks of inputs inside the graph: a bad value is answered with an error that names it, not with an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+# Far beyond any latent, and its square times any size still fits float32.
+LARGEST_VALUE = 1e6
+LARGEST_PSI = 2.0
+
+
+def checked(inputs: Mapping[str, tf.Tensor], num_classes: int = 0) -> dict[str, tf.Tensor]:
+    """The inputs of an endpoint, each depending on its checks, so that nothing is computed from bad values.
+
+    Args:
+      inputs: by name; z, ws and truncation_psi are float32, class_id and seed int64, the first axis the batch.
+      num_classes: class_id lies below it.
+
+    Returns:
+      The same tensors. Running them raises InvalidArgumentError that says which input is wrong and how.
+    """
+    checks = _batch_checks(inputs)
+    for name, value in inputs.items():
+        if name == "truncation_psi":
+            fine = tf.abs(value) <= LARGEST_PSI  # false for NaN
+            expected = f"truncation_psi must be between -{LARGEST_PSI:g} and {LARGEST_PSI:g}"
+        elif name == "class_id":
+            fine = (value >= 0) & (value < num_classes)
+            expected = f"class_id must be between 0 and {num_classes - 1}"
+        elif value.dtype.is_floating:
+            fine = tf.abs(value) <= LARGEST_VALUE
+            expected = f"{name} must hold finite numbers, none larger than {LARGEST_VALUE:g}"
+        else:
+            continue
+        wrong = tf.boolean_mask(value, ~fine)
+        checks.append(tf.debugging.Assert(tf.reduce_all(fine), [f"{expected}. Received:", wrong], summarize=4))
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(value) for name, value in inputs.items()}
+
+
+def _batch_checks(inputs: Mapping[str, tf.Tensor]) -> list[tf.Operation]:
+    """One value of every input for each image: a single psi would otherwise be stretched over the batch.
+
+    TensorFlow's fused convolutions give no images a wrong number of channels, so an empty batch is refused.
+    """
+    (first_name, first), *others = inputs.items()
+    size = tf.shape(first)[0]
+    return [tf.debugging.Assert(size > 0, [f"{first_name} must have at least one value. Received: none."])] + [
+        tf.debugging.Assert(
+            tf.shape(other)[0] == size,
+            [f"{name} must have as many values as {first_name} has. Received:", tf.shape(other)[0], "and", size],
+        )
+        for name, other in others
+    ]

@@ -1,0 +1,59 @@
+"""Runs every signature of a SavedModel in a process that has TensorFlow and nothing of this package.
+
+A script, not a module: python -I clean_process.py SAVED_MODEL INPUTS.npz OUTPUTS.npz
+INPUTS holds arrays named "case/signature/input", OUTPUTS will hold "case/signature/output".
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+BLOCKED = "stylegan_tf"
+
+
+class Block:
+    """An import hook that says no to this package, installed or not, and leaves the others to the other hooks."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Raises ImportError for the blocked package."""
+        if name.partition(".")[0] == BLOCKED:
+            raise ImportError(f"{name} is blocked here")
+
+
+def refuse_imports() -> None:
+    """Blocks the package and makes sure that it works."""
+    sys.meta_path.insert(0, Block())
+    try:
+        __import__(BLOCKED)
+    except ImportError:
+        return
+    raise RuntimeError(f"{BLOCKED} could be imported")
+
+
+def main(saved_model: str, inputs_path: str, outputs_path: str) -> None:
+    """Loads, runs, writes."""
+    refuse_imports()
+    import numpy as np
+    import tensorflow as tf
+
+    signatures = tf.saved_model.load(saved_model).signatures
+    calls: dict[tuple[str, str], dict[str, Any]] = {}
+    with np.load(inputs_path) as inputs:
+        for key in inputs.files:
+            case, signature, name = key.split("/")
+            calls.setdefault((case, signature), {})[name] = tf.constant(inputs[key])
+    missing = set(signatures) ^ {signature for _, signature in calls}
+    if missing:
+        raise RuntimeError(f"signatures without inputs, or inputs without a signature: {sorted(missing)}")
+    outputs = {}
+    for (case, signature), tensors in calls.items():
+        for name, value in signatures[signature](**tensors).items():
+            array = value.numpy()
+            # Strings as NumPy's bytes, which npz holds without pickling; a PNG never ends in the zeros they lose.
+            outputs[f"{case}/{signature}/{name}"] = array.astype("S") if array.dtype == object else array
+    np.savez(outputs_path, **outputs)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,185 @@
+"""What a served generator answers: its endpoints, each with the meaning of what goes in and comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from stylegan_tf.images import to_uint8
+from stylegan_tf.networks.generator import Generator
+from stylegan_tf.networks.styles import truncate
+from stylegan_tf.sampling.latents import latents_from_seeds
+from stylegan_tf.serving.checks import checked
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedGenerator:
+    """A generator at the level, fade-in and truncation at which it is served.
+
+    Attributes:
+      generator: a built generator.
+      level: the resolution to generate.
+      fade_in: share of this level's image, in [0, 1]; None when it is fully grown.
+      truncation_psi: of the endpoint that takes nothing but latents.
+      truncation_cutoff: layers, from the first, that are truncated; None for all.
+    """
+
+    generator: Generator
+    level: int
+    fade_in: float | None = None
+    truncation_psi: float = 1.0
+    truncation_cutoff: int | None = None
+
+    @property
+    def num_ws(self) -> int:
+        """Layers that take part at this level, each with a w of its own."""
+        return 2 * (self.level + 1)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, 0 for none."""
+        return self.generator.mapping.num_classes
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return (*self.generator.synthesis.size(self.level), self.generator.synthesis.channels)
+
+    def map(self, z: tf.Tensor, class_id: tf.Tensor | None = None) -> tf.Tensor:
+        """z [N, z_size] and classes [N] to ws [N, num_ws, w_size], not truncated."""
+        labels = None if class_id is None else tf.one_hot(class_id, self.num_classes)
+        return self.generator.map(z, labels)[:, : self.num_ws]
+
+    def truncate(self, ws: tf.Tensor, psi: tf.Tensor) -> tf.Tensor:
+        """ws moved towards their average by psi [N], down to the cutoff."""
+        return truncate(ws, self.generator.w_average, psi, self.truncation_cutoff)
+
+    def synthesize(self, ws: tf.Tensor) -> tf.Tensor:
+        """ws to images [N, H, W, C] float32, with the noise that is saved in the layers."""
+        return self.generator.synthesis(ws, level=self.level, fade_in=self.fade_in, noise="fixed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One input or output of an endpoint: its type, its shape (None is the batch), what it means."""
+
+    name: str
+    dtype: tf.DType
+    shape: tuple[int | None, ...]
+    meaning: str
+
+    @property
+    def spec(self) -> tf.TensorSpec:
+        """For tracing."""
+        return tf.TensorSpec(self.shape, self.dtype, self.name)
+
+    def __str__(self) -> str:
+        shape = ", ".join("batch" if size is None else str(size) for size in self.shape)
+        return f"{self.name} {self.dtype.name} [{shape}]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """A signature of the SavedModel.
+
+    Attributes:
+      name: of the signature.
+      meaning: what it does, in a sentence.
+      inputs, outputs: what goes in, in the function's order, and what comes out.
+      function: tensors, positional, to a dict of tensors by output name.
+    """
+
+    name: str
+    meaning: str
+    inputs: tuple[Field, ...]
+    outputs: tuple[Field, ...]
+    function: Callable[..., dict[str, tf.Tensor]]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {', '.join(map(str, self.inputs))} -> {', '.join(map(str, self.outputs))}"
+
+
+def build_endpoints(served: ServedGenerator) -> list[Endpoint]:
+    """All endpoints of a generator; those of a conditional one take `class_id` beside the latents.
+
+    Encoding costs time and a server computes every output of a signature, so each form of the images is a
+    signature of its own: from_z, from_z_float, from_z_png and so on.
+    """
+    generator = served.generator
+    z = Field("z", tf.float32, (None, generator.z_size), "latents, each number drawn from N(0, 1)")
+    seed = Field("seed", tf.int64, (None,), "any number; the same one gives the same image")
+    psi = Field("truncation_psi", tf.float32, (None,), "1 for the whole variety, towards 0 for the average image")
+    class_id = Field("class_id", tf.int64, (None,), f"class, 0 to {served.num_classes - 1}")
+    ws = Field("ws", tf.float32, (None, served.num_ws, generator.mapping.output_size), "one w for each layer")
+    classes = (class_id,) if served.num_classes else ()
+
+    def from_z(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return served.truncate(served.map(inputs["z"], inputs.get("class_id")), inputs["truncation_psi"])
+
+    def from_seed(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        return from_z({**inputs, "z": latents_from_seeds(inputs["seed"], generator.z_size)})
+
+    def at_default_psi(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        default = tf.fill(tf.shape(inputs["z"])[:1], served.truncation_psi)
+        return from_z({**inputs, "truncation_psi": default})
+
+    forms = _image_forms(served)
+    endpoints = [_endpoint(
+        served, "serving_default", f"images of latents, at truncation_psi {served.truncation_psi:g}", (z, *classes),
+        *forms[""], at_default_psi,
+    )]
+    sources: list[tuple[str, str, tuple[Field, ...], Callable[..., tf.Tensor]]] = [
+        ("from_seed", "images of seeds", (seed, psi, *classes), from_seed),
+        ("from_z", "images of latents", (z, psi, *classes), from_z),
+        ("synthesize", "images of intermediate latents", (ws,), lambda inputs: inputs["ws"]),
+    ]
+    for name, meaning, inputs, make_ws in sources:
+        endpoints += [
+            _endpoint(served, name + ending, meaning, inputs, output, finish, make_ws)
+            for ending, (output, finish) in forms.items()
+        ]
+    endpoints.append(_endpoint(
+        served, "map", "intermediate latents of latents, not truncated", (z, *classes), ws, tf.identity,
+        lambda inputs: served.map(inputs["z"], inputs.get("class_id")),
+    ))
+    endpoints.append(_endpoint(
+        served, "truncate", "intermediate latents moved towards their average", (ws, psi), ws, tf.identity,
+        lambda inputs: served.truncate(inputs["ws"], inputs["truncation_psi"]),
+    ))
+    return endpoints
+
+
+def _image_forms(served: ServedGenerator) -> dict[str, tuple[Field, Callable[[tf.Tensor], tf.Tensor]]]:
+    """Ending of the signature's name -> the output and how it is made of ws."""
+    shape = (None, *served.image_shape)
+    w_size = served.generator.mapping.output_size
+    # One trace, which all signatures call: the saved graph holds the network once.
+    synthesize = tf.function(
+        served.synthesize, input_signature=[tf.TensorSpec((None, served.num_ws, w_size), tf.float32, "ws")]
+    )
+    return {
+        "": (Field("images", tf.uint8, shape, "pixels"), lambda ws: to_uint8(synthesize(ws))),
+        "_float": (Field("images_float", tf.float32, shape, "pixels, about -1 to 1, not clipped"), synthesize),
+        "_png": (
+            Field("png_bytes", tf.string, (None,), "PNG files"), lambda ws: tf.io.encode_png(to_uint8(synthesize(ws)))
+        ),
+    }
+
+
+def _endpoint(
+    served: ServedGenerator,
+    name: str,
+    meaning: str,
+    inputs: tuple[Field, ...],
+    output: Field,
+    finish: Callable[[tf.Tensor], tf.Tensor],
+    make_ws: Callable[[dict[str, tf.Tensor]], tf.Tensor],
+) -> Endpoint:
+    def function(*tensors: Any) -> dict[str, tf.Tensor]:
+        by_name = {field.name: tensor for field, tensor in zip(inputs, tensors, strict=True)}
+        return {output.name: finish(make_ws(checked(by_name, served.num_classes)))}
+
+    return Endpoint(name, meaning, inputs, (output,), function)

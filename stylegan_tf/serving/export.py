@@ -1,0 +1,138 @@
+"""Writes a generator as a numbered version of a SavedModel: whole and verified, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from stylegan_tf.images import write_text
+from stylegan_tf.serving.endpoints import Endpoint, Field, ServedGenerator, build_endpoints
+from stylegan_tf.serving.verify import verify
+
+METADATA_FILE = "assets.extra/model.json"
+
+
+def export(
+    served: ServedGenerator,
+    output_dir: str | Path,
+    version: int | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes output_dir/<version>, after it was run in a clean process and gave the images of `served`.
+
+    It is written beside its place, under a name that a model server passes over, and renamed at the end.
+
+    Args:
+      served: what to export.
+      output_dir: directory of the versions; made when it is missing.
+      version: a positive number that is not taken; None for the one after the highest.
+      metadata: goes into assets.extra/model.json beside the description of the signatures.
+
+    Returns:
+      The directory of the version.
+
+    Raises:
+      ValueError: when the output directory or the version cannot be had.
+      VerificationError: when the written model does not do what it should.
+    """
+    target = version_directory(Path(output_dir), version)
+    with _complete_directory(target) as beside:
+        endpoints = build_endpoints(served)
+        write_saved_model(endpoints, beside)
+        description = {**(metadata or {}), **describe(served, endpoints)}
+        write_text(beside / METADATA_FILE, json.dumps(description, indent=2) + "\n")
+        verify(beside, served, endpoints)
+    return target
+
+
+def version_directory(output_dir: Path, version: int | None = None) -> Path:
+    """The directory of a new version.
+
+    Raises:
+      ValueError: when output_dir is a file, or the version is not positive or is taken.
+    """
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ValueError(f"output_dir must be a directory, new or of earlier versions. Received: {output_dir}, a file.")
+    # TensorFlow Serving reads 007 as 7.
+    found = [re.fullmatch(r"\d+", path.name) for path in output_dir.iterdir()] if output_dir.exists() else []
+    taken = {int(match[0]) for match in found if match}
+    if version is None:
+        version = max(taken, default=0) + 1
+    if not 0 < version < 2**63:
+        raise ValueError(f"version must be a positive whole number. Received: version={version}.")
+    if version in taken:
+        raise ValueError(
+            f"version must be a new one; leave --version out to get {max(taken) + 1}. "
+            f"Received: version={version}, which {output_dir} holds already."
+        )
+    return output_dir / str(version)
+
+
+def write_saved_model(endpoints: Sequence[Endpoint], path: Path) -> None:
+    """Writes endpoints, with the weights that they use, as a SavedModel."""
+    archive = keras.export.ExportArchive()
+    for endpoint in endpoints:
+        archive.add_endpoint(endpoint.name, endpoint.function, [field.spec for field in endpoint.inputs])
+    archive.write_out(path, verbose=False)
+
+
+def describe(served: ServedGenerator, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    """What a client should know about a model, as plain values."""
+    height, width, channels = served.image_shape
+    return {
+        "image": {"height": height, "width": width, "channels": channels},
+        "z_size": served.generator.z_size,
+        "w_size": served.generator.mapping.output_size,
+        "num_ws": served.num_ws,
+        "num_classes": served.num_classes,
+        "fade_in": served.fade_in,
+        "truncation_psi": served.truncation_psi,
+        "truncation_cutoff": served.truncation_cutoff,
+        "signatures": {
+            endpoint.name: {
+                "meaning": endpoint.meaning,
+                "inputs": _describe_fields(endpoint.inputs),
+                "outputs": _describe_fields(endpoint.outputs),
+            }
+            for endpoint in endpoints
+        },
+        "tensorflow_version": tf.__version__,
+    }
+
+
+def _describe_fields(fields: Sequence[Field]) -> dict[str, Any]:
+    return {
+        field.name: {
+            "dtype": field.dtype.name,
+            "shape": ["batch" if size is None else size for size in field.shape],
+            "meaning": field.meaning,
+        }
+        for field in fields
+    }
+
+
+@contextmanager
+def _complete_directory(target: Path) -> Iterator[Path]:
+    """A new directory beside `target` that becomes `target` when the block ends without an error, or disappears."""
+    made = [path for path in (target.parent, *target.parent.parents) if not path.exists()]
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        beside.mkdir(parents=True)
+        yield beside
+        if target.exists():  # another export took the number in the meantime; rename would overwrite an empty one
+            raise ValueError(f"version must be a new one. Received: {target}, which has just appeared.")
+        beside.rename(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+        for path in made:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()

@@ -1,0 +1,296 @@
+"""What happens beside the steps: small objects that say when they are due, and run."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to_uint8
+from stylegan_tf.networks.styles import truncate
+from stylegan_tf.ops.resample import upsample_nearest_to
+from stylegan_tf.training.devices import memory_used
+from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.training.schedule import Schedule, Stage
+from stylegan_tf.training.state import TrainState
+from stylegan_tf.training.statistics import Statistics
+
+GRID_COLUMNS = 8
+SMALLEST_GRID_PIXELS = 512
+FRAME_MS = 250
+
+
+@dataclasses.dataclass
+class Progress:
+    """What actions look at: the run so far.
+
+    Attributes:
+      state, schedule, statistics: of the run.
+      stage: of the step that just ended.
+      images_seen: after that step.
+      seconds: spent in training, earlier runs of the same directory not counted.
+      images_per_second: over the last status interval.
+    """
+
+    state: TrainState
+    schedule: Schedule
+    statistics: Statistics
+    stage: Stage
+    images_seen: int = 0
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+
+
+class Action(Protocol):
+    """Something done now and then during training."""
+
+    def due(self, before: int, now: int) -> bool:
+        """Whether it is time, the last step having moved the clock from `before` to `now` images."""
+
+    def run(self, progress: Progress) -> None:
+        """Does it."""
+
+
+def crosses(before: int, now: int, interval_kimg: float) -> bool:
+    """Whether a multiple of the interval lies in (before, now]."""
+    interval = interval_kimg * 1000
+    return math.floor(now / interval) > math.floor(before / interval)
+
+
+class StatusLine:
+    """One live line on a terminal; elsewhere a log line every so many seconds.
+
+    Args:
+      total_images: at which the run ends.
+      interval_s: seconds between log lines.
+      log: writes a line to the log.
+    """
+
+    LIVE_INTERVAL_S = 1.0
+
+    def __init__(self, total_images: int, interval_s: float, log: Callable[[str], None]) -> None:
+        self.total_images = total_images
+        self.live = sys.stdout.isatty()
+        self.interval_s = self.LIVE_INTERVAL_S if self.live else interval_s
+        self.log_interval_s = interval_s
+        self.log = log
+        self._last: tuple[float, int] | None = None
+        self._last_logged = 0.0
+
+    def due(self, before: int, now: int) -> bool:
+        if self._last is None:
+            self._last = (time.monotonic(), before)
+        return time.monotonic() - self._last[0] >= self.interval_s or now >= self.total_images
+
+    def run(self, progress: Progress) -> None:
+        statistics = progress.statistics.read()
+        now = time.monotonic()
+        then, seen = self._last or (now, progress.images_seen)
+        progress.images_per_second = (progress.images_seen - seen) / max(now - then, 1e-6)
+        self._last = (now, progress.images_seen)
+        line = self.text(progress, statistics)
+        if self.live:
+            print(f"\r\033[K{line}", end="", flush=True)
+        if not self.live or now - self._last_logged >= self.log_interval_s:
+            self._last_logged = now
+            self.log(line)
+
+    def text(self, progress: Progress, statistics: dict[str, float]) -> str:
+        """The line."""
+        phase = progress.stage.phase
+        fading = f" fading in {progress.stage.fade_in:4.0%}" if phase.fading else ""
+        return (
+            f"{phase.size[0]}x{phase.size[1]}{fading} | kimg {progress.images_seen / 1000:.1f} of "
+            f"{self.total_images / 1000:g} | {progress.images_per_second:.0f} images/s | critic "
+            f"{statistics['critic_loss']:.2f} generator {statistics['generator_loss']:.2f} | "
+            f"{format_seconds(time_left(progress, self.total_images))} left"
+        )
+
+
+def time_left(progress: Progress, total_images: int) -> float:
+    """Seconds to the end, supposing that a step's time grows like the number of pixels."""
+    speed = progress.images_per_second
+    if speed <= 0:
+        return math.inf
+    here = progress.stage.phase
+    seconds = 0.0
+    for phase in progress.schedule.phases[here.index :]:
+        end = min(phase.start + phase.length, total_images)
+        images = max(0.0, end - max(phase.start, progress.images_seen))
+        seconds += images / speed * math.prod(phase.size) / math.prod(here.size)
+    return seconds
+
+
+def format_seconds(seconds: float) -> str:
+    """Such as "45 s", "12 min 3 s" or "2 h 5 min"."""
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(int(round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class TensorBoardScalars:
+    """Writes scalars, against images seen.
+
+    Args:
+      writer: the summary writer.
+      interval_kimg: kimg between points.
+    """
+
+    def __init__(self, writer: tf.summary.SummaryWriter, interval_kimg: float) -> None:
+        self.writer = writer
+        self.interval_kimg = interval_kimg
+
+    def due(self, before: int, now: int) -> bool:
+        return crosses(before, now, self.interval_kimg)
+
+    def run(self, progress: Progress) -> None:
+        statistics = progress.statistics.means()
+        stage = progress.stage
+        values = {
+            "loss/critic": statistics["critic_loss"],
+            "loss/generator": statistics["generator_loss"],
+            "loss/wasserstein_estimate": statistics["real_scores"] - statistics["fake_scores"],
+            "loss/gradient_penalty": statistics["gradient_penalty"],
+            "scores/real": statistics["real_scores"],
+            "scores/fake": statistics["fake_scores"],
+            "gradients/critic_norm": statistics["critic_gradient_norm"],
+            "gradients/critic_weights": statistics["critic_weight_gradient_norm"],
+            "gradients/generator_weights": statistics["generator_weight_gradient_norm"],
+            "progress/fade_in": stage.fade_in,
+            "progress/resolution": float(stage.phase.size[0]),
+            "progress/batch_size": float(stage.batch_size),
+            "progress/learning_rate": stage.learning_rate,
+            "speed/images_per_second": progress.images_per_second,
+            "speed/memory_gib": memory_used() / 2**30,
+        }
+        with self.writer.as_default(step=progress.images_seen):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self.writer.flush()
+
+
+class SampleGrid:
+    """Draws the averaged generator's images of the same latents and the same noise, as PNG and in TensorBoard.
+
+    Args:
+      config: tells interval, truncation and seed.
+      directory: where the PNGs go.
+      writer: the summary writer.
+      num_classes: rows cycle through the classes.
+    """
+
+    def __init__(
+        self, config: TrainConfig, directory: RunDirectory, writer: tf.summary.SummaryWriter, num_classes: int
+    ) -> None:
+        self.config = config
+        self.directory = directory
+        self.writer = writer
+        count = GRID_COLUMNS**2
+        seed = [config.run.seed % 2**31, 1]
+        self.latents = tf.random.stateless_normal([count, config.network.z_size], seed)
+        classes = tf.range(count) // GRID_COLUMNS % max(num_classes, 1)
+        self.labels = tf.one_hot(classes, num_classes) if num_classes else None
+        self._compiled: dict[int, Any] = {}
+
+    def due(self, before: int, now: int) -> bool:
+        return crosses(before, now, self.config.run.grid_interval_kimg)
+
+    def run(self, progress: Progress) -> None:
+        images = self.images(progress.state, progress.stage)
+        path = self.directory.samples / f"kimg_{progress.images_seen / 1000:09.2f}.png"
+        save_png(path, readable_grid(images))
+        with self.writer.as_default(step=progress.images_seen):
+            tf.summary.image("generator_ema", readable_grid(images)[np.newaxis])
+
+    def images(self, state: TrainState, stage: Stage) -> np.ndarray:
+        """uint8 [64, H, W, C] at full resolution: what this stage makes, enlarged."""
+        if stage.level not in self._compiled:
+            self._compiled[stage.level] = tf.function(
+                lambda latents, labels, fade_in: self._generate(state, stage.level, latents, labels, fade_in)
+            )
+        generate, rows = self._compiled[stage.level], []
+        for start in range(0, len(self.latents), GRID_COLUMNS):
+            part = slice(start, start + GRID_COLUMNS)
+            labels = None if self.labels is None else self.labels[part]
+            rows.append(generate(self.latents[part], labels, tf.constant(stage.fade_in, tf.float32)).numpy())
+        return np.concatenate(rows)
+
+    def _generate(self, state: TrainState, level: int, latents: Any, labels: Any, fade_in: Any) -> Any:
+        generator, run = state.generator_ema, self.config.run
+        ws = truncate(
+            generator.map(latents, labels), generator.w_average, run.truncation_psi, run.truncation_cutoff or None
+        )
+        images = generator.synthesis(ws, level=level, fade_in=fade_in, noise="fixed")
+        return to_uint8(upsample_nearest_to(images, generator.synthesis.size(generator.synthesis.num_levels - 1)[0]))
+
+
+def readable_grid(images: np.ndarray) -> np.ndarray:
+    """A grid of eight columns, small images enlarged until it is at least 512 pixels wide."""
+    factor = max(1, -(-SMALLEST_GRID_PIXELS // (GRID_COLUMNS * images.shape[2])))
+    return image_grid(enlarge(images, factor), GRID_COLUMNS)
+
+
+def write_progress_animation(directory: RunDirectory) -> bool:
+    """Joins the sample grids to an animation; the last one stays longer. False when there are none yet."""
+    files = sorted(directory.samples.glob("kimg_*.png"))
+    if not files:
+        return False
+    frames = [_read_rgb(file) for file in files]
+    save_animation(directory.progress_file, frames, [FRAME_MS] * (len(frames) - 1) + [8 * FRAME_MS])
+    return True
+
+
+def _read_rgb(file: Path) -> np.ndarray:
+    with Image.open(file) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+class Checkpoints:
+    """Saves the state, after making sure that it is sound.
+
+    Args:
+      state: the state.
+      directory: where.
+      config: tells interval and number kept.
+    """
+
+    def __init__(self, state: TrainState, directory: RunDirectory, config: TrainConfig) -> None:
+        self.state = state
+        self.interval_kimg = config.run.checkpoint_interval_kimg
+        self.manager = tf.train.CheckpointManager(
+            state.checkpoint, str(directory.checkpoints), max_to_keep=config.run.keep_checkpoints
+        )
+
+    def due(self, before: int, now: int) -> bool:
+        return crosses(before, now, self.interval_kimg)
+
+    def run(self, progress: Progress) -> None:
+        progress.statistics.read()  # raises before anything unsound is saved
+        self.state.images_seen.assign(progress.images_seen)
+        self.manager.save(checkpoint_number=progress.images_seen)
+
+    def restore(self) -> int:
+        """Restores the newest checkpoint, if there is one, and returns the images seen.
+
+        Raises:
+          ValueError: when a checkpoint does not fit the networks.
+        """
+        prefix = self.manager.latest_checkpoint
+        if prefix is None:
+            return 0
+        try:
+            self.state.checkpoint.restore(prefix).assert_consumed()
+        except (AssertionError, tf.errors.OpError) as error:
+            raise ValueError(f"a checkpoint must fit the networks. Received: {prefix}: {error}") from error
+        return int(self.state.images_seen.numpy())

@@ -1,0 +1,85 @@
+"""Which devices there are, how a batch is spread over them, and which precision suits them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+# CPU features with which bfloat16 convolutions are faster than float32 ones.
+FAST_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+# First compute capability with bfloat16 matrix units.
+BFLOAT16_COMPUTE_CAPABILITY = (8, 0)
+
+
+def choose_strategy(num_devices: int = 0) -> tf.distribute.Strategy:
+    """A strategy over all GPUs, or over some, or over logical CPUs where there is no GPU.
+
+    Args:
+      num_devices: number of GPUs, or of logical CPUs on a machine without one; 0 means all GPUs or one CPU.
+
+    Raises:
+      ValueError: when there are fewer GPUs.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        if num_devices > len(gpus):
+            raise ValueError(f"num_devices must be at most {len(gpus)}, the GPUs found. Received: {num_devices}.")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        count = num_devices or len(gpus)
+        return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(count)])
+    if num_devices <= 1:
+        return tf.distribute.get_strategy()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(cpu) or []) < num_devices:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
+    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
+
+
+def choose_dtype_policy(name: str) -> str:
+    """The Keras policy that `name` stands for.
+
+    "auto" becomes mixed_bfloat16 where the devices compute it fast (GPUs from compute capability 8.0, CPUs with
+    AVX512-BF16 or AMX): it has float32's range, so nothing can overflow. Elsewhere it becomes float32.
+    """
+    if name != "auto":
+        return name
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        fast = all(d.get("compute_capability", (0, 0)) >= BFLOAT16_COMPUTE_CAPABILITY for d in details)
+    else:
+        fast = bool(FAST_BFLOAT16_FLAGS & _cpu_flags())
+    return "mixed_bfloat16" if fast else "float32"
+
+
+def choose_jit(name: str) -> bool:
+    """Whether gradients are compiled with XLA: "on", "off", or "auto", which is on for GPUs."""
+    return name == "on" or (name == "auto" and bool(tf.config.list_physical_devices("GPU")))
+
+
+def describe_devices(strategy: tf.distribute.Strategy) -> str:
+    """One line that names the devices of a strategy."""
+    gpus = tf.config.list_physical_devices("GPU")
+    count = strategy.num_replicas_in_sync
+    if not gpus:
+        return f"{count} CPU device{'s' if count > 1 else ''} (TensorFlow finds no GPU)"
+    names = {tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus}
+    return f"{count} of {len(gpus)} GPU{'s' if len(gpus) > 1 else ''} ({', '.join(sorted(names))})"
+
+
+def memory_used() -> int:
+    """Bytes in use: on the first GPU, or of this process where there is none."""
+    if tf.config.list_physical_devices("GPU"):
+        return int(tf.config.experimental.get_memory_info("GPU:0")["current"])
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+
+
+def _cpu_flags() -> set[str]:
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return set()
+    line = next((line for line in path.read_text().splitlines() if line.startswith("flags")), "")
+    return set(line.split())

@@ -1,0 +1,244 @@
+"""A whole run, from a configuration to a finished run directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+import sys
+import time
+
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from stylegan_tf.config import TrainConfig, all_fields, parse_size, require
+from stylegan_tf.data.pipeline import ImagePipeline
+from stylegan_tf.data.sources import ImageSet, default_size, load_images
+from stylegan_tf.images import save_png
+from stylegan_tf.losses.objectives import LogisticR1, Objective, WassersteinGP
+from stylegan_tf.training import devices
+from stylegan_tf.training.actions import (
+    Action, Checkpoints, Progress, SampleGrid, StatusLine, TensorBoardScalars, format_seconds, readable_grid,
+    write_progress_animation,
+)
+from stylegan_tf.training.loop import stop_on_signals, train
+from stylegan_tf.training.plan import describe_plan
+from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.training.schedule import Schedule
+from stylegan_tf.training.state import TrainState
+from stylegan_tf.training.statistics import NonFiniteError
+from stylegan_tf.training.steps import TrainingStep
+
+GRID_IMAGES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a configuration becomes before training starts; made by `prepare_run`."""
+
+    config: TrainConfig
+    directory: RunDirectory
+    dataset: DatasetInfo
+    image_set: ImageSet
+    num_levels: int
+    strategy: tf.distribute.Strategy
+    schedule: Schedule
+    state: TrainState
+    jit: bool
+
+
+def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
+    """Trains as configured, resuming what the run directory holds.
+
+    Args:
+      config: validated.
+      dry_run: print the plan and write nothing.
+
+    Returns:
+      The process's exit code: 0, or 128 + the signal's number when it was stopped by one.
+
+    Raises:
+      ValueError: for what a user can mend: data, sizes, directories.
+      NonFiniteError: when training broke down; the message says from where to go on.
+    """
+    # Grappler's remapper fails on the second-order gradients of a biased leaky ReLU, with a page of warnings.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    run = prepare_run(config)
+    plan = describe_plan(
+        run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit
+    )
+    print(plan, flush=True)
+    if dry_run:
+        return 0
+    run.directory.prepare(run.config, run.dataset)
+    log = Logger(run.directory)
+    log.to_file(plan)
+    return _train(run, log)
+
+
+def prepare_run(config: TrainConfig) -> Run:
+    """Reads the data and builds the state; writes nothing. Raises ValueError when something does not fit."""
+    strategy = devices.choose_strategy(config.run.num_devices)
+    image_set = _read_images(config)
+    height, width, channels = image_set.image_shape
+    config = config.replace({"resolution": str(height) if height == width else f"{height}x{width}"})
+    dataset = DatasetInfo(
+        config.data.data, len(image_set), (height, width), channels, image_set.fingerprint,
+        tuple(image_set.label_names) if config.data.use_labels else (),
+    )
+    num_levels = config.num_levels_for(dataset.size)
+    schedule = Schedule.from_config(config, num_levels, strategy.num_replicas_in_sync)
+    _check_batches(config, schedule, strategy.num_replicas_in_sync)
+    policy = devices.choose_dtype_policy(config.run.dtype_policy)
+    config = config.replace({"dtype_policy": policy})
+    with strategy.scope():
+        state = TrainState(config, num_levels, dataset.num_classes, policy)
+    return Run(
+        config, RunDirectory(config.run.run_dir), dataset, image_set, num_levels, strategy, schedule, state,
+        devices.choose_jit(config.run.jit_compile),
+    )
+
+
+def _read_images(config: TrainConfig) -> ImageSet:
+    data = config.data
+    size = parse_size(data.resolution, "resolution") if data.resolution else default_size(data.data, config.base_size)
+    config.num_levels_for(size)
+    image_set = load_images(data.data, size=size, channels=data.channels, use_labels=data.use_labels)
+    if not data.use_labels:
+        image_set = dataclasses.replace(image_set, labels=None, label_names=())
+    return image_set
+
+
+def _check_batches(config: TrainConfig, schedule: Schedule, replicas: int) -> None:
+    """Every batch must divide over the devices, their pieces, and the groups of the minibatch statistic."""
+    group = config.network.minibatch_stddev_group
+    for batch in sorted({phase.batch_size for phase in schedule.phases}):
+        require(
+            batch % replicas == 0,
+            f"batch_size must be a multiple of the number of devices, {replicas}; choose another --batch_size", batch,
+        )
+        limit = config.run.max_batch_per_device or batch
+        pieces = math.ceil(batch / replicas / limit)
+        piece = batch // replicas // pieces
+        require(
+            batch == piece * replicas * pieces,
+            f"a device's batch ({batch // replicas}) must divide into equal pieces of at most max_batch_per_device",
+            limit,
+        )
+        require(
+            group <= 1 or piece <= group or piece % group == 0,
+            f"the images that a device takes at once must be a multiple of minibatch_stddev_group, {group}, or fewer; "
+            "change --batch_size or --minibatch_stddev_group", piece,
+        )
+
+
+def make_objective(config: TrainConfig) -> Objective:
+    """The losses of a configuration."""
+    loss = config.loss
+    if loss.loss == "logistic":
+        return LogisticR1(loss.r1_gamma)
+    return WassersteinGP(loss.gradient_penalty_weight, loss.gradient_penalty_target, loss.drift_weight)
+
+
+class Logger:
+    """Prints lines and appends them, with the time, to the run's log."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.path = directory.log_file
+
+    def __call__(self, text: str) -> None:
+        if sys.stdout.isatty():
+            print("\r\033[K", end="")
+        print(text, flush=True)
+        self.to_file(text)
+
+    def to_file(self, text: str) -> None:
+        """Appends to the log only."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+def _train(run: Run, log: Logger) -> int:
+    config, directory, state = run.config, run.directory, run.state
+    checkpoints = Checkpoints(state, directory, config)
+    with run.strategy.scope():
+        images_seen = checkpoints.restore()
+    if images_seen >= run.schedule.total_images:
+        log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
+        return 0
+    if images_seen:
+        log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.manager.latest_checkpoint}")
+    writer = tf.summary.create_file_writer(str(directory.tensorboard))
+    pipeline = ImagePipeline(run.image_set, run.num_levels, seed=config.run.seed, mirror=config.data.mirror)
+    if not images_seen:
+        _write_first_summaries(run, pipeline, writer)
+    step = TrainingStep(
+        state, make_objective(config), run.strategy, jit_compile=run.jit,
+        max_batch_per_device=config.run.max_batch_per_device,
+    )
+    grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
+    actions: list[Action] = [
+        StatusLine(run.schedule.total_images, config.run.status_interval_s, log.to_file if _live() else log),
+        TensorBoardScalars(writer, config.run.tensorboard_interval_kimg),
+        grid,
+        checkpoints,
+    ]
+    with stop_on_signals() as stop:
+        try:
+            progress = train(
+                state, run.schedule, step, pipeline, actions, images_seen=images_seen, stop=stop
+            )
+        except NonFiniteError as error:
+            raise NonFiniteError(
+                f"training broke down: {error}. The last good checkpoint is "
+                f"{checkpoints.manager.latest_checkpoint or 'none'}; lower the learning rate, or use "
+                "--dtype_policy=float32, in a new --run_dir."
+            ) from error
+        checkpoints.run(progress)
+        grid.run(progress)
+    write_progress_animation(directory)
+    writer.close()
+    if stop.signal is not None:
+        name = signal.Signals(stop.signal).name
+        log(f"Stopped by {name} and saved at {progress.images_seen / 1000:g} kimg; run the same command to go on.")
+        return 128 + stop.signal
+    log(_summary(run, progress))
+    return 0
+
+
+def _live() -> bool:
+    return sys.stdout.isatty()
+
+
+def _write_first_summaries(run: Run, pipeline: ImagePipeline, writer: tf.summary.SummaryWriter) -> None:
+    reals, _ = pipeline.sample(GRID_IMAGES)
+    picture = readable_grid(reals)
+    save_png(run.directory.samples / "reals.png", picture)
+    flat = {
+        field.name: value if isinstance(value := run.config.get(field.name), (bool, int, float)) else str(value)
+        for _, field in all_fields()
+    }
+    with writer.as_default(step=0):
+        tf.summary.image("reals", picture[None])
+        tf.summary.text("config", f"```\n{run.config.to_json()}\n```")
+        hparams.hparams(flat)
+    writer.flush()
+
+
+def _summary(run: Run, progress: Progress) -> str:
+    directory, path = run.directory, run.directory.path
+    newest = sorted(directory.samples.glob("kimg_*.png"))[-1]
+    return "\n".join([
+        f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
+        f"  last samples   {newest}",
+        f"  animation      {directory.progress_file}",
+        f"  checkpoint     {directory.latest_checkpoint()}",
+        f"  configuration  {directory.config_file}",
+        f"  log            {directory.log_file}",
+        "Next:",
+        f"  python -m stylegan_tf.cli.sample --run_dir={path} --seeds=0-63 --output=grid.png",
+        f"  python export.py --run_dir={path} --output_dir=exports/{path.name}",
+        f"  tensorboard --logdir={directory.tensorboard}",
+    ])
+
+

@@ -1,0 +1,165 @@
+"""A run's directory: what lies where, and reading a trained generator back from it.
+
+    config.json    the configuration, with everything resolved
+    dataset.json   what was trained on
+    log.txt        what was printed
+    samples/       grids of the same latents, by kimg; reals.png
+    progress.gif   the grids as an animation
+    tensorboard/   events
+    checkpoints/   the state
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import tensorflow as tf
+
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.images import write_text
+from stylegan_tf.networks.build import build_generator, by_path
+from stylegan_tf.networks.generator import Generator
+from stylegan_tf.training.schedule import Schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """What a run was trained on.
+
+    Attributes:
+      name: as given to --data.
+      count: number of images.
+      size: height and width.
+      channels: 1, 3 or 4.
+      fingerprint: of the images.
+      label_names: names of the classes; empty without labels.
+    """
+
+    name: str
+    count: int
+    size: tuple[int, int]
+    channels: int
+    fingerprint: str
+    label_names: tuple[str, ...] = ()
+
+    @property
+    def num_classes(self) -> int:
+        """Size of the one-hot labels."""
+        return len(self.label_names)
+
+
+class RunDirectory:
+    """Paths of a run.
+
+    Args:
+      path: the directory; it need not exist.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.dataset_file = self.path / "dataset.json"
+        self.log_file = self.path / "log.txt"
+        self.samples = self.path / "samples"
+        self.progress_file = self.path / "progress.gif"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = self.path / "checkpoints"
+
+    def prepare(self, config: TrainConfig, dataset: DatasetInfo) -> None:
+        """Starts a run here, or makes sure that the run here is the same one.
+
+        Raises:
+          ValueError: when something else is here, or a run with another configuration or other data.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"run_dir must be a directory. Received: {self.path}, a file.")
+        if not self.config_file.exists():
+            if self.path.exists() and any(self.path.iterdir()):
+                raise ValueError(
+                    "run_dir must be empty, new, or the directory of a run; choose another --run_dir. "
+                    f"Received: {self.path}, which holds other files and no config.json."
+                )
+            write_text(self.dataset_file, json.dumps(dataclasses.asdict(dataset), indent=2) + "\n")
+        else:
+            self._refuse_differences(config, dataset)
+        # Written again when resuming: fields that may change have their newest values.
+        write_text(self.config_file, config.to_json())
+
+    def _refuse_differences(self, config: TrainConfig, dataset: DatasetInfo) -> None:
+        advice = f"{self.path} holds a run; choose another --run_dir, or the run's own settings."
+        differences = self.read_config().differences(config)
+        if differences:
+            listed = "; ".join(f"{name} was {old}, is now {new}" for name, (old, new) in differences.items())
+            raise ValueError(f"a run can only be resumed with its own configuration. Received: {listed}. {advice}")
+        known = self.read_dataset()
+        if known.fingerprint != dataset.fingerprint:
+            raise ValueError(
+                f"a run can only be resumed with its own images ({known.count}, fingerprint {known.fingerprint}). "
+                f"Received: {dataset.count} images, fingerprint {dataset.fingerprint}. {advice}"
+            )
+
+    def read_config(self) -> TrainConfig:
+        """The configuration. Raises ValueError when this is no run's directory."""
+        if not self.config_file.exists():
+            raise ValueError(
+                f"run_dir must be the directory of a run, which holds config.json. Received: {self.path}."
+            )
+        return TrainConfig.from_json(self.config_file.read_text(encoding="utf-8"))
+
+    def read_dataset(self) -> DatasetInfo:
+        """What was trained on. Raises ValueError when the file is missing or is something else."""
+        try:
+            values: Mapping = json.loads(self.dataset_file.read_text(encoding="utf-8"))
+            return DatasetInfo(
+                **{**values, "size": tuple(values["size"]), "label_names": tuple(values["label_names"])}
+            )
+        except (OSError, json.JSONDecodeError, TypeError, KeyError) as error:
+            raise ValueError(f"{self.dataset_file} must describe the run's data. Received: {error}.") from error
+
+    def latest_checkpoint(self) -> str | None:
+        """Prefix of the newest checkpoint, or None."""
+        return tf.train.latest_checkpoint(str(self.checkpoints))
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedGenerator:
+    """An averaged generator read back from a run.
+
+    Attributes:
+      generator: in float32.
+      level, fade_in: the level that training had reached, and how far it was faded in (None: wholly).
+      images_seen: the clock of the checkpoint.
+      config, dataset: the run's.
+    """
+
+    generator: Generator
+    level: int
+    fade_in: float | None
+    images_seen: int
+    config: TrainConfig
+    dataset: DatasetInfo
+
+
+def load_generator(run_dir: str | Path) -> TrainedGenerator:
+    """Reads the averaged generator of a run's newest checkpoint.
+
+    Raises:
+      ValueError: when the directory is no run's, or has no checkpoint yet.
+    """
+    directory = RunDirectory(run_dir)
+    config, dataset = directory.read_config(), directory.read_dataset()
+    prefix = directory.latest_checkpoint()
+    if prefix is None:
+        raise ValueError(f"the run must have a checkpoint; train it first. Received: none in {directory.checkpoints}.")
+    num_levels = config.num_levels_for(dataset.size)
+    generator = build_generator(config, num_levels, dataset.num_classes)
+    images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)
+    checkpoint = tf.train.Checkpoint(generator_ema=by_path(generator.weights), images_seen=images_seen)
+    checkpoint.restore(prefix).assert_existing_objects_matched().expect_partial()
+    seen = int(images_seen.numpy())
+    stage = Schedule.from_config(config, num_levels).at(seen)
+    fade_in = stage.fade_in if stage.fade_in < 1.0 else None
+    return TrainedGenerator(generator, stage.level, fade_in, seen, config, dataset)

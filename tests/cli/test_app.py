@@ -1,0 +1,129 @@
+"""Exit codes, and one line for a user's mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+from absl import flags
+
+from stylegan_tf.cli import app
+from stylegan_tf.config import require
+
+VALUES = flags.FlagValues()
+flags.DEFINE_integer("count", 3, "how many there are", lower_bound=0, flag_values=VALUES, module_name="What")
+flags.DEFINE_enum("kind", "a", ["a", "b"], "which", flag_values=VALUES, module_name="What")
+flags.DEFINE_bool("loud", False, "say more", flag_values=VALUES, module_name="How")
+
+
+@pytest.fixture
+def run(capsys):
+    """`run(main, *arguments)`: exit code, stdout, stderr."""
+
+    def call(main, *arguments):
+        with pytest.raises(SystemExit) as stop:
+            app.run(main, ["some/where/tool.py", *arguments], VALUES)
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, out, err
+
+    return call
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_what_main_returns_is_the_exit_code(run):
+    assert run(lambda: None) == (0, "", "")
+    assert run(lambda: 5) == (5, "", "")
+
+
+def test_flags_are_parsed_and_do_not_outlive_a_run(run):
+    seen = []
+
+    def main():
+        seen.append((VALUES.count, VALUES.loud))
+
+    run(main, "--count=7", "--loud")
+    run(main)
+    assert seen == [(7, True), (3, False)]
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--cuont=3", ["cuont", "Did you mean", "count"]), ("--count=many", ["--count", "many"]),
+        ("--count=-1", ["--count", "-1"]), ("--kind=c", ["--kind", "c", "a|b"]), ("--noloud=1", ["--noloud=1"]),
+        ("stray", ["--name=value", "'stray'"]), ("--count", ["count"]),
+    ],
+)
+def test_bad_flags(run, argument, words):
+    code, out, err = run(lambda: None, argument)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("tool: ")
+    assert err.endswith("See --help.\n")
+    assert all(word in err for word in words)
+
+
+def test_a_users_mistakes_are_one_line(run, tmp_path):
+    def wrong_value():
+        require(False, "size must be\neven", 3)
+
+    def missing_file():
+        (tmp_path / "none.json").read_text()
+
+    assert run(wrong_value) == (2, "", "tool: size must be even. Received: 3.\n")
+    assert run(missing_file) == (2, "", f"tool: No such file or directory: {tmp_path}/none.json\n")
+
+
+def test_a_missing_extra_is_one_line(run, monkeypatch):
+    """As this package raises it: by hand, with the extra that installs it."""
+    from stylegan_tf.features import efficientnet_lite
+
+    monkeypatch.setattr(efficientnet_lite, "_WEIGHTS_PACKAGE", "no-such-package")
+    code, _, err = run(efficientnet_lite._find_weights)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "stylegan_tf[metrics]" in err
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), AssertionError(), ModuleNotFoundError("x", name="x")])
+def test_bugs_keep_their_traceback(error):
+    with pytest.raises(type(error)):
+        app.run(raising(error), ["tool"], VALUES)
+
+
+def test_value_errors_from_elsewhere_are_bugs():
+    with pytest.raises(json.JSONDecodeError):
+        app.run(lambda: json.loads("{"), ["tool"], VALUES)
+
+
+def test_interrupted(run):
+    assert run(raising(KeyboardInterrupt())) == (130, "", "tool: interrupted.\n")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "--helpfull"])
+def test_help_is_grouped(run, word):
+    code, out, err = run(lambda: None, "--count=2", word)
+    assert (code, err) == (0, "")
+    assert out.startswith("Exit codes, and one line")
+    assert out.index("What:") < out.index("--count") < out.index("--kind") < out.index("How:") < out.index("--[no]loud")
+    assert "how many there are (default: 3)" in out
+    assert "a, b. which (default: a)" in out
+
+
+def test_quiet_startup_hides_native_output_unless_it_fails(capfd):
+    with app.quiet_startup():
+        os.write(2, b"chatter\n")
+        print("more", file=sys.stderr, flush=True)
+    assert capfd.readouterr().err.replace("more\n", "") == ""
+    with pytest.raises(RuntimeError), app.quiet_startup():
+        os.write(2, b"a clue\n")
+        raise RuntimeError
+    assert "a clue" in capfd.readouterr().err
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"

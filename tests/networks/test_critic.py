@@ -1,0 +1,249 @@
+"""The critic beyond the published configurations, and the second-order gradients that penalties take through it."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_tf.networks import Critic
+from stylegan_tf.ops.resample import downsample_average
+
+LABELS = np.eye(4, dtype=np.float32)[[2, 0, 1, 2]]
+
+
+def small(**options) -> Critic:
+    critic = Critic(**{"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8, **options})
+    critic.build()
+    rng = np.random.default_rng(0)
+    for weight in critic.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return critic
+
+
+def images_for(critic: Critic, level: int | None = None, count: int = 4) -> np.ndarray:
+    level = critic.num_levels - 1 if level is None else level
+    height, width = critic.base_size
+    shape = (count, height << level, width << level, critic.channels)
+    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 5, 4), ((4, 4), 1, 3)]
+)
+def test_scores_at_every_level(base_size, num_levels, channels):
+    critic = small(base_size=base_size, num_levels=num_levels, channels=channels)
+    for level in range(num_levels):
+        scores = critic(images_for(critic, level), level=level)
+        assert scores.shape == (4, 1)
+        assert scores.dtype == "float32"
+        assert np.ptp(scores) > 1e-3
+    np.testing.assert_array_equal(critic(images_for(critic)), critic(images_for(critic), level=num_levels - 1))
+
+
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [({}, 1), ({"fused_from": 0}, 1), ({"blur": False, "fused_from": None}, 1), ({"base_size": (7, 7)}, 1),
+     ({"base_size": (4, 6), "num_levels": 3}, 2)],
+)
+def test_fade_in_begins_with_the_score_of_the_halved_image(options, level):
+    critic = small(**options)
+    images = images_for(critic, level)
+    full = critic(images, level=level)
+    below = critic(downsample_average(tf.constant(images)), level=level - 1)
+    assert np.max(np.abs(full - below)) > 1e-2
+    np.testing.assert_allclose(critic(images, level=level, fade_in=1.0), full, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(critic(images, level=level, fade_in=0.0), below, rtol=1e-4, atol=1e-5)
+    half = critic(images, level=level, fade_in=tf.Variable(0.5))
+    assert np.max(np.abs(half - full)) > 1e-3
+    assert np.max(np.abs(half - below)) > 1e-3
+
+
+def test_the_first_level_has_nothing_to_fade_from():
+    critic = small()
+    images = images_for(critic, 0)
+    np.testing.assert_array_equal(critic(images, level=0, fade_in=0.0), critic(images, level=0))
+
+
+def test_the_score_is_the_output_of_the_images_class():
+    critic = small(num_classes=4)
+    images = images_for(critic)
+    each = [critic(images, labels=np.tile(np.eye(4)[index], (4, 1))).numpy()[:, 0] for index in range(4)]
+    want = [each[2][0], each[0][1], each[1][2], each[2][3]]
+    np.testing.assert_allclose(critic(images, labels=LABELS)[:, 0], want, rtol=1e-5)
+    np.testing.assert_array_equal(critic(images, labels=LABELS.astype(np.int32)), critic(images, labels=LABELS))
+
+
+def test_missing_labels_are_refused():
+    critic = small(num_classes=4)
+    with pytest.raises(ValueError, match=r"labels must be given.*4 classes.*Received: labels=None"):
+        critic(images_for(critic))
+
+
+def test_images_of_another_size_are_refused():
+    # A larger image would otherwise pass, with four scores.
+    critic = small(minibatch_stddev_group=1)
+    with pytest.raises(ValueError, match="images must be 4x4 pixels at level 0.*8, 8"):
+        critic(images_for(critic, 1), level=0)
+    with pytest.raises(ValueError, match="images must be 8x8 pixels at level 1"):
+        critic(images_for(critic, 0))
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_without_minibatch_statistics_images_are_scored_alone(group):
+    critic = small(minibatch_stddev_group=group)
+    images = images_for(critic)
+    np.testing.assert_allclose(critic(images)[1:2], critic(images[1:2]), rtol=1e-4, atol=1e-5)
+    with_statistics = small()
+    assert np.max(np.abs(with_statistics(images)[1:2] - with_statistics(images[1:2]))) > 1e-3
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"base_size": (4, 6), "channels": 4, "num_classes": 4, "minibatch_stddev_features": 2, "fused_from": 8},
+    {"blur": False, "fused_from": None, "minibatch_stddev_group": 0, "dtype": "mixed_bfloat16"},
+], ids=["published", "labels_fused", "progressive_bfloat16"])
+def test_config_round_trip_and_saving(options, tmp_path):
+    critic = small(**options)
+    images, labels = images_for(critic), LABELS if "num_classes" in options else None
+    scores = critic(images, labels=labels, fade_in=0.5)
+
+    copy = Critic.from_config(critic.get_config())
+    copy.build()
+    assert copy.get_config() == critic.get_config()
+    copy.set_weights(critic.get_weights())
+    np.testing.assert_array_equal(copy(images, labels=labels, fade_in=0.5), scores)
+
+    critic.save(tmp_path / "critic.keras")
+    loaded = keras.saving.load_model(tmp_path / "critic.keras")
+    for got, want in zip(loaded.get_weights(), critic.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(loaded(images, labels=labels, fade_in=0.5), scores)
+
+
+def test_is_usable_in_a_functional_model():
+    critic = small()
+    images = keras.Input((8, 8, 3))
+    model = keras.Model(images, critic(images))
+    assert model.output_shape == (None, 1)
+    np.testing.assert_allclose(model(images_for(critic)), critic(images_for(critic)), rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_batch_inside_a_compiled_function():
+    critic = small()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
+    def run(images):
+        return critic(images, num_batches=2)
+
+    for count in (8, 6):
+        images = images_for(critic, count=count)
+        np.testing.assert_allclose(run(images), critic(images, num_batches=2), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("policy", "tolerance"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.015)])
+@pytest.mark.parametrize("options", [{}, {"blur": False, "fused_from": 0}], ids=["published", "fused"])
+def test_half_precision_scores_are_float32_and_close_to_float32(options, policy, tolerance, relative_error):
+    full, half = small(**options), small(dtype=policy, **options)
+    half.set_weights(full.get_weights())
+    scores = half(images_for(full), fade_in=0.5)
+    assert scores.dtype == "float32"
+    assert relative_error(scores, full(images_for(full), fade_in=0.5)) < tolerance
+
+
+def penalty_and_gradients(critic: Critic, images: np.ndarray, weights: list, **options):
+    """WGAN-GP's penalty, mean (|gradient| - 1)^2, and its gradient with respect to the weights."""
+    images = tf.constant(images)
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            inner.watch(images)
+            scores = critic(images, **options)
+        gradient = inner.gradient(scores, images)
+        norm = tf.sqrt(tf.reduce_sum(gradient**2, axis=[1, 2, 3]))
+        penalty = tf.reduce_mean((norm - 1.0) ** 2)
+    return penalty, outer.gradient(penalty, [weight.value for weight in weights])
+
+
+VARIANTS = {
+    "separate": {"fused_from": None},
+    "fused": {"fused_from": 0},
+    "progressive": {"fused_from": None, "blur": False},
+    "progressive_fused": {"fused_from": 0, "blur": False},
+}
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_gradient_penalty_reaches_every_kernel_in_use(variant, level):
+    critic = small(**VARIANTS[variant])
+    active = critic.active_weights(level)
+    _, gradients = penalty_and_gradients(critic, images_for(critic, level), active, level=level, fade_in=0.5)
+    for weight, gradient in zip(active, gradients, strict=True):
+        if weight.path.endswith("score/bias"):  # the score is linear in it
+            assert gradient is None
+            continue
+        assert gradient is not None, weight.path
+        assert np.all(np.isfinite(gradient)), weight.path
+        if weight.path.endswith("kernel"):
+            assert np.max(np.abs(gradient)) > 1e-4, weight.path
+
+
+def test_second_order_gradients_of_the_fused_and_the_separate_form_are_equal(relative_error):
+    # With a blur, fused and separate downsampling are one function, borders included.
+    fused, separate = small(**VARIANTS["fused"]), small(**VARIANTS["separate"])
+    images = images_for(fused)
+    np.testing.assert_allclose(fused(images), separate(images), rtol=1e-4, atol=1e-5)
+    results = []
+    for critic in (fused, separate):
+        kernels = [weight for weight in critic.active_weights(1) if weight.path.endswith("kernel")]
+        results.append(penalty_and_gradients(critic, images, kernels, fade_in=0.5))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-4)
+    for got, want in zip(results[0][1], results[1][1], strict=True):
+        assert relative_error(got, want) < 1e-3
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_second_order_gradient_predicts_how_the_penalty_changes(variant):
+    # A difference quotient along a random direction of all kernels. The penalty of a leaky ReLU network jumps where
+    # a unit changes sign, so the units are made smooth.
+    critic = small(**VARIANTS[variant])
+    smooth = keras.activations.softplus
+    for layer in [*critic.from_rgb, *critic.blocks[1], critic.conv, critic.dense]:
+        layer._activate = smooth
+    images = images_for(critic)
+    kernels = [weight for weight in critic.active_weights(1) if weight.path.endswith("kernel")]
+    _, gradients = penalty_and_gradients(critic, images, kernels, fade_in=0.5)
+    rng = np.random.default_rng(5)
+    directions = [rng.normal(size=kernel.shape).astype(np.float32) for kernel in kernels]
+    slope = sum(np.sum(g * d, dtype=np.float64) for g, d in zip(gradients, directions, strict=True))
+    step, values = 2e-3, []
+    for sign in (1, -1):
+        for kernel, direction in zip(kernels, directions, strict=True):
+            kernel.assign(kernel + sign * step * direction)
+        values.append(float(penalty_and_gradients(critic, images, kernels, fade_in=0.5)[0]))
+        for kernel, direction in zip(kernels, directions, strict=True):
+            kernel.assign(kernel - sign * step * direction)
+    np.testing.assert_allclose((values[0] - values[1]) / (2 * step), slope, rtol=0.02)
+
+
+@pytest.mark.parametrize(("level", "from_rgb"), [(0, 1), (1, 2), (2, 2)])
+def test_active_weights_are_those_with_a_gradient(level, from_rgb):
+    critic = small(num_levels=3)
+    variables = critic.trainable_weights
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(critic(images_for(critic, level), level=level, fade_in=0.5) ** 2)
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    with_gradient = {v.path for v, g in zip(variables, gradients, strict=True) if g is not None}
+    assert with_gradient == {variable.path for variable in critic.active_weights(level)}
+    assert sum("from_rgb" in path and "kernel" in path for path in with_gradient) == from_rgb
+
+
+@pytest.mark.parametrize(
+    ("fused_from", "fused"), [(None, [False, False]), (0, [True, True]), (8, [True, True]), (9, [False, True])]
+)
+def test_downsampling_is_fused_from_the_smaller_side_on(fused_from, fused):
+    # At 8x12 and 16x24. Published: from 128 on.
+    critic = Critic(base_size=(4, 6), num_levels=3, fused_from=fused_from)
+    assert [block[-1].fused for block in critic.blocks[1:]] == fused
+    published = Critic()
+    assert [level for level, block in enumerate(published.blocks) if block and block[-1].fused] == [5, 6, 7, 8]

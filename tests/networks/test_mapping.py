@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from stylegan_tf.networks import MappingNetwork
+
+RNG = np.random.default_rng(0)
+Z = RNG.normal(size=(3, 6)).astype(np.float32)
+LABELS = np.eye(4, dtype=np.float32)[[2, 0, 3]]
+
+
+def naive(network: MappingNetwork, x: np.ndarray) -> np.ndarray:
+    """Normalise, then dense layers of gain sqrt(2) with leaky ReLU."""
+    x = x / np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8) if network.normalize else x
+    rate = network.learning_rate_multiplier
+    for layer in network.dense:
+        kernel = layer.kernel.numpy().astype(np.float64)
+        x = x @ kernel * (np.sqrt(2) / np.sqrt(x.shape[1]) * rate) + layer.bias.numpy() * rate
+        x = np.where(x > 0, x, 0.2 * x)
+    return x
+
+
+def with_random_biases(network: MappingNetwork) -> MappingNetwork:
+    for layer in network.dense:
+        layer.bias.assign(np.random.default_rng(1).normal(size=layer.bias.shape) * 50)
+    return network
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize(("num_layers", "hidden_size"), [(1, None), (3, None), (3, 11), (0, None)])
+def test_formula(num_layers, hidden_size, normalize):
+    network = MappingNetwork(5, num_layers=num_layers, hidden_size=hidden_size, normalize=normalize)
+    network.build((None, 6))
+    got = with_random_biases(network)(Z)
+    np.testing.assert_allclose(got, naive(network, Z.astype(np.float64)), rtol=1e-4, atol=1e-5)
+    assert network.output_size == got.shape[1] == (5 if num_layers else 6)
+    assert [layer.units for layer in network.dense[:-1]] == [hidden_size or 5] * max(num_layers - 1, 0)
+
+
+@pytest.mark.parametrize("num_layers", [0, 2])
+@pytest.mark.parametrize("embed_labels", [True, False])
+def test_labels_are_put_beside_the_latent(embed_labels, num_layers):
+    network = MappingNetwork(5, num_layers=num_layers, num_classes=4, embed_labels=embed_labels)
+    network.build((None, 6))
+    got = with_random_biases(network)(Z, labels=LABELS)
+    beside = LABELS @ network.label_embedding.numpy() if embed_labels else LABELS
+    want = naive(network, np.concatenate([Z, beside], axis=1).astype(np.float64))
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    assert network.output_size == got.shape[1]
+
+
+def test_integer_labels_are_taken_too():
+    network = MappingNetwork(5, num_layers=1, num_classes=4)
+    np.testing.assert_array_equal(network(Z, labels=LABELS.astype(np.int64)), network(Z, labels=LABELS))
+
+
+def test_missing_labels_are_refused():
+    network = MappingNetwork(5, num_layers=1, num_classes=4)
+    with pytest.raises(ValueError, match=r"labels must be given.*4 classes.*Received: labels=None"):
+        network(Z)
+
+
+def test_is_float32_under_every_policy():
+    network = MappingNetwork(5, num_layers=2, dtype="mixed_bfloat16")
+    assert network(Z).dtype == "float32"
+    np.testing.assert_allclose(network(Z), naive(network, Z.astype(np.float64)), rtol=1e-4, atol=1e-5)
+
+
+def test_config_round_trip_and_saving(tmp_path):
+    network = MappingNetwork(
+        5, num_layers=2, hidden_size=7, learning_rate_multiplier=0.1, num_classes=4, embed_labels=False,
+        normalize=False,
+    )
+    assert MappingNetwork.from_config(network.get_config()).get_config() == network.get_config()
+
+    z, labels = keras.Input((6,)), keras.Input((4,))
+    model = keras.Model([z, labels], network(z, labels=labels))
+    assert model.output_shape == (None, 5)
+    with_random_biases(network)
+    model.save(tmp_path / "mapping.keras")
+    loaded = keras.saving.load_model(tmp_path / "mapping.keras")
+    np.testing.assert_array_equal(loaded([Z, LABELS]), model([Z, LABELS]))

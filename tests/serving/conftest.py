@@ -1,0 +1,71 @@
+"""Tiny generators and runs that the serving tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+import tensorflow as tf
+
+from stylegan_tf.config import ResolutionTable, TrainConfig
+from stylegan_tf.networks.build import build_generator
+from stylegan_tf.networks.generator import Generator
+from stylegan_tf.serving.endpoints import ServedGenerator
+from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.training.state import TrainState
+
+TINY = {
+    "z_size": 8, "w_size": 12, "mapping_layers": 2, "feature_maps_base": 32, "feature_maps_max": 8,
+    "start_resolution": 4, "truncation_psi": 0.6, "truncation_cutoff": 3,
+}
+
+
+def _look_trained(generator: Generator) -> None:
+    """Noise strengths, biases and the mean of w start at zero, where mistakes with them would not show."""
+    for weight in generator.weights:
+        if weight.path.rpartition("/")[2] in ("strength", "bias", "w_average"):
+            weight.assign(0.2 * tf.random.normal(weight.shape))
+    for layer in generator.synthesis.to_rgb:
+        layer.kernel.assign(0.3 * layer.kernel)  # few pixels beyond [-1, 1]
+
+
+@pytest.fixture(scope="session")
+def make_served() -> Callable[..., ServedGenerator]:
+    """`make_served(num_levels, num_classes, level=, fade_in=, cutoff=, **fields)`: a tiny generator to serve."""
+
+    def make(
+        num_levels: int = 2, num_classes: int = 0, *, level: int | None = None, fade_in: float | None = None,
+        cutoff: int | None = 3, **fields: Any,
+    ) -> ServedGenerator:
+        keras.utils.set_random_seed(7)
+        generator = build_generator(TrainConfig().replace({**TINY, **fields}), num_levels, num_classes)
+        _look_trained(generator)
+        return ServedGenerator(generator, num_levels - 1 if level is None else level, fade_in, 0.6, cutoff)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Path]:
+    """`make_run(path, images_seen=, label_names=, checkpoint=)`: a run of 8x8 images, faded in from 1000 to 2000."""
+
+    def make(
+        path: Path, images_seen: int = 1750, label_names: tuple[str, ...] = (), checkpoint: bool = True
+    ) -> Path:
+        config = TrainConfig().replace({
+            **TINY, "stage_kimg": ResolutionTable.parse("1"), "fade_kimg": ResolutionTable.parse("1"),
+            "total_kimg": 10.0, "batch_size": ResolutionTable.parse("4"), "use_labels": bool(label_names),
+        })
+        directory = RunDirectory(path)
+        directory.prepare(config, DatasetInfo("made up", 100, (8, 8), 3, "0" * 8, label_names))
+        if checkpoint:
+            state = TrainState(config, 2, len(label_names), "float32")
+            _look_trained(state.generator_ema)
+            state.images_seen.assign(images_seen)
+            tf.train.CheckpointManager(state.checkpoint, str(directory.checkpoints), max_to_keep=1).save()
+        return path
+
+    return make

@@ -1,0 +1,262 @@
+"""A written and reloaded SavedModel gives what the Python model gives, and refuses what makes no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
+
+from stylegan_tf.images import to_uint8
+from stylegan_tf.sampling.latents import latents_from_seeds
+from stylegan_tf.serving.endpoints import ServedGenerator, build_endpoints
+from stylegan_tf.serving.export import write_saved_model
+from stylegan_tf.serving.verify import decode_png
+
+MODELS: dict[str, dict[str, Any]] = {
+    "fading": {"num_levels": 3, "level": 1, "fade_in": 0.4},
+    "conditional_grey_28": {"num_levels": 2, "num_classes": 3, "cutoff": None, "base_size": "14", "channels": 1},
+    "rgba_16x24": {"num_levels": 2, "base_size": "8x12", "channels": 4},
+}
+CONDITIONAL = "conditional_grey_28"
+SHAPES = {"fading": (8, 8, 3), "conditional_grey_28": (28, 28, 1), "rgba_16x24": (16, 24, 4)}
+IMAGE_SIGNATURES = {
+    source + form for source in ("from_seed", "from_z", "synthesize") for form in ("", "_float", "_png")
+}
+
+
+class Loaded(NamedTuple):
+    path: Path
+    served: ServedGenerator
+    signatures: Any
+    shape: tuple[int, int, int]
+
+    def call(self, name: str, **inputs: Any) -> np.ndarray:
+        """The one output of a signature; a conditional model gets class 0, 1, 2, 0 ... where none is given."""
+        expected = self.signatures[name].structured_input_signature[1]
+        if "class_id" in expected:
+            inputs.setdefault("class_id", np.arange(len(next(iter(inputs.values())))) % 3)
+        tensors = {key: tf.cast(value, expected[key].dtype) for key, value in inputs.items()}
+        (output,) = self.signatures[name](**tensors).values()
+        return output.numpy()
+
+
+@pytest.fixture(scope="module")
+def load(make_served, tmp_path_factory):
+    """`load(name)`: a model, written and read back, once."""
+    made: dict[str, Loaded] = {}
+
+    def get(name: str) -> Loaded:
+        if name not in made:
+            served = make_served(**MODELS[name])
+            path = tmp_path_factory.mktemp(name) / "model"
+            write_saved_model(build_endpoints(served), path)
+            made[name] = Loaded(path, served, tf.saved_model.load(path).signatures, SHAPES[name])
+        return made[name]
+
+    return get
+
+
+def draw_z(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((count, 8)).astype(np.float32)
+
+
+def python_images(model: Loaded, z: Any, psi: Any, class_id: Any = None) -> np.ndarray:
+    """Straight from the networks."""
+    served = model.served
+    labels = None
+    if served.num_classes:
+        labels = np.eye(served.num_classes, dtype=np.float32)[np.arange(len(z)) % 3 if class_id is None else class_id]
+    return served.generator(
+        tf.constant(z), labels=labels, truncation_psi=psi, truncation_cutoff=served.truncation_cutoff,
+        level=served.level, fade_in=served.fade_in,
+    ).numpy()
+
+
+def assert_pixels(got: np.ndarray, images: np.ndarray) -> None:
+    """uint8 of float images, but for values that lie on the border of two."""
+    assert got.dtype == np.uint8
+    exact = np.clip((images + 1.0) * 127.5, 0.0, 255.0)
+    assert np.abs(got - exact).max() <= 0.501
+
+
+def plain(specs: dict[str, tf.TensorSpec]) -> dict[str, Any]:
+    return {name: (spec.dtype, spec.shape.as_list()) for name, spec in specs.items()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_signatures_are_the_contract(load, name):
+    model = load(name)
+    signatures = model.signatures
+    assert set(signatures) == IMAGE_SIGNATURES | {"serving_default", "map", "truncate"}
+    latent = {"z": (tf.float32, [None, 8])}
+    psi = {"truncation_psi": (tf.float32, [None])}
+    classes = {"class_id": (tf.int64, [None])} if model.served.num_classes else {}
+    ws = {"ws": (tf.float32, [None, 2 * (model.served.level + 1), 12])}
+    wanted = {
+        "serving_default": latent | classes, "map": latent | classes, "truncate": ws | psi,
+        "from_z": latent | psi | classes, "from_seed": {"seed": (tf.int64, [None])} | psi | classes, "synthesize": ws,
+    }
+    outputs = {
+        "": {"images": (tf.uint8, [None, *model.shape])},
+        "_float": {"images_float": (tf.float32, [None, *model.shape])},
+        "_png": {"png_bytes": (tf.string, [None])},
+    }
+    for signature, function in signatures.items():
+        stem, form = next(
+            (signature.removesuffix(ending), ending) for ending in ("_float", "_png", "") if signature.endswith(ending)
+        )
+        assert plain(function.structured_input_signature[1]) == wanted[stem], signature
+        assert plain(function.structured_outputs) == (ws if stem in ("map", "truncate") else outputs[form]), signature
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("name", MODELS)
+def test_images_of_latents(load, name, batch):
+    model, z = load(name), draw_z(batch)
+    psi = np.linspace(-0.5, 1.0, batch, dtype=np.float32)
+    images = python_images(model, z, psi)
+    assert images.shape == (batch, *model.shape)
+    assert np.std(images) > 0.05
+    np.testing.assert_allclose(model.call("from_z_float", z=z, truncation_psi=psi), images, atol=2e-5, rtol=1e-5)
+    assert_pixels(model.call("from_z", z=z, truncation_psi=psi), images)
+    assert_pixels(np.stack([decode_png(png) for png in model.call("from_z_png", z=z, truncation_psi=psi)]), images)
+    assert_pixels(model.call("serving_default", z=z), python_images(model, z, 0.6))
+
+
+@pytest.mark.parametrize("name", ["fading", CONDITIONAL])
+def test_images_of_seeds(load, name):
+    model = load(name)
+    seed, psi = np.array([0, -1, 2**62 + 1]), np.array([1.0, 0.7, 0.5], np.float32)
+    images = python_images(model, latents_from_seeds(tf.constant(seed, tf.int64), 8).numpy(), psi)
+    floats = model.call("from_seed_float", seed=seed, truncation_psi=psi)
+    np.testing.assert_allclose(floats, images, atol=2e-5, rtol=1e-5)
+    assert_pixels(model.call("from_seed", seed=seed, truncation_psi=psi), images)
+    pngs = model.call("from_seed_png", seed=seed, truncation_psi=psi)
+    assert_pixels(np.stack([decode_png(png) for png in pngs]), images)
+
+
+@pytest.mark.parametrize("name", ["fading", CONDITIONAL])
+def test_map_truncate_and_synthesize_are_the_steps_of_from_z(load, name):
+    model, z = load(name), draw_z(2)
+    psi = np.array([0.3, 0.8], np.float32)
+    ws = model.call("map", z=z)
+    assert ws.shape == (2, 2 * (model.served.level + 1), 12)
+    assert np.all(ws == ws[:, :1])
+    truncated = model.call("truncate", ws=ws, truncation_psi=psi)
+    cutoff = model.served.truncation_cutoff or ws.shape[1]
+    average = model.served.generator.w_average.numpy()
+    wanted = average + (ws - average) * psi[:, None, None]
+    np.testing.assert_allclose(truncated[:, :cutoff], wanted[:, :cutoff], atol=1e-6)
+    np.testing.assert_allclose(truncated[:, cutoff:], ws[:, cutoff:], atol=1e-6)
+    images = python_images(model, z, psi)
+    np.testing.assert_allclose(model.call("synthesize_float", ws=truncated), images, atol=2e-5, rtol=1e-5)
+    assert_pixels(model.call("synthesize", ws=truncated), images)
+    assert_pixels(np.stack([decode_png(png) for png in model.call("synthesize_png", ws=truncated)]), images)
+
+
+def test_each_layer_takes_its_own_w(load):
+    model = load("fading")
+    ws, other = model.call("map", z=draw_z(1)), model.call("map", z=draw_z(1, seed=1))
+    plain = model.call("synthesize_float", ws=ws)
+    for layer in range(ws.shape[1]):
+        mixed = ws.copy()
+        mixed[:, layer] = other[:, layer]
+        assert np.abs(model.call("synthesize_float", ws=mixed) - plain).max() > 1e-3
+
+
+def test_an_image_belongs_to_its_seed_whatever_the_batch(load):
+    model = load("fading")
+    seeds = np.array([5, 6, 7, 8, 5])
+    psi = np.full(5, 0.8, np.float32)
+    together = model.call("from_seed_float", seed=seeds, truncation_psi=psi)
+    np.testing.assert_allclose(together[0], together[4], atol=1e-6)
+    assert np.abs(together[0] - together[1]).max() > 0.05
+    for index, seed in enumerate(seeds):
+        alone = model.call("from_seed_float", seed=[seed], truncation_psi=psi[:1])
+        np.testing.assert_allclose(alone[0], together[index], atol=2e-5, rtol=1e-5)
+    again = model.call("from_seed_float", seed=seeds, truncation_psi=psi)
+    np.testing.assert_array_equal(again, together)
+
+
+def test_classes_change_the_image(load):
+    model, z = load(CONDITIONAL), np.repeat(draw_z(1), 3, axis=0)
+    images = model.call("from_z_float", z=z, truncation_psi=np.ones(3), class_id=[0, 1, 2])
+    np.testing.assert_allclose(images, python_images(model, z, np.ones(3, np.float32), [0, 1, 2]), atol=2e-5, rtol=1e-5)
+    assert min(np.abs(images[a] - images[b]).max() for a, b in ((0, 1), (0, 2), (1, 2))) > 0.05
+
+
+def test_the_fade_in_is_baked_in(load):
+    served = load("fading").served
+    z, psi = draw_z(2), np.ones(2, np.float32)
+    got = load("fading").call("from_z_float", z=z, truncation_psi=psi)
+    whole = served.generator(z, truncation_psi=psi, truncation_cutoff=3, level=1).numpy()
+    smooth = served.generator(z, truncation_psi=psi, truncation_cutoff=3, level=0).numpy().repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(got, smooth + 0.4 * (whole - smooth), atol=2e-5, rtol=1e-5)
+
+
+def test_an_empty_batch_is_refused(load):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="z must have at least one value"):
+        load(CONDITIONAL).call("from_z", z=np.zeros((0, 8)), truncation_psi=np.zeros(0))
+
+
+@pytest.mark.parametrize(("name", "mode"), [("fading", "RGB"), (CONDITIONAL, "L"), ("rgba_16x24", "RGBA")])
+def test_png_files_have_the_models_channels(load, tmp_path, name, mode):
+    model = load(name)
+    path = tmp_path / "image.png"
+    path.write_bytes(model.call("from_seed_png", seed=[1], truncation_psi=[0.7])[0])
+    with Image.open(path) as picture:
+        assert (picture.mode, picture.size) == (mode, (model.shape[1], model.shape[0]))
+
+
+NAN, INFINITE = float("nan"), float("inf")
+GOOD = {
+    "z": np.zeros((2, 8)), "ws": np.zeros((2, 4, 12)), "seed": [1, 2], "truncation_psi": [0.5, 0.5], "class_id": [0, 2],
+}
+BAD = [
+    ("truncation_psi", [0.5, NAN], "nan"), ("truncation_psi", [2.1, 0.5], "2.1"),
+    ("truncation_psi", [-INFINITE, 0.5], "inf"),
+    ("class_id", [0, 3], "[3]"), ("class_id", [-1, 0], "[-1]"),
+    ("z", np.array([[0.0] * 8, [0.0] * 7 + [NAN]]), "nan"), ("z", np.full((2, 8), INFINITE), "inf"),
+    ("z", np.full((2, 8), 1e30), "1e+30"), ("ws", np.full((2, 4, 12), NAN), "nan"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "received"), BAD)
+def test_bad_values_are_answered_with_an_error_that_names_the_input(load, field, value, received):
+    model = load(CONDITIONAL)
+    signatures = [
+        name for name, function in model.signatures.items() if field in function.structured_input_signature[1]
+    ]
+    assert signatures
+    for name in signatures:
+        inputs = {key: GOOD[key] for key in model.signatures[name].structured_input_signature[1]}
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"{field} must ") as error:
+            model.call(name, **{**inputs, field: value})
+        assert received in str(error.value)
+
+
+@pytest.mark.parametrize(("field", "value"), [("truncation_psi", [0.5]), ("class_id", [0, 1, 2])])
+def test_inputs_of_unequal_batches_are_refused(load, field, value):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{field} must have as many values as z"):
+        inputs = {name: GOOD[name] for name in ("z", "truncation_psi", "class_id")}
+        load(CONDITIONAL).call("from_z", **{**inputs, field: value})
+
+
+def test_the_saved_graph_holds_the_network_once(load):
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((load("fading").path / "saved_model.pb").read_bytes())
+    functions = model.meta_graphs[0].graph_def.library.function
+    with_convolutions = [f for f in functions if any(node.op.startswith("Conv2D") for node in f.node_def)]
+    assert len(with_convolutions) == 1
+
+
+def test_pixels_are_those_of_the_package(load):
+    model, z = load("rgba_16x24"), draw_z(4)
+    floats = model.call("from_z_float", z=z, truncation_psi=np.ones(4))
+    pixels = model.call("from_z", z=z, truncation_psi=np.ones(4))
+    np.testing.assert_array_equal(pixels, to_uint8(floats).numpy())

@@ -1,0 +1,132 @@
+"""WGAN-GP and the logistic loss with R1, with their gradients, against the published ones."""
+
+import pathlib
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.losses.objectives import LogisticR1, WassersteinGP
+from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
+from stylegan_tf.training.draws import Draws
+from stylegan_tf.training.state import TrainState
+from stylegan_tf.training.steps import STATISTICS, StepKind, TrainingStep
+
+REFERENCE = pathlib.Path(__file__).parents[1] / "reference"
+FILES = ("losses", "losses_cond10")
+OBJECTIVES = {
+    "D_wgan_gp": WassersteinGP(),
+    "D_wgan_gp_wgan_target2": WassersteinGP(target=2.0),
+    "D_logistic_simplegp_r1_gamma10": LogisticR1(gamma=10.0),
+}
+GENERATOR_OBJECTIVES = {"G_wgan": WassersteinGP(), "G_logistic_nonsaturating": LogisticR1()}
+# Published names of the variables whose gradients the files hold.
+CRITIC_WEIGHTS = {
+    "FromRGB_lod0/weight": lambda critic: critic.from_rgb[3].kernel,
+    "16x16/Conv1_down/weight": lambda critic: critic.blocks[2][1].kernel,
+    "4x4/Dense0/bias": lambda critic: critic.dense.bias,
+    "4x4/Dense1/weight": lambda critic: critic.score.kernel,
+}
+GENERATOR_WEIGHTS = {
+    "G_mapping/LabelConcat/weight": lambda generator: generator.mapping.label_embedding,
+    "G_mapping/Dense3/weight": lambda generator: generator.mapping.dense[3].kernel,
+    "G_synthesis/8x8/Conv0_up/weight": lambda generator: generator.synthesis.styled_layers[2].conv.kernel,
+    "G_synthesis/ToRGB_lod0/bias": lambda generator: generator.synthesis.to_rgb[3].bias,
+}
+
+
+@pytest.fixture(scope="module")
+def states():
+    """Made once for each file."""
+    return {}
+
+
+@pytest.fixture
+def published(request, reference, states):
+    """The file of the test's case, and a state with its weights."""
+    name = request.node.callspec.params["case"][0]
+    file = reference(name)
+    if name not in states:
+        states[name] = make_state(file)
+    return file, states[name]
+
+
+def make_state(file):
+    kwargs = file.config["G"]["kwargs"]
+    config = TrainConfig().replace({
+        "z_size": kwargs["latent_size"], "w_size": kwargs["dlatent_size"], "feature_maps_base": kwargs["fmap_base"],
+        "feature_maps_max": kwargs["fmap_max"], "style_mixing_probability": 0.0,
+    })
+    state = TrainState(config, 4, kwargs["label_size"], "float32")
+    for prefix, load, network in [
+        ("G/", load_published_generator, state.generator), ("D/", load_published_critic, state.critic)
+    ]:
+        load(network, {name[2:]: array for name, array in file.variables.items() if name.startswith(prefix)})
+    return state
+
+
+def draws_of(file, state):
+    fixed = [layer.noise.fixed_noise for layer in state.generator.synthesis.styled_layers]
+    count = len(file.inputs["z"])
+    return Draws(
+        z=file.inputs["z"], other_z=file.inputs["z"], crossover=np.full(count, 99),
+        noise=[tf.tile(noise, (count, 1, 1, 1)) for noise in fixed], factors=tf.constant(file.inputs["mixing"]),
+    )
+
+
+def gradients_of(file, state, objective, lod, name, channels_last):
+    step = TrainingStep(state, objective, tf.distribute.get_strategy())
+    reals = tf.constant(channels_last(file.inputs["reals"]))
+    kind = StepKind(level=3, batch_size=len(reals))
+    labels = tf.constant(file.inputs["labels"])
+    return getattr(step, name)(tf.constant(1.0 - lod), reals, labels, draws_of(file, state), kind=kind)
+
+
+def assert_equal_gradients(network, weights, gradients, file, key, relative_error):
+    found = {id(weight): gradient for weight, gradient in zip(network.active_weights(3), gradients, strict=True)}
+    names = file.config["grad_vars"][key[0]]
+    assert names
+    for name in names:
+        expected = file.outputs[f"{key}/grad_{name.replace('/', '.')}"]
+        assert relative_error(found[id(weights[name](network))], expected) < 1e-3, name
+
+
+def cases(names):
+    """(file, loss, lod) for all that the files hold."""
+    return [
+        (file, name, lod) for file in FILES for lod in (0, 0.6) for name in names
+        if f"out/{name}/lod{lod}/mean.npy" in zipfile.ZipFile(REFERENCE / f"{file}.npz").namelist()
+    ]
+
+
+@pytest.mark.parametrize("case", cases(OBJECTIVES), ids=str)
+def test_critic(case, published, channels_last, relative_error):
+    file, state = published
+    _, name, lod = case
+    key = f"{name}/lod{lod}"
+    gradients, report, _ = gradients_of(file, state, OBJECTIVES[name], lod, "critic_gradients", channels_last)
+    values = dict(zip(STATISTICS, report.numpy(), strict=False))
+    outputs = file.outputs
+    assert values["critic_loss"] == pytest.approx(outputs[f"{key}/mean"], rel=1e-3)
+    assert values["real_scores"] == pytest.approx(outputs[f"{key}/stat_scores_real"].mean(), rel=1e-4)
+    assert values["fake_scores"] == pytest.approx(outputs[f"{key}/stat_scores_fake"].mean(), rel=1e-4)
+    if "wgan" in name:
+        assert values["critic_gradient_norm"] == pytest.approx(outputs[f"{key}/stat_mixed_norms"].mean(), rel=1e-3)
+    else:
+        assert values["gradient_penalty"] == pytest.approx(outputs[f"{key}/stat_r1_penalty"].mean(), rel=1e-3)
+    assert_equal_gradients(state.critic, CRITIC_WEIGHTS, gradients, file, key, relative_error)
+
+
+@pytest.mark.parametrize("case", cases(GENERATOR_OBJECTIVES), ids=str)
+def test_generator(case, published, channels_last, relative_error):
+    file, state = published
+    _, name, lod = case
+    key, objective = f"{name}/lod{lod}", GENERATOR_OBJECTIVES[name]
+    gradients, report, w_sum = gradients_of(file, state, objective, lod, "generator_gradients", channels_last)
+    assert float(report[0]) == pytest.approx(file.outputs[f"{key}/mean"], rel=1e-4)
+    assert_equal_gradients(state.generator, GENERATOR_WEIGHTS, gradients, file, key, relative_error)
+    np.testing.assert_allclose(
+        w_sum, np.sum(state.generator.map(file.inputs["z"], file.inputs["labels"])[:, 0], axis=0), rtol=1e-4, atol=1e-5
+    )

@@ -1,0 +1,31 @@
+"""A run small enough to be taken whole in a test."""
+
+import numpy as np
+
+from stylegan_tf.config import ResolutionTable, TrainConfig
+
+table = ResolutionTable.parse
+
+
+def tiny_config(**values):
+    """8x8 images, two levels, eight feature maps; 96 images: train 4x4, fade 8x8 in, train 8x8."""
+    return TrainConfig().replace({
+        "resolution": "8", "start_resolution": 4, "z_size": 8, "w_size": 8, "mapping_layers": 2,
+        "feature_maps_base": 32, "feature_maps_max": 8, "fused_from": 8, "stage_kimg": table("0.032"),
+        "fade_kimg": table("0.032"), "total_kimg": 0.096, "batch_size": table("8"), "ema_half_life_kimg": 0.05,
+        "tensorboard_interval_kimg": 0.016, "grid_interval_kimg": 0.048, "checkpoint_interval_kimg": 0.032,
+        "dtype_policy": "float32", "jit_compile": "off", **values,
+    })
+
+
+def write_images(folder, count=20, size=(8, 8), mode="RGB", seed=0):
+    """A folder of random PNGs."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    channels = {"L": 1, "RGB": 3, "RGBA": 4}[mode]
+    random = np.random.default_rng(seed)
+    for index in range(count):
+        pixels = random.integers(0, 256, (*size, channels), dtype=np.uint8)
+        Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels, mode).save(folder / f"{index:03}.png")
+    return folder
