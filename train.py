@@ -16,7 +16,8 @@ _DRY_RUN = flags.DEFINE_bool("dry_run", False, "print the plan and stop", module
 def main() -> int:
     """Configuration from the flags, then the run; returns the exit code."""
     config = config_from_flags()
-    from stylegan_tf.training.run import run_training  # after the flags: bad ones should not wait for TensorFlow
+    with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
+        from stylegan_tf.training.run import run_training
 
     return run_training(config, dry_run=_DRY_RUN.value)
 

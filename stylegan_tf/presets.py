@@ -18,15 +18,21 @@ class Preset:
 
 
 def _tiny() -> Preset:
-    """Portraits at 32x32 on two CPU cores."""
+    """Portraits at 32x32 on two CPU cores.
+
+    Unlike the published settings: narrow networks, a small z and a short mapping network that learns ten times
+    faster; resampling and convolution are one operation at every resolution; eight images a step, since the number
+    of steps counts in so short a run; the highest learning rate that WGAN-GP gets; brief stages, so that most of the
+    time goes to 32x32; no style mixing; a short average.
+    """
     config = TrainConfig().replace({
-        "z_size": 128, "w_size": 128, "mapping_layers": 4,
-        "feature_maps_base": 1024, "feature_maps_max": 128, "fused_from": 8,
-        "start_resolution": 4, "total_kimg": 80.0, "stage_kimg": table("4:2,8:6,16:12,32:60"), "fade_kimg": table("8:2,16:4,32:6"),
-        "batch_size": table("16"), "learning_rate": table("0.002"), "ema_half_life_kimg": 1.0,
-        "style_mixing_probability": 0.0,
-        "tensorboard_interval_kimg": 0.5, "grid_interval_kimg": 2.0, "checkpoint_interval_kimg": 10.0,
-        "truncation_psi": 1.0,
+        "z_size": 128, "w_size": 128, "mapping_layers": 4, "mapping_learning_rate_multiplier": 0.1,
+        "feature_maps_base": 512, "feature_maps_max": 64, "fused_from": 8,
+        "start_resolution": 4, "total_kimg": 76.0,
+        "stage_kimg": table("4:0.5,8:2,16:5"), "fade_kimg": table("8:0.5,16:1,32:2"),
+        "batch_size": table("8"), "learning_rate": table("0.002"),
+        "ema_half_life_kimg": 2.0, "style_mixing_probability": 0.0,
+        "tensorboard_interval_kimg": 0.5, "grid_interval_kimg": 4.0, "checkpoint_interval_kimg": 8.0,
     })
     return Preset("emoji portraits at 32x32 on two CPU cores in a quarter of an hour", config)
 
@@ -45,7 +51,7 @@ def _digits() -> Preset:
     """Grey digits at 28x28, from 7x7."""
     config = _tiny().config.replace({
         "resolution": "28", "base_size": "7", "channels": 1, "start_resolution": 7,
-        "stage_kimg": table("7:10,14:20,28:60"), "fade_kimg": table("14:5,28:10"), "total_kimg": 100.0,
+        "stage_kimg": table("7:2,14:5"), "fade_kimg": table("14:1,28:2"),
     })
     return Preset("28x28 grey digits such as MNIST's, growing from 7x7", config)
 

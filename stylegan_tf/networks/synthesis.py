@@ -75,9 +75,10 @@ class SynthesisNetwork(keras.layers.Layer):
         layer_options = {"noise": noise, "normalization": normalization, "style": style, "dtype": dtype}
         first_maps = self.feature_maps(0)
         input_class = LearnedConstant if constant_input else LatentInput
-        self.input_layer = input_class(*self.base_size, first_maps, dtype=dtype, name="input")
+        # float32: a constant channel has no variance, so that its normalisation multiplies gradients by 10,000.
+        self.input_layer = input_class(*self.base_size, first_maps, dtype="float32", name="input")
         self.styled_layers = [
-            StyledLayer(None, name="layer_0", **layer_options),
+            StyledLayer(None, name="layer_0", **{**layer_options, "dtype": "float32"}),
             StyledLayer(first_maps, name="layer_1", **layer_options),
         ]
         for level in range(1, num_levels):

@@ -1,0 +1,224 @@
+"""Whole tiny runs: what they write, and that stopping and going on changes nothing."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tiny_run import table, tiny_config, write_images
+
+from stylegan_tf.training import run as run_module
+from stylegan_tf.training.loop import StopRequest
+from stylegan_tf.training.run import run_training
+from stylegan_tf.training.run_directory import RunDirectory, load_generator
+from stylegan_tf.training.statistics import NonFiniteError
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(write_images(tmp_path_factory.mktemp("data") / "images"))
+
+
+def configure(data, run_dir, **values):
+    return tiny_config(data=data, run_dir=str(run_dir), **values)
+
+
+def checkpoint_arrays(directory):
+    reader = tf.train.load_checkpoint(RunDirectory(directory).latest_checkpoint())
+    names = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in names if not name.startswith(("save_counter", "_CHECKPOINT"))}
+
+
+def stop_after(monkeypatch, images):
+    """Makes the next run see a SIGTERM once that many images have been seen."""
+
+    def train(*arguments, stop, **keywords):
+        state, schedule, step, pipeline, actions = arguments
+
+        class Stop:
+            def due(self, before, now):
+                if now >= images:
+                    stop(signal.SIGTERM, None)
+                return False
+
+        return original(state, schedule, step, pipeline, [*actions, Stop()], stop=stop, **keywords)
+
+    original = run_module.train
+    monkeypatch.setattr(run_module, "train", train)
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """A run that was never interrupted."""
+    directory = tmp_path_factory.mktemp("runs") / "finished"
+    assert run_training(configure(data, directory)) == 0
+    return directory
+
+
+def test_run_directory(finished):
+    directory = RunDirectory(finished)
+    assert json.loads(directory.config_file.read_text())["data"]["resolution"] == "8"
+    assert directory.read_dataset().count == 20
+    assert sorted(path.name for path in directory.samples.iterdir()) == [
+        "kimg_000000.05.png", "kimg_000000.10.png", "reals.png"
+    ]
+    with Image.open(directory.progress_file) as animation:
+        assert animation.n_frames == 2
+    with Image.open(directory.samples / "kimg_000000.10.png") as grid:
+        assert grid.size == (512, 512)
+    assert directory.latest_checkpoint().endswith("ckpt-96")
+    log = directory.log_file.read_text()
+    for text in ("Devices", "fade in", "kimg 0.1 of 0.096", "Finished 0.096 kimg", "export.py", "tensorboard"):
+        assert text in log
+
+
+def test_tensorboard_events(finished):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(finished / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {
+        "loss/critic", "loss/generator", "loss/wasserstein_estimate", "loss/gradient_penalty",
+        "gradients/critic_norm", "scores/real", "scores/fake", "progress/fade_in", "progress/resolution",
+        "progress/batch_size", "progress/learning_rate", "speed/images_per_second", "speed/memory_gib",
+        "generator_ema", "reals", "config",
+    } <= tags
+    resolutions = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("progress/resolution")}
+    assert resolutions == {16: 4, 32: 4, 48: 8, 64: 8, 80: 8, 96: 8}
+    fading = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("progress/fade_in")}
+    assert fading[48] == pytest.approx(0.25)  # of the step that went from 40 to 48 images
+    assert fading[32] == fading[96] == 1.0
+
+
+@pytest.mark.parametrize("stops", [[16], [40, 72]], ids=str)
+def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, monkeypatch, stops):
+    directory = tmp_path / "resumed"
+    for images in stops:
+        with monkeypatch.context() as patched:
+            stop_after(patched, images)
+            assert run_training(configure(data, directory)) == 128 + signal.SIGTERM
+        assert RunDirectory(directory).latest_checkpoint().endswith(f"ckpt-{images}")
+    assert run_training(configure(data, directory)) == 0
+    expected, found = checkpoint_arrays(finished), checkpoint_arrays(directory)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def test_a_finished_run_says_so_and_trains_on_when_asked(data, finished, tmp_path, capsys):
+    import shutil
+
+    directory = tmp_path / "longer"
+    shutil.copytree(finished, directory)
+    assert run_training(configure(data, directory)) == 0
+    assert "finished at 0.096 kimg; raise --total_kimg" in capsys.readouterr().out
+    assert run_training(configure(data, directory, total_kimg=0.112)) == 0
+    assert RunDirectory(directory).latest_checkpoint().endswith("ckpt-112")
+
+
+def test_another_configuration_is_refused_with_the_fields_that_differ(data, finished):
+    with pytest.raises(ValueError, match="z_size was 8, is now 16") as refusal:
+        run_training(configure(data, finished, z_size=16, keep_checkpoints=9))
+    assert "keep_checkpoints" not in str(refusal.value)
+
+
+def test_other_images_are_refused(finished, tmp_path):
+    other = write_images(tmp_path / "other", seed=5)
+    config = configure(str(other), finished)
+    with pytest.raises(ValueError, match="data was|own images"):
+        run_training(config)
+
+
+def test_a_directory_with_something_else_is_refused(data, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"run_dir must be empty.*Received: .* holds other files"):
+        run_training(configure(data, tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(data, tmp_path, capsys):
+    assert run_training(configure(data, tmp_path / "new"), dry_run=True) == 0
+    out = capsys.readouterr().out
+    for text in ("20 images, 8x8 RGB", "wgan-gp", "fade in", str(tmp_path / "new")):
+        assert text in out
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(data, tmp_path):
+    directory = tmp_path / "broken"
+    config = configure(data, directory, learning_rate=table("4:0.001,8:1e30"), loss="logistic")
+    with pytest.raises(NonFiniteError, match=r"(loss|scores|norm|penalty) became (nan|-?inf) in the step at \d+ images"
+                       r".*last good checkpoint is .*ckpt-32"):
+        run_training(config)
+    assert all(np.isfinite(array).all() for array in checkpoint_arrays(directory).values())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"batch_size": table("6")}, "multiple of minibatch_stddev_group.*Received: 6"),
+        ({"max_batch_per_device": 3}, "max_batch_per_device. Received: 3"),
+        ({"num_devices": 3}, "multiple of the number of devices, 3"),
+    ],
+)
+def test_batches_that_do_not_divide_are_refused(data, tmp_path, values, message, monkeypatch):
+    if "num_devices" in values:  # logical devices cannot be made any more in this process
+        class Three:
+            num_replicas_in_sync = 3
+
+        monkeypatch.setattr(run_module.devices, "choose_strategy", lambda count: Three())
+    with pytest.raises(ValueError, match=message):
+        run_training(configure(data, tmp_path / "new", **values))
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "size", "base"), [("L", 1, (14, 14), "7"), ("RGBA", 4, (8, 12), "4x6")], ids=["grey", "rgba"]
+)
+def test_grey_digits_and_transparent_rectangles(tmp_path, mode, channels, size, base):
+    folder = write_images(tmp_path / "images", size=size, mode=mode)
+    resolution = f"{size[0]}x{size[1]}"
+    config = configure(
+        str(folder), tmp_path / "run", resolution=resolution, base_size=base, channels=channels, total_kimg=0.08
+    )
+    assert run_training(config) == 0
+    trained = load_generator(tmp_path / "run")
+    assert trained.generator(tf.zeros([2, 8])).shape == (2, *size, channels)
+
+
+def test_labels_from_subdirectories(tmp_path):
+    for name in ("cats", "dogs"):
+        write_images(tmp_path / "images" / name, count=8)
+    config = configure(
+        str(tmp_path / "images"), tmp_path / "run", use_labels=True, total_kimg=0.048, style_mixing_probability=0.5
+    )
+    assert run_training(config) == 0
+    trained = load_generator(tmp_path / "run")
+    assert trained.dataset.label_names == ("cats", "dogs")
+    assert trained.fade_in == pytest.approx(0.5)
+    assert trained.level == 1
+
+
+def test_load_generator_returns_the_averaged_generator(finished):
+    trained = load_generator(finished)
+    saved = checkpoint_arrays(finished)
+    prefix = "generator_ema/"
+    assert sum(name.startswith(prefix) for name in saved) == len(trained.generator.weights)
+    for weight in trained.generator.weights:
+        name = f"{prefix}{weight.path.replace('/', '.S')}/.ATTRIBUTES/VARIABLE_VALUE"
+        np.testing.assert_array_equal(weight, saved[name])
+    assert (trained.images_seen, trained.fade_in, trained.level) == (96, None, 1)
+
+
+def test_load_generator_names_what_is_missing(tmp_path, data):
+    with pytest.raises(ValueError, match=r"must be the directory of a run.*Received"):
+        load_generator(tmp_path)
+
+
+def test_a_second_interrupt_does_not_wait():
+    stop = StopRequest()
+    stop(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt):
+        stop(signal.SIGINT, None)
