@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ LOSSES = ("wgan-gp", "logistic")
 NORMALIZATIONS = ("instance", "pixel", "none")
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 JIT_CHOICES = ("auto", "on", "off")
+MAX_LEVELS = 9  # images are halved eight times at most (`data.pipeline.image_pyramid`)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +65,8 @@ class ResolutionTable:
 
     def __str__(self) -> str:
         if len(self.rows) == 1 and self.rows[0][0] == 0:
-            return f"{self.rows[0][1]:g}"
-        return ",".join(f"{resolution}:{value:g}" for resolution, value in self.rows)
+            return _exact(self.rows[0][1])
+        return ",".join(f"{resolution}:{_exact(value)}" for resolution, value in self.rows)
 
 
 def option(default: Any, help_text: str, *, may_change: bool = False) -> Any:
@@ -78,11 +80,14 @@ def option(default: Any, help_text: str, *, may_change: bool = False) -> Any:
 class DataConfig:
     """What is trained on."""
 
-    data: str = option("portraits", "a directory of images, or 'portraits', the emoji portraits of this package")
+    data: str = option(
+        "portraits", "a directory of images, an .npz or .npy file, or 'portraits', the emoji portraits of this package",
+        may_change=True,
+    )
     resolution: str = option("", "size of the images, such as 256 or 64x96 (height x width); empty: what fits the data")
     base_size: str = option("4", "size of the smallest resolution, such as 4, 7 (for 28x28) or 4x6 (for 64x96)")
     channels: int = option(3, "1 grey, 3 RGB, 4 RGBA")
-    use_labels: bool = option(False, "class-conditional networks, labels from the first level of subdirectories")
+    use_labels: bool = option(False, "class-conditional; labels are the first level of subdirectories, or an .npz's")
     mirror: bool = option(False, "show half of the images mirrored")
 
 
@@ -94,7 +99,7 @@ class NetworkConfig:
     w_size: int = option(512, "size of the intermediate latents w, and width of the mapping network")
     mapping_layers: int = option(8, "layers of the mapping network")
     mapping_learning_rate_multiplier: float = option(0.01, "learning-rate multiplier of the mapping network")
-    feature_maps_base: int = option(8192, "feature maps are min(feature_maps_base / 2^stage, feature_maps_max)")
+    feature_maps_base: int = option(8192, "feature maps at level n (from 0): min(this / 2^(n + 1), feature_maps_max)")
     feature_maps_max: int = option(512, "largest number of feature maps")
     fused_from: int = option(128, "resolution from which resampling and convolution are one operation; 0 for never")
     constant_input: bool = option(True, "start from a learned constant instead of the latent")
@@ -156,7 +161,7 @@ class RunConfig:
     seed: int = option(0, "of weights, data order, latents and noise")
     dtype_policy: str = option("auto", f"{', '.join(DTYPE_POLICIES)}; auto takes the fastest that is safe here")
     jit_compile: str = option("auto", "compile the gradients with XLA: on, off, or auto (on for GPUs)", may_change=True)
-    num_devices: int = option(0, "GPUs (or, without any, logical CPUs) to use; 0 for all GPUs or one CPU", may_change=True)
+    num_devices: int = option(0, "GPUs (without any: logical CPUs) to use; 0 for all GPUs or one CPU", may_change=True)
     max_batch_per_device: int = option(
         0, "largest number of images in a device's memory at once; larger batches are accumulated; 0 for no limit",
         may_change=True,
@@ -166,7 +171,7 @@ class RunConfig:
     grid_interval_kimg: float = option(100.0, "kimg between sample grids and animation frames", may_change=True)
     checkpoint_interval_kimg: float = option(100.0, "kimg between checkpoints", may_change=True)
     keep_checkpoints: int = option(3, "checkpoints kept", may_change=True)
-    truncation_psi: float = option(0.7, "truncation of the sample grids", may_change=True)
+    truncation_psi: float = option(0.7, "truncation of sample grids; default of sampling and export", may_change=True)
     truncation_cutoff: int = option(8, "layers that truncation reaches, from the first; 0 for all", may_change=True)
 
 
@@ -218,7 +223,7 @@ class TrainConfig:
         fields = {field.name: field for _, field in all_fields()}
         for name, value in values.items():
             if name in fields and "ResolutionTable" in str(fields[name].type) and value is not None:
-                values[name] = ResolutionTable.parse(value)
+                values[name] = ResolutionTable.parse(str(value))
         return cls().replace(values)
 
     def differences(self, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
@@ -254,8 +259,17 @@ class TrainConfig:
             require(_numbers(self.get(name), above=0), f"{name} must be above 0", self.get(name))
         for name in _NOT_NEGATIVE:
             require(_numbers(self.get(name), least=0), f"{name} must be 0 or more", self.get(name))
-        for name in ("style_mixing_probability", "adam_beta1", "adam_beta2", "w_average_decay"):
+        for name in ("style_mixing_probability", "w_average_decay"):
             require(0 <= self.get(name) <= 1, f"{name} must lie between 0 and 1", self.get(name))
+        for name in ("adam_beta1", "adam_beta2"):
+            require(0 <= self.get(name) < 1, f"{name} must be 0 or more, and below 1", self.get(name))
+        batch_sizes = self.schedule.batch_size
+        require(
+            batch_sizes is None or all(size == int(size) for size in batch_sizes.values()),
+            "batch_size must be whole numbers", batch_sizes,
+        )
+        require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
+        require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
         require(
             self.network.feature_maps_max % self.network.minibatch_stddev_features == 0,
             "feature_maps_max must be a multiple of minibatch_stddev_features", self.network.minibatch_stddev_features,
@@ -273,13 +287,13 @@ class TrainConfig:
     def num_levels_for(self, size: tuple[int, int]) -> int:
         """Number of levels that lead from the base size to `size`. Raises ValueError when none does."""
         base = self.base_size
-        for levels in range(1, 20):
+        for levels in range(1, MAX_LEVELS + 1):
             if (base[0] << levels - 1, base[1] << levels - 1) == size:
                 return levels
         examples = ", ".join(f"{base[0] << n}x{base[1] << n}" for n in range(1, 5))
         raise ValueError(
-            f"resolution must be the base size {base[0]}x{base[1]} doubled some times ({examples}, ...); choose one "
-            f"of these or another --base_size. Received: resolution={size[0]}x{size[1]}."
+            f"resolution must be the base size {base[0]}x{base[1]} doubled at most {MAX_LEVELS - 1} times "
+            f"({examples}, ...); choose one of these or another --base_size. Received: resolution={size[0]}x{size[1]}."
         )
 
 
@@ -320,7 +334,12 @@ def require(condition: bool, expected: str, received: Any) -> None:
 
 def _numbers(value: Any, above: float | None = None, least: float | None = None) -> bool:
     values = value.values() if isinstance(value, ResolutionTable) else [] if value is None else [value]
-    return all((above is None or v > above) and (least is None or v >= least) for v in values)
+    return all(math.isfinite(v) and (above is None or v > above) and (least is None or v >= least) for v in values)
+
+
+def _exact(value: float) -> str:
+    """The short form where it says everything, so that what is written is what is read."""
+    return short if float(short := f"{value:g}") == value else repr(value)
 
 
 def _plain(value: Any) -> Any:

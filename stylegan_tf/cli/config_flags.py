@@ -7,7 +7,7 @@ from typing import Any
 from absl import flags
 
 from stylegan_tf.config import ResolutionTable, TrainConfig, all_fields
-from stylegan_tf.presets import PRESETS, preset
+from stylegan_tf.presets import DEFAULT_PRESET, PRESETS, preset
 
 # Headings of --help, in its order.
 SECTIONS = {
@@ -23,9 +23,14 @@ SECTIONS = {
 class _TableParser(flags.ArgumentParser):
     syntactic_help = "a number, or numbers by resolution such as 4:128,32:64"
 
+    def __init__(self, may_be_empty: bool) -> None:
+        self.may_be_empty = may_be_empty
+
     def parse(self, argument: Any) -> ResolutionTable | None:
         if argument is None or isinstance(argument, ResolutionTable):
             return argument
+        if self.may_be_empty and not argument.strip():
+            return None
         return ResolutionTable.parse(argument)
 
     def flag_type(self) -> str:
@@ -37,23 +42,27 @@ class _Serializer(flags.ArgumentSerializer):
         return str(value)
 
 
-def define_config_flags() -> None:
+def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines --preset and one flag a field. An omitted flag leaves what the preset says."""
     listed = "; ".join(f"{name}: {entry.summary}" for name, entry in PRESETS.items())
-    flags.DEFINE_string("preset", "tiny", f"the settings to start from. {listed}", module_name="Preset")
+    flags.DEFINE_string(
+        "preset", DEFAULT_PRESET, f"the settings to start from. {listed}", flag_values, module_name="Preset"
+    )
     for section, field in all_fields():
-        text = f"{field.metadata['help']} (published: {_written(field.default)})"
+        published, default = _written(field.default), _written(PRESETS[DEFAULT_PRESET].config.get(field.name))
+        values = f"published: {published}" + (f"; {DEFAULT_PRESET}: {default}" if default != published else "")
+        text = f"{field.metadata['help']} ({values})"
         heading = SECTIONS[section]
         if str(field.type) == "bool":
-            flags.DEFINE_bool(field.name, None, text, module_name=heading)  # alone knows --noNAME
+            flags.DEFINE_bool(field.name, None, text, flag_values, module_name=heading)  # alone knows --noNAME
         else:
             parser = _parser(str(field.type))
-            flags.DEFINE(parser, field.name, None, text, serializer=_Serializer(), module_name=heading)
+            flags.DEFINE(parser, field.name, None, text, flag_values, _Serializer(), heading)
 
 
 def _parser(kind: str) -> flags.ArgumentParser:
     if "ResolutionTable" in kind:
-        return _TableParser()
+        return _TableParser(may_be_empty="None" in kind)
     parsers: dict[str, type[flags.ArgumentParser]] = {"int": flags.IntegerParser, "float": flags.FloatParser}
     return parsers.get(kind, flags.ArgumentParser)()
 

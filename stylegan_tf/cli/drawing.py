@@ -122,6 +122,10 @@ def _style_mixing(request: Request) -> str:
 
 
 def _noise_figure(request: Request) -> str:
+    if not request.sampler.generator.synthesis.options["noise"]:
+        raise ValueError(
+            "the noise figure needs a generator with noise; train one with --noise. Received: a run without it."
+        )
     subjects = _subjects(request, request.seeds)
     picture = figures.noise(
         request.sampler, _ws(request, subjects), subjects.captions,

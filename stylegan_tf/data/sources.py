@@ -19,6 +19,7 @@ from stylegan_tf.data.decode import convert_image, decode_image, fit_image, read
 T = TypeVar("T")
 
 BUILT_IN = "portraits"
+BUILT_IN_SIZE = 32
 MAX_BYTES = 8 * 2**30
 MAX_DEFAULT_SIZE = 1024
 _PORTRAITS_FILE = pathlib.Path(__file__).with_name("portraits.npz")

@@ -26,6 +26,7 @@ from stylegan_tf.training.statistics import Statistics
 
 GRID_COLUMNS = 8
 SMALLEST_GRID_PIXELS = 512
+LARGEST_FRAME_PIXELS = 1024
 FRAME_MS = 250
 
 
@@ -88,7 +89,7 @@ class StatusLine:
 
     def due(self, before: int, now: int) -> bool:
         if self._last is None:
-            self._last = (time.monotonic(), before)
+            self._last = (time.monotonic(), now)  # the first step, which is traced, says nothing about speed
         return time.monotonic() - self._last[0] >= self.interval_s or now >= self.total_images
 
     def run(self, progress: Progress) -> None:
@@ -119,6 +120,8 @@ class StatusLine:
 def time_left(progress: Progress, total_images: int) -> float:
     """Seconds to the end, supposing that a step's time grows like the number of pixels."""
     speed = progress.images_per_second
+    if progress.images_seen >= total_images:
+        return 0.0
     if speed <= 0:
         return math.inf
     here = progress.stage.phase
@@ -176,7 +179,8 @@ class TensorBoardScalars:
         }
         with self.writer.as_default(step=progress.images_seen):
             for name, value in values.items():
-                tf.summary.scalar(name, value)
+                if math.isfinite(value):  # else not measured yet
+                    tf.summary.scalar(name, value)
         self.writer.flush()
 
 
@@ -253,7 +257,9 @@ def write_progress_animation(directory: RunDirectory) -> bool:
 
 def _read_rgb(file: Path) -> np.ndarray:
     with Image.open(file) as picture:
-        return np.asarray(picture.convert("RGB"))
+        small = picture.convert("RGB")
+    small.thumbnail((LARGEST_FRAME_PIXELS, LARGEST_FRAME_PIXELS), Image.Resampling.BOX)
+    return np.asarray(small)
 
 
 class Checkpoints:
@@ -291,6 +297,6 @@ class Checkpoints:
             return 0
         try:
             self.state.checkpoint.restore(prefix).assert_consumed()
-        except (AssertionError, tf.errors.OpError) as error:
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise ValueError(f"a checkpoint must fit the networks. Received: {prefix}: {error}") from error
         return int(self.state.images_seen.numpy())

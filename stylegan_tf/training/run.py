@@ -13,12 +13,19 @@ from tensorboard.plugins.hparams import api as hparams
 
 from stylegan_tf.config import TrainConfig, all_fields, parse_size, require
 from stylegan_tf.data.pipeline import ImagePipeline
-from stylegan_tf.data.sources import ImageSet, default_size, load_images
+from stylegan_tf.data.sources import BUILT_IN, BUILT_IN_SIZE, ImageSet, default_size, load_images
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import LogisticR1, Objective, WassersteinGP
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
-    Action, Checkpoints, Progress, SampleGrid, StatusLine, TensorBoardScalars, format_seconds, readable_grid,
+    Action,
+    Checkpoints,
+    Progress,
+    SampleGrid,
+    StatusLine,
+    TensorBoardScalars,
+    format_seconds,
+    readable_grid,
     write_progress_animation,
 )
 from stylegan_tf.training.loop import stop_on_signals, train
@@ -103,6 +110,11 @@ def _read_images(config: TrainConfig) -> ImageSet:
     data = config.data
     size = parse_size(data.resolution, "resolution") if data.resolution else default_size(data.data, config.base_size)
     config.num_levels_for(size)
+    require(
+        data.data != BUILT_IN or max(size) <= BUILT_IN_SIZE,
+        f"the built-in portraits are {BUILT_IN_SIZE}x{BUILT_IN_SIZE}; give a directory of larger images with --data",
+        f"resolution={size[0]}x{size[1]}",
+    )
     image_set = load_images(data.data, size=size, channels=data.channels, use_labels=data.use_labels)
     if not data.use_labels:
         image_set = dataclasses.replace(image_set, labels=None, label_names=())
@@ -188,13 +200,15 @@ def _train(run: Run, log: Logger) -> int:
             progress = train(
                 state, run.schedule, step, pipeline, actions, images_seen=images_seen, stop=stop
             )
+            checkpoints.run(progress)
         except NonFiniteError as error:
-            raise NonFiniteError(
+            message = (
                 f"training broke down: {error}. The last good checkpoint is "
                 f"{checkpoints.manager.latest_checkpoint or 'none'}; lower the learning rate, or use "
                 "--dtype_policy=float32, in a new --run_dir."
-            ) from error
-        checkpoints.run(progress)
+            )
+            log.to_file(message)
+            raise NonFiniteError(message) from error
         grid.run(progress)
     write_progress_animation(directory)
     writer.close()

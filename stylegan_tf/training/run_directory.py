@@ -77,16 +77,18 @@ class RunDirectory:
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"run_dir must be a directory. Received: {self.path}, a file.")
         if not self.config_file.exists():
-            if self.path.exists() and any(self.path.iterdir()):
+            if self.path.exists() and not all(path.match(".*.part") for path in self.path.iterdir()):
                 raise ValueError(
                     "run_dir must be empty, new, or the directory of a run; choose another --run_dir. "
                     f"Received: {self.path}, which holds other files and no config.json."
                 )
-            write_text(self.dataset_file, json.dumps(dataclasses.asdict(dataset), indent=2) + "\n")
         else:
             self._refuse_differences(config, dataset)
-        # Written again when resuming: fields that may change have their newest values.
+        # Written again when resuming: fields that may change have their newest values. First, since it is what makes
+        # this a run's directory, however soon the run is killed.
         write_text(self.config_file, config.to_json())
+        if not self.dataset_file.exists():
+            write_text(self.dataset_file, json.dumps(dataclasses.asdict(dataset), indent=2) + "\n")
 
     def _refuse_differences(self, config: TrainConfig, dataset: DatasetInfo) -> None:
         advice = f"{self.path} holds a run; choose another --run_dir, or the run's own settings."
@@ -94,7 +96,7 @@ class RunDirectory:
         if differences:
             listed = "; ".join(f"{name} was {old}, is now {new}" for name, (old, new) in differences.items())
             raise ValueError(f"a run can only be resumed with its own configuration. Received: {listed}. {advice}")
-        known = self.read_dataset()
+        known = self.read_dataset() if self.dataset_file.exists() else dataset
         if known.fingerprint != dataset.fingerprint:
             raise ValueError(
                 f"a run can only be resumed with its own images ({known.count}, fingerprint {known.fingerprint}). "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -13,12 +15,12 @@ PENALTY_TERMS = ("gradient_penalty", "critic_gradient_norm")
 MAY_OVERFLOW = ("critic_weight_gradient_norm", "generator_weight_gradient_norm")
 
 
-class NonFiniteError(RuntimeError):
-    """A loss or gradient became infinite or not a number."""
+class NonFiniteError(ValueError):
+    """A loss or gradient became infinite or not a number: settings to mend, not a bug."""
 
 
 class Statistics:
-    """Collects the steps' reports and means over them.
+    """Collects the steps' reports and means over them. A term that was never measured yet has the mean NaN.
 
     Args:
       loss_scaling: whether gradients of weights may overflow without harm.
@@ -28,7 +30,7 @@ class Statistics:
         self.loss_scaling = loss_scaling
         self._pending: list[tuple[int, bool, tf.Tensor]] = []
         self._rows: list[np.ndarray] = []
-        self.latest: dict[str, float] = {}
+        self.latest: dict[str, float] = dict.fromkeys(STATISTICS, math.nan)
 
     def add(self, images_seen: int, regularized: bool, report: tf.Tensor) -> None:
         """Takes a step's report, without waiting for it.

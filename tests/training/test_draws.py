@@ -14,10 +14,10 @@ def drawn(key, level=1, probability=0.5, count=64):
 
 
 def test_equal_keys_draw_equal_numbers_and_other_keys_others():
-    keys = [step_key(3, images, replica, phase) for images, replica, phase in [(0, 0, 0), (8, 0, 0), (0, 1, 0), (0, 0, 1)]]
+    keys = [step_key(3, *place) for place in [(0, 0, 0), (8, 0, 0), (0, 1, 0), (0, 0, 1)]]
     draws = [drawn(key).z.numpy() for key in keys]
     np.testing.assert_array_equal(draws[0], drawn(step_key(3, 0, 0, 0)).z)
-    for other in draws[1:] + [drawn(step_key(4, 0, 0, 0)).z.numpy()]:
+    for other in [*draws[1:], drawn(step_key(4, 0, 0, 0)).z.numpy()]:
         assert np.abs(np.corrcoef(draws[0].ravel(), other.ravel())[0, 1]) < 0.2
 
 

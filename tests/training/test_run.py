@@ -86,9 +86,12 @@ def test_tensorboard_events(finished):
         "progress/batch_size", "progress/learning_rate", "speed/images_per_second", "speed/memory_gib",
         "generator_ema", "reals", "config",
     } <= tags
-    resolutions = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("progress/resolution")}
-    assert resolutions == {16: 4, 32: 4, 48: 8, 64: 8, 80: 8, 96: 8}
-    fading = {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("progress/fade_in")}
+
+    def points(tag):
+        return {event.step: float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
+
+    assert points("progress/resolution") == {16: 4, 32: 4, 48: 8, 64: 8, 80: 8, 96: 8}
+    fading = points("progress/fade_in")
     assert fading[48] == pytest.approx(0.25)  # of the step that went from 40 to 48 images
     assert fading[32] == fading[96] == 1.0
 
@@ -145,6 +148,11 @@ def test_dry_run_prints_the_plan_and_writes_nothing(data, tmp_path, capsys):
     for text in ("20 images, 8x8 RGB", "wgan-gp", "fade in", str(tmp_path / "new")):
         assert text in out
     assert not (tmp_path / "new").exists()
+
+
+def test_the_built_in_portraits_are_not_enlarged(tmp_path):
+    with pytest.raises(ValueError, match=r"built-in portraits are 32x32; .*--data. Received: resolution=64x64"):
+        run_training(configure("portraits", tmp_path / "new", resolution="64"))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(data, tmp_path):

@@ -1,0 +1,137 @@
+"""Flags made from the fields of the configuration."""
+
+import re
+
+import pytest
+from absl import flags
+
+from stylegan_tf.cli import app
+from stylegan_tf.cli.config_flags import SECTIONS, config_from_flags, define_config_flags
+from stylegan_tf.config import ResolutionTable, TrainConfig, all_fields
+from stylegan_tf.presets import DEFAULT_PRESET, PRESETS, preset
+
+table = ResolutionTable.parse
+
+
+@pytest.fixture
+def values():
+    found = flags.FlagValues()
+    define_config_flags(found)
+    return found
+
+
+@pytest.fixture
+def config_of(values):
+    """`config_of(*arguments)`: the configuration of a command line."""
+
+    def parse(*arguments):
+        assert values(["train.py", *arguments]) == ["train.py"]
+        return config_from_flags(values)
+
+    return parse
+
+
+def written(value):
+    return "" if value is None else str(value)
+
+
+def test_every_field_is_a_flag_under_its_section(values):
+    by_heading = values.flags_by_module_dict()
+    assert list(by_heading) == ["Preset", *SECTIONS.values()]
+    for section, heading in SECTIONS.items():
+        assert [flag.name for flag in by_heading[heading]] == [f.name for owner, f in all_fields() if owner == section]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_without_flags_the_preset_stands(config_of, name):
+    assert config_of(f"--preset={name}") == preset(name).replace({"run_dir": f"runs/{name}"})
+
+
+def test_the_default_preset(config_of):
+    assert config_of() == config_of(f"--preset={DEFAULT_PRESET}")
+
+
+def test_every_field_can_be_given_and_comes_with_its_type(config_of):
+    """Any configuration can be written as flags."""
+    values = {"run_dir": "somewhere", "style": False, "mirror": True, "batch_size": table("8")}
+    config = preset("digits").replace(values)
+    arguments = [f"--{field.name}={written(config.get(field.name))}" for _, field in all_fields()]
+    found = config_of("--preset=stylegan1", *arguments)
+    assert found == config
+    for _, field in all_fields():
+        assert type(found.get(field.name)) is type(config.get(field.name)), field.name
+
+
+def test_only_given_flags_override_the_preset(config_of):
+    config = config_of("--preset=digits", "--z_size=64", "--stage_kimg=7:1,14:2", "--learning_rate=0.25", "--noblur")
+    given = {"z_size": 64, "stage_kimg": table("7:1,14:2"), "learning_rate": table("0.25"), "blur": False}
+    assert config == preset("digits").replace({**given, "run_dir": "runs/digits"})
+
+
+def test_a_flag_that_repeats_the_default_still_overrides_the_preset(config_of):
+    default = TrainConfig()
+    assert default.network.z_size != preset("tiny").network.z_size
+    assert config_of(f"--z_size={default.network.z_size}").network.z_size == default.network.z_size
+    assert config_of("--preset=tiny", "--batch_size=").schedule.batch_size is None  # empty: as published
+
+
+def test_switches(config_of):
+    assert config_of("--mirror").data.mirror is True
+    assert config_of("--nonoise", "--nouse_labels").network.noise is False
+    assert config_of("--style=false").network.style is False
+
+
+def test_run_dir_follows_the_preset_unless_given(config_of):
+    assert config_of("--preset=stylegan1").run.run_dir == "runs/stylegan1"
+    assert config_of("--run_dir=mine").run.run_dir == "mine"
+
+
+def test_the_last_of_two_counts(config_of):
+    assert config_of("--seed=1", "--seed=2").run.seed == 2
+
+
+def test_flagfile(config_of, tmp_path):
+    file = tmp_path / "settings"
+    file.write_text("# ours\n--preset=digits\n--z_size=64\n--noblur\n\n--total_kimg=5\n")
+    config = config_of(f"--flagfile={file}", "--total_kimg=6")
+    assert config == preset("digits").replace(
+        {"z_size": 64, "blur": False, "total_kimg": 6.0, "run_dir": "runs/digits"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--zsize=3", ["zsize", "Did you mean"]), ("--z_size=many", ["--z_size", "many"]),
+        ("--z_size=0", ["z_size must be above 0", "Received: 0"]),
+        ("--learning_rate=fast", ["--learning_rate", "4:128,32:64", "fast"]),
+        ("--learning_rate=", ["--learning_rate", "4:128,32:64"]), ("--preset=huge", ["preset must be one of", "huge"]),
+        ("--resolution=100", ["resolution must be", "100x100"]), ("--total_kimg=nan", ["total_kimg", "nan"]),
+        ("--flagfile=nowhere", ["nowhere"]), ("--mirror=perhaps", ["--mirror", "perhaps"]),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(values, capsys, argument, words):
+    def main():
+        config_from_flags(values)
+
+    with pytest.raises(SystemExit) as stop:
+        app.run(main, ["train.py", argument], values)
+    out, err = capsys.readouterr()
+    assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
+    assert all(word in err for word in words), err
+
+
+def test_help_lists_every_flag_under_its_heading_with_the_published_value(values):
+    def main():
+        pass
+
+    text = app.help_text(main, values)
+    headings = re.findall(r"^(\S[^\n]*):$", text, re.M)
+    assert headings == ["Preset", *SECTIONS.values()]
+    positions = [re.search(rf"^  --(\[no\])?{field.name}\s", text, re.M).start() for _, field in all_fields()]
+    assert positions == sorted(positions)
+    joined = " ".join(text.split())
+    for words in ("(published: 25000.0; tiny: ", "(published: 0.99)", "(default: tiny)",
+                  "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny: 0.002)",
+                  *(f"{name}: {entry.summary}" for name, entry in PRESETS.items())):
+        assert words in joined

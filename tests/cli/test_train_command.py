@@ -1,0 +1,157 @@
+"""train.py as people run it: exit codes, one line for a mistake, and runs that are killed and go on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_run import table, tiny_config, write_images
+
+from stylegan_tf.config import all_fields
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_S = 300
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "train.py"), *(str(argument) for argument in arguments)]
+
+
+def train(*arguments, cwd=None):
+    """Exit code, stdout, stderr."""
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, cwd=cwd, timeout=TIMEOUT_S, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def tiny_flags(data, run_dir, **values):
+    """The tiny configuration as flags."""
+    config = tiny_config(data=str(data), run_dir=str(run_dir), **values)
+    return [f"--{field.name}={config.get(field.name)}" for _, field in all_fields()]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_images(tmp_path_factory.mktemp("data") / "images")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--z_sise=8"], ["z_sise", "Did you mean: z_size"]),
+        (["--preset=huge"], ["preset must be one of tiny, stylegan1", "Received: preset=huge."]),
+        (["--adam_beta2=1"], ["adam_beta2", "Received: 1.0."]),
+        (["portraits"], ["'portraits'"]),
+        (["--data=nowhere"], ["nowhere"]),
+    ],
+    ids=["unknown flag", "unknown preset", "impossible value", "no flag", "missing data"],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, arguments, words):
+    code, out, err = train(*arguments, cwd=tmp_path)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert err.startswith("train: ")
+    assert all(word in err for word in words), err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_comes_at_once(tmp_path, monkeypatch):
+    """Without importing TensorFlow, which takes seconds."""
+    (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code, out, err = train("--help")
+    assert (code, err) == (0, "")
+    assert out.startswith("Trains a StyleGAN.")
+    assert "--[no]dry_run" in out
+    assert "--feature_maps_max" in out
+    assert "TensorFlow was imported" in train("--dry_run")[2]
+
+
+def test_a_run_dir_that_holds_something_else_is_left_alone(data, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    code, out, err = train(*tiny_flags(data, tmp_path))
+    assert (code, err.count("\n")) == (2, 1), err
+    assert "run_dir must be empty" in err
+    assert str(tmp_path) in err
+    assert out.startswith("Devices")  # the plan
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.slow
+def test_dry_run_on_two_logical_devices_prints_the_plan_and_writes_nothing(tmp_path):
+    code, out, err = train("--dry_run", "--num_devices=2", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert out.startswith("Devices    2 CPU devices")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_training_that_breaks_down_is_one_line_with_advice(data, tmp_path):
+    run_dir = tmp_path / "run"
+    flags = tiny_flags(data, run_dir, learning_rate=table("4:0.001,8:1e30"), loss="logistic")
+    code, _, err = train(*flags)
+    assert (code, err.count("\n")) == (2, 1), err
+    assert err.startswith("train: training broke down: ")
+    assert "ckpt-32; lower the learning rate" in err
+    assert "training broke down" in (run_dir / "log.txt").read_text()
+
+
+def interrupted(flags, run_dir, signal_number, checkpoint):
+    """Starts a run, sends it a signal as soon as that checkpoint is there; returns exit code, stdout and stderr."""
+    with subprocess.Popen(command(*flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + TIMEOUT_S
+            while f'"{checkpoint}"' not in read_text(run_dir / "checkpoints" / "checkpoint"):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            os.kill(process.pid, signal_number)
+            out, err = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            process.kill()
+    return process.returncode, out, err
+
+
+def read_text(path):
+    return path.read_text() if path.exists() else ""
+
+
+def final_arrays(run_dir):
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / "ckpt-96"))
+    names = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in names if not name.startswith(("save_counter", "_CHECKPOINT"))}
+
+
+@pytest.mark.slow
+def test_runs_that_are_killed_or_stopped_finish_with_the_same_command_and_the_same_numbers(data, tmp_path):
+    """One loses what it did since its checkpoint, the other saves before it goes; both end at the same weights."""
+    killed, stopped = tmp_path / "killed", tmp_path / "stopped"
+
+    code, _, _ = interrupted(tiny_flags(data, killed), killed, signal.SIGKILL, "ckpt-32")
+    assert code == -signal.SIGKILL
+    code, out, err = train(*tiny_flags(data, killed))
+    assert (code, err) == (0, "")
+    assert "Resuming at 0.032 kimg" in out
+    assert "Finished 0.096 kimg" in out
+    assert not list(killed.rglob("*.part"))
+
+    code, out, err = interrupted(tiny_flags(data, stopped), stopped, signal.SIGTERM, "ckpt-32")
+    assert (code, err) == (128 + signal.SIGTERM, "")
+    assert "Stopped by SIGTERM and saved at 0.0" in out
+    assert "run the same command to go on" in out
+    code, out, err = train(*tiny_flags(data, stopped))
+    assert (code, err) == (0, "")
+    assert "Resuming at 0.0" in out
+
+    expected, found = final_arrays(stopped), final_arrays(killed)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+    code, out, err = train(*tiny_flags(data, killed, z_size=16))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "z_size was 8, is now 16" in err

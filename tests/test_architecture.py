@@ -1,0 +1,135 @@
+"""What holds for the code as a whole: who imports whom, what is documented, how large a file is."""
+
+import ast
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "stylegan_tf"
+FILES = sorted(PACKAGE.rglob("*.py"))
+SCRIPTS = sorted(ROOT.glob("*.py"))
+LARGEST_FILE = 350
+# Keras' names, documented by Keras.
+NEED_NO_DOCSTRING = {"build", "call", "get_config", "from_config", "compute_output_shape"}
+# Only these know the configuration; everything else takes plain arguments.
+MAY_READ_THE_CONFIGURATION = {"config", "presets", "training", "networks.build", "cli"}
+
+
+def name_of(file):
+    return str(file.relative_to(ROOT))
+
+
+def module_of(file):
+    """Such as "networks.build", below the package."""
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def run_import_linter(config_file):
+    code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+    return subprocess.run(
+        [sys.executable, "-c", code, "--config", str(config_file), "--no-cache"], cwd=config_file.parent,
+        capture_output=True, text=True, timeout=120, check=False,
+    )
+
+
+def test_imports_go_down_only():
+    found = run_import_linter(ROOT / "setup.cfg")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "1 kept, 0 broken" in found.stdout
+
+
+def test_an_import_upwards_breaks_the_contract(tmp_path):
+    """The contract is one that can be broken."""
+    shutil.copy(ROOT / "setup.cfg", tmp_path)
+    shutil.copytree(PACKAGE, tmp_path / "stylegan_tf", ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
+    with (tmp_path / "stylegan_tf" / "ops" / "resample.py").open("a") as file:
+        file.write("\nfrom stylegan_tf.training import loop\n")
+    found = run_import_linter(tmp_path / "setup.cfg")
+    assert found.returncode == 1
+    assert "0 kept, 1 broken" in found.stdout
+    assert "stylegan_tf.ops.resample" in found.stdout
+
+
+def test_every_part_of_the_package_is_in_the_contract():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = set(re.findall(r"\w+", settings["importlinter:contract:layers"]["layers"]))
+    assert {module_of(file).split(".")[0] for file in FILES} - {"", "__init__"} == listed
+
+
+def test_only_the_upper_layers_know_the_configuration():
+    for file in FILES:
+        module = module_of(file)
+        if not {module, module.split(".")[0]} & MAY_READ_THE_CONFIGURATION:
+            source = file.read_text(encoding="utf-8")
+            assert "TrainConfig" not in source, name_of(file)
+
+
+@pytest.mark.parametrize("file", FILES + SCRIPTS, ids=name_of)
+def test_file(file):
+    """A docstring that says what lives there; of a size that one can read; no assert, which -O would leave out."""
+    source = file.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    assert ast.get_docstring(tree), "a module docstring is missing"
+    assert source.count("\n") <= LARGEST_FILE, "what is hiding in it?"
+    asserts = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    assert not asserts, f"assert in lines {asserts}: raise ValueError with what was received"
+    assert undocumented(tree) == []
+
+
+def undocumented(tree):
+    """Public functions, classes and methods without a docstring, functions inside functions left out.
+
+    A method that a documented base class of the same file describes needs none of its own, nor does the `due` and
+    `run` of a class, which `training.actions.Action` describes.
+    """
+    documented_in_file = {
+        item.name
+        for node in tree.body if isinstance(node, ast.ClassDef)
+        for item in node.body if isinstance(item, ast.FunctionDef) and ast.get_docstring(item)
+    }
+    missing = []
+
+    def look(body, inside=None):
+        for node in body:
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or node.name.startswith("_"):
+                continue
+            inherited = inside is not None and node.name in documented_in_file
+            if not ast.get_docstring(node) and node.name not in NEED_NO_DOCSTRING and not inherited:
+                missing.append(f"{f'{inside}.' if inside else ''}{node.name}, line {node.lineno}")
+            if isinstance(node, ast.ClassDef):
+                look(node.body, node.name)
+
+    look(tree.body)
+    return missing
+
+
+def test_undocumented_finds_what_it_looks_for():
+    found = undocumented(ast.parse('class A:\n  "d"\n  def b(self): pass\n  def build(self): pass\ndef f(): pass\n'))
+    assert found == ["A.b, line 3", "f, line 5"]
+
+
+def tracked_files():
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("no git checkout")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_the_repository_names_no_paths_of_the_machine_it_was_written_on():
+    """Paths in a Dockerfile are those of its image."""
+    folders = "|".join(("work", "opt" + "/venv", "root", "home/[a-z]+", "Users/[A-Za-z]+"))
+    machine_path = re.compile(rf"(?<![\w.~$}}/-])/(?:{folders})/")
+    for file in tracked_files():
+        content = file.read_bytes()
+        if b"\0" in content[:8192] or file.name.startswith("Dockerfile"):
+            continue
+        for number, line in enumerate(content.decode("utf-8").splitlines(), 1):
+            assert not machine_path.search(line), f"{name_of(file)}:{number}: {line.strip()}"

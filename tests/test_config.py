@@ -1,0 +1,228 @@
+"""Configuration: tables by resolution, JSON, replacing, differences, and what is refused."""
+
+import dataclasses
+import json
+
+import pytest
+
+from stylegan_tf.config import ResolutionTable, TrainConfig, all_fields, parse_size
+
+table = ResolutionTable.parse
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("16", ((0, 16.0),)),
+        ("4:128,32:64", ((4, 128.0), (32, 64.0))),
+        (" 4 : 1e-3 , 128:0.0015 ", ((4, 0.001), (128, 0.0015))),
+        ("8,64:2", ((0, 8.0), (64, 2.0))),
+    ],
+)
+def test_table_is_read(text, rows):
+    assert table(text).rows == rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0.1", "600", "4:128,32:64,64:32", "4:0.001,128:0.0015,256:0.002", "1234.5678", "0:7,8:1e-09", "16777217.0"],
+)
+def test_table_is_written_as_it_is_read(text):
+    written = str(table(text))
+    assert written == text
+    assert table(written) == table(text)
+
+
+def test_a_third_survives_being_written():
+    third = ResolutionTable(((4, 1 / 3),))
+    assert table(str(third)) == third
+
+
+@pytest.mark.parametrize("text", ["", "many", "4:", ":8", "4:8;32:2", "4:8,", "4.5:8", "-4:8", "1.2.3", "4:8:2", "nan"])
+def test_what_is_no_table_is_refused(text):
+    with pytest.raises(ValueError, match=r"must be a number, or pairs such as '4:128,32:64'\. Received: "):
+        table(text)
+
+
+@pytest.mark.parametrize("text", ["32:64,4:128", "4:1,4:2", "4:8,2"])
+def test_table_must_rise(text):
+    with pytest.raises(ValueError, match=r"must name rising resolutions\. Received: "):
+        table(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "value"),
+    [((4, 4), 128), ((31, 31), 128), ((32, 32), 64), ((63, 64), 64), ((64, 64), 32), ((1024, 1024), 32), ((2, 2), 128),
+     ((16, 64), 64), ((16, 63), 128)],
+    ids=str,
+)
+def test_table_holds_from_its_resolution_up(size, value):
+    """The resolution of what is not square is the root of its area; below the first row, the first row holds."""
+    assert table("4:128,32:64,64:32").at(size) == value
+
+
+def test_field_names_are_unique_over_the_sections():
+    names = [field.name for _, field in all_fields()]
+    assert len(names) == len(set(names))
+    assert all(field.metadata["help"] for _, field in all_fields())
+
+
+def other_value(value):
+    """Another value of the same type."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return value + "x"
+    if value is None or isinstance(value, ResolutionTable):
+        return table("4:0.1,8:1234.5678")
+    return value + 3
+
+
+def changed_config():
+    """A configuration that is unlike the default in every field."""
+    default = TrainConfig()
+    return default.replace({field.name: other_value(default.get(field.name)) for _, field in all_fields()})
+
+
+@pytest.mark.parametrize("config", [TrainConfig(), changed_config()], ids=["default", "all changed"])
+def test_json_round_trip(config):
+    assert TrainConfig.from_json(config.to_json()) == config
+
+
+def test_json_is_sections_of_fields_with_tables_as_written():
+    plain = json.loads(TrainConfig().to_json())
+    assert list(plain) == ["data", "network", "schedule", "loss", "optimizer", "run"]
+    assert plain["schedule"]["learning_rate"] == "4:0.001,128:0.0015,256:0.002,512:0.003"
+    assert plain["schedule"]["batch_size"] is None
+    assert plain["schedule"]["total_kimg"] == 25000.0
+
+
+def test_json_may_leave_fields_out_and_give_a_table_as_a_number():
+    config = TrainConfig.from_json('{"network": {"z_size": 9}, "schedule": {"batch_size": 16}}')
+    assert config == TrainConfig().replace({"z_size": 9, "batch_size": table("16")})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"data": 3}', '"portraits"'])
+def test_other_json_is_refused(text):
+    with pytest.raises(ValueError, match=r"expected the JSON of a training configuration\. Received: "):
+        TrainConfig.from_json(text)
+
+
+def test_unknown_names_are_refused_with_the_known_ones():
+    for make in (lambda: TrainConfig().replace({"zsize": 3}), lambda: TrainConfig.from_json('{"a": {"zsize": 3}}')):
+        with pytest.raises(ValueError, match=r"fields are adam_beta1, .*, z_size\. Received: 'zsize'\."):
+            make()
+
+
+def test_replace_changes_the_named_fields_only_and_leaves_the_original():
+    config = TrainConfig()
+    changed = config.replace({"z_size": 8, "data": "pictures", "seed": 5})
+    assert (changed.network.z_size, changed.data.data, changed.run.seed) == (8, "pictures", 5)
+    assert changed.get("z_size") == 8
+    assert config == TrainConfig()
+    assert changed.replace({"z_size": 512, "data": "portraits", "seed": 0}) == config
+
+
+def test_a_configuration_cannot_be_written_to():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().network.z_size = 8
+
+
+def test_differences_are_those_that_a_resumed_run_may_not_have():
+    differences = TrainConfig().differences(changed_config())
+    assert set(differences) == {field.name for _, field in all_fields() if not field.metadata["may_change"]}
+    assert differences["z_size"] == (512, 515)
+    assert {"z_size", "loss", "batch_size", "seed", "learning_rate", "use_labels"} <= set(differences)
+    may_change = {"data", "total_kimg", "run_dir", "keep_checkpoints", "truncation_psi", "num_devices", "jit_compile"}
+    assert not may_change & set(differences)
+    assert TrainConfig().differences(TrainConfig()) == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "received"),
+    [
+        ({"channels": 2}, r"channels must be 1 \(grey\), 3 \(RGB\) or 4 \(RGBA\)", "2"),
+        ({"base_size": "0"}, "base_size must be positive", "0"),
+        ({"base_size": "4x0"}, "base_size must be positive", "4x0"),
+        ({"base_size": "four"}, "base_size must be a size such as 256 or 64x96", "four"),
+        ({"resolution": "32x"}, "resolution must be a size such as 256 or 64x96", "32x"),
+        ({"resolution": "-8"}, "resolution must be a size such as 256 or 64x96", "-8"),
+        ({"resolution": "100"}, r"base size 4x4 doubled at most 8 times \(8x8, 16x16, .*--base_size",
+         "resolution=100x100"),
+        ({"resolution": "64x96"}, "base size 4x4 doubled", "resolution=64x96"),
+        ({"resolution": "2048"}, "doubled at most 8 times", "resolution=2048x2048"),
+        ({"loss": "hinge"}, "loss must be one of wgan-gp, logistic", "hinge"),
+        ({"normalization": "batch"}, "normalization must be one of instance, pixel, none", "batch"),
+        ({"dtype_policy": "float16"}, "dtype_policy must be one of auto, float32, mixed_bfloat16, mixed_float16",
+         "float16"),
+        ({"jit_compile": "yes"}, "jit_compile must be one of auto, on, off", "yes"),
+        ({"style_mixing_probability": 1.5}, "style_mixing_probability must lie between 0 and 1", "1.5"),
+        ({"w_average_decay": -0.5}, "w_average_decay must lie between 0 and 1", "-0.5"),
+        ({"adam_beta1": 1.0}, "adam_beta1 must be 0 or more, and below 1", "1.0"),
+        ({"adam_beta2": 1.0}, "adam_beta2 must be 0 or more, and below 1", "1.0"),
+        ({"batch_size": table("4:8,32:4.5")}, "batch_size must be whole numbers", "4:8,32:4.5"),
+        ({"batch_size": table("4:8,32:0")}, "batch_size must be above 0", "4:8,32:0"),
+        ({"learning_rate": table("4:0.1,8:-0.1")}, "learning_rate must be above 0", "4:0.1,8:-0.1"),
+        ({"learning_rate": table("1e999")}, "learning_rate must be above 0", "inf"),
+        ({"fade_kimg": table("-1")}, "fade_kimg must be 0 or more", "-1"),
+        ({"total_kimg": float("inf")}, "total_kimg must be above 0", "inf"),
+        ({"total_kimg": float("nan")}, "total_kimg must be above 0", "nan"),
+        ({"truncation_psi": float("nan")}, "truncation_psi must be a number", "nan"),
+        ({"seed": 2**31}, r"seed must be below 2\^31", "2147483648"),
+        ({"minibatch_stddev_features": 3}, "feature_maps_max must be a multiple of minibatch_stddev_features", "3"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_impossible_values_are_refused(values, expected, received):
+    with pytest.raises(ValueError, match=f"^.*{expected}.*\\. Received: {received}\\.$"):
+        TrainConfig().replace(values).validate()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["z_size", "w_size", "mapping_layers", "feature_maps_base", "feature_maps_max", "total_kimg", "keep_checkpoints",
+     "regularization_interval", "adam_epsilon", "ema_half_life_kimg", "status_interval_s", "grid_interval_kimg",
+     "tensorboard_interval_kimg", "checkpoint_interval_kimg", "gradient_penalty_target", "minibatch_stddev_features",
+     "mapping_learning_rate_multiplier"],
+)
+def test_what_must_be_above_zero(name):
+    with pytest.raises(ValueError, match=rf"^{name} must be above 0\. Received: 0\.$"):
+        TrainConfig().replace({name: 0}).validate()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["fused_from", "minibatch_stddev_group", "learning_rate_rampup_kimg", "gradient_penalty_weight", "drift_weight",
+     "r1_gamma", "seed", "num_devices", "max_batch_per_device", "truncation_cutoff", "start_resolution"],
+)
+def test_what_may_be_zero_and_not_less(name):
+    TrainConfig().replace({name: 0}).validate()
+    with pytest.raises(ValueError, match=rf"^{name} must be 0 or more\. Received: -1\.$"):
+        TrainConfig().replace({name: -1}).validate()
+
+
+def test_corners_that_are_allowed():
+    for values in (
+        {"resolution": "1024"}, {"resolution": "28", "base_size": "7"}, {"resolution": "64x96", "base_size": "4x6"},
+        {"resolution": "4"}, {"batch_size": None}, {"batch_size": table("4:8,32:1")}, {"stage_kimg": table("0")},
+        {"style_mixing_probability": 1.0}, {"truncation_psi": -0.5}, {"seed": 2**31 - 1}, {"loss": "logistic"},
+    ):
+        TrainConfig().replace(values).validate()
+
+
+@pytest.mark.parametrize(
+    ("base", "size", "levels"), [("4", (4, 4), 1), ("4", (1024, 1024), 9), ("7", (28, 28), 3), ("4x6", (64, 96), 5)]
+)
+def test_levels_between_base_and_full_size(base, size, levels):
+    assert TrainConfig().replace({"base_size": base}).num_levels_for(size) == levels
+
+
+@pytest.mark.parametrize(("text", "size"), [("256", (256, 256)), ("64x96", (64, 96)), (" 8 ", (8, 8))])
+def test_sizes_are_height_by_width(text, size):
+    assert parse_size(text, "resolution") == size
+
+
+@pytest.mark.parametrize("text", ["", "64 x 96", "64x96x3", "1e3", "4.5", "123456"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match=rf"^resolution must be a size such as 256 or 64x96\. Received: {text}\.$"):
+        parse_size(text, "resolution")

@@ -1,0 +1,52 @@
+"""What a run's directory makes of what it finds."""
+
+import pytest
+from tiny_run import tiny_config
+
+from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+
+DATASET = DatasetInfo("images", 20, (8, 12), 4, "abc", ("cats", "dogs"))
+
+
+def test_configuration_and_data_come_back_as_they_were(tmp_path):
+    directory = RunDirectory(tmp_path / "new" / "run")
+    directory.prepare(tiny_config(), DATASET)
+    assert directory.read_config() == tiny_config()
+    assert directory.read_dataset() == DATASET
+    assert directory.latest_checkpoint() is None
+
+
+def test_what_may_change_has_its_newest_value(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.prepare(tiny_config(), DATASET)
+    directory.prepare(tiny_config(total_kimg=7.0), DATASET)
+    assert directory.read_config().schedule.total_kimg == 7.0
+
+
+def test_a_directory_of_a_run_that_was_killed_while_starting_is_no_foreign_one(tmp_path):
+    """However early: with half a file written, or with the configuration and no description of the data."""
+    directory = RunDirectory(tmp_path / "run")
+    directory.path.mkdir()
+    (directory.path / ".config.json.123.part").write_text('{"da')
+    directory.prepare(tiny_config(), DATASET)
+    directory.dataset_file.unlink()
+    directory.prepare(tiny_config(), DATASET)
+    assert directory.read_dataset() == DATASET
+    assert directory.read_config() == tiny_config()
+
+
+def test_a_file_in_place_of_the_directory(tmp_path):
+    path = tmp_path / "run"
+    path.write_text("mine")
+    with pytest.raises(ValueError, match=r"^run_dir must be a directory\. Received: .*run, a file\.$"):
+        RunDirectory(path).prepare(tiny_config(), DATASET)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"size": 3, "label_names": []}'])
+def test_a_description_of_the_data_that_is_something_else(tmp_path, text):
+    directory = RunDirectory(tmp_path)
+    directory.prepare(tiny_config(), DATASET)
+    directory.dataset_file.write_text(text)
+    with pytest.raises(ValueError, match=r"dataset\.json must describe the run's data\. Received: "):
+        directory.read_dataset()
