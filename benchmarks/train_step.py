@@ -110,7 +110,9 @@ def _operation_seconds(
 ) -> float:
     import tensorflow as tf
 
-    first, second = (tf.cast(tf.random.normal(shape), dtype) for shape in shapes)
+    # Inputs of their own for each, or TensorFlow would merge equal operations.
+    first = [tf.cast(tf.random.normal(shapes[0]), dtype) for _ in range(CHAIN)]
+    second = tf.cast(tf.random.normal(shapes[1]), dtype)
 
     def once(a: Any, b: Any) -> Any:
         if kind == "Conv2D":
@@ -124,14 +126,14 @@ def _operation_seconds(
         )
 
     @tf.function
-    def chain(a: Any, b: Any) -> Any:
-        result = once(a, b)
-        for _ in range(CHAIN - 1):
-            with tf.control_dependencies([result]):  # keeps equal operations from being merged
-                result = once(a, b)
-        return result
+    def one_after_the_other(inputs: list[Any], b: Any) -> list[Any]:
+        results = [once(inputs[0], b)]
+        for a in inputs[1:]:
+            with tf.control_dependencies([results[-1]]):
+                results.append(once(a, b))
+        return results  # all of them, or TensorFlow would leave out those that nobody takes
 
-    return _median_seconds(lambda: chain(first, second).numpy(), 5) / CHAIN
+    return _median_seconds(lambda: one_after_the_other(first, second)[-1].numpy(), 5) / CHAIN
 
 
 if __name__ == "__main__":

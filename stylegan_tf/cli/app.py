@@ -69,6 +69,9 @@ def run(
     except KeyboardInterrupt:
         _complain(name, "interrupted.")
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # of `| head`; Python would complain once more while it shuts down
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (ValueError, ImportError, OSError) as error:
         if not _is_users(error, main):
             raise

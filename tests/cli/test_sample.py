@@ -27,13 +27,14 @@ CONFIG = TrainConfig().replace({
 })
 
 
-def make_run(path: Path, label_names: tuple[str, ...] = (), checkpoint: bool = True):
+def make_run(path: Path, label_names: tuple[str, ...] = (), checkpoint: bool = True, **values):
     """A run at its end, whose averaged generator is returned."""
     directory = RunDirectory(path)
-    directory.prepare(CONFIG, DatasetInfo("made up", 9, (8, 8), 3, "0", label_names))
+    config = CONFIG.replace(values)
+    directory.prepare(config, DatasetInfo("made up", 9, (8, 8), 3, "0", label_names))
     if not checkpoint:
         return None
-    state = TrainState(CONFIG, 2, len(label_names), "float32")
+    state = TrainState(config, 2, len(label_names), "float32")
     random = np.random.default_rng(1)
     for weight in state.generator_ema.weights:
         if "seed" not in weight.path:
@@ -189,3 +190,11 @@ def test_a_run_without_a_checkpoint(tmp_path):
     assert done.stderr == (
         f"sample: the run must have a checkpoint; train it first. Received: none in {tmp_path}/run/checkpoints.\n"
     )
+
+
+def test_noise_figure_of_a_run_without_noise(command, tmp_path):
+    make_run(tmp_path / "run", noise=False)
+    code, _, err = command(run_dir=tmp_path / "run", figure="noise", seeds="0", output=tmp_path / "noise.png")
+    assert code == 2
+    assert "needs a generator with noise; train one with --noise" in err
+    assert not (tmp_path / "noise.png").exists()
