@@ -97,7 +97,8 @@ def help_text(main: Callable[[], int | None], flag_values: flags.FlagValues) -> 
 def quiet_startup() -> Iterator[None]:
     """Keeps what native libraries print off stderr: wrap the first import of TensorFlow in it.
 
-    TensorFlow prints some lines while it is imported whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails,
+    TensorFlow prints some lines while it is imported, and when it looks for GPUs on a machine without a driver,
+    whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails,
     everything is printed after all.
     """
     sys.stderr.flush()
@@ -106,6 +107,9 @@ def quiet_startup() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
+            if "tensorflow" in sys.modules and not Path("/dev/nvidiactl").exists():
+                # The first look for GPUs prints an error where there is no driver, which is no error there.
+                sys.modules["tensorflow"].config.list_physical_devices("GPU")
         except BaseException:
             kept.seek(0)
             os.write(real, kept.read())

@@ -31,7 +31,7 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
         that differs. The generator is then unchanged.
     """
     if generator.mapping.num_layers:
-        _fill(generator, _style_entries(generator), arrays)
+        _fill(generator, style_entries(generator), arrays)
     else:
         # Progressive growing publishes no mean of w; for normalised latents it is zero, which ours starts with.
         _fill(generator, _progressive_entries(generator), arrays, unpublished=[generator.w_average])
@@ -39,7 +39,7 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
 
 def load_published_critic(critic: Critic, arrays: Mapping[str, Array]) -> None:
     """Fills a built critic with published weights; see `load_published_generator`."""
-    _fill(critic, _critic_entries(critic), arrays)
+    _fill(critic, critic_entries(critic), arrays)
 
 
 def _same(array: Array) -> Array:
@@ -58,7 +58,8 @@ def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
     return {f"{prefix}/weight": (layer.kernel, _same), f"{prefix}/bias": (layer.bias, _same)}
 
 
-def _style_entries(generator: Generator) -> dict[str, Entry]:
+def style_entries(generator: Generator) -> dict[str, Entry]:
+    """StyleGAN's published variable names, each with our variable and how the published array becomes it."""
     mapping, synthesis = generator.mapping, generator.synthesis
     entries: dict[str, Entry] = {"dlatent_avg": (generator.w_average, _same)}
     if mapping.num_classes:
@@ -108,7 +109,8 @@ def _progressive_entries(generator: Generator) -> dict[str, Entry]:
     return entries
 
 
-def _critic_entries(critic: Critic) -> dict[str, Entry]:
+def critic_entries(critic: Critic) -> dict[str, Entry]:
+    """The published critics' variable names, likewise."""
     height, width = critic.base_size
     base = _resolution_name(critic.base_size)
 

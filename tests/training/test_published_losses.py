@@ -9,7 +9,12 @@ import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.losses.objectives import LogisticR1, WassersteinGP
-from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
+from stylegan_tf.pretrained.published_names import (
+    critic_entries,
+    load_published_critic,
+    load_published_generator,
+    style_entries,
+)
 from stylegan_tf.training.draws import Draws
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.steps import STATISTICS, StepKind, TrainingStep
@@ -22,19 +27,6 @@ OBJECTIVES = {
     "D_logistic_simplegp_r1_gamma10": LogisticR1(gamma=10.0),
 }
 GENERATOR_OBJECTIVES = {"G_wgan": WassersteinGP(), "G_logistic_nonsaturating": LogisticR1()}
-# Published names of the variables whose gradients the files hold.
-CRITIC_WEIGHTS = {
-    "FromRGB_lod0/weight": lambda critic: critic.from_rgb[3].kernel,
-    "16x16/Conv1_down/weight": lambda critic: critic.blocks[2][1].kernel,
-    "4x4/Dense0/bias": lambda critic: critic.dense.bias,
-    "4x4/Dense1/weight": lambda critic: critic.score.kernel,
-}
-GENERATOR_WEIGHTS = {
-    "G_mapping/LabelConcat/weight": lambda generator: generator.mapping.label_embedding,
-    "G_mapping/Dense3/weight": lambda generator: generator.mapping.dense[3].kernel,
-    "G_synthesis/8x8/Conv0_up/weight": lambda generator: generator.synthesis.styled_layers[2].conv.kernel,
-    "G_synthesis/ToRGB_lod0/bias": lambda generator: generator.synthesis.to_rgb[3].bias,
-}
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +76,14 @@ def gradients_of(file, state, objective, lod, name, channels_last):
     return getattr(step, name)(tf.constant(1.0 - lod), reals, labels, draws_of(file, state), kind=kind)
 
 
-def assert_equal_gradients(network, weights, gradients, file, key, relative_error):
+def assert_equal_gradients(network, entries, gradients, file, key, relative_error):
     found = {id(weight): gradient for weight, gradient in zip(network.active_weights(3), gradients, strict=True)}
     names = file.config["grad_vars"][key[0]]
     assert names
     for name in names:
-        expected = file.outputs[f"{key}/grad_{name.replace('/', '.')}"]
-        assert relative_error(found[id(weights[name](network))], expected) < 1e-3, name
+        variable, as_ours = entries[name]
+        expected = as_ours(file.outputs[f"{key}/grad_{name.replace('/', '.')}"])
+        assert relative_error(found[id(variable)], expected) < 1e-3, name
 
 
 def cases(names):
@@ -116,7 +109,7 @@ def test_critic(case, published, channels_last, relative_error):
         assert values["critic_gradient_norm"] == pytest.approx(outputs[f"{key}/stat_mixed_norms"].mean(), rel=1e-3)
     else:
         assert values["gradient_penalty"] == pytest.approx(outputs[f"{key}/stat_r1_penalty"].mean(), rel=1e-3)
-    assert_equal_gradients(state.critic, CRITIC_WEIGHTS, gradients, file, key, relative_error)
+    assert_equal_gradients(state.critic, critic_entries(state.critic), gradients, file, key, relative_error)
 
 
 @pytest.mark.parametrize("case", cases(GENERATOR_OBJECTIVES), ids=str)
@@ -126,7 +119,7 @@ def test_generator(case, published, channels_last, relative_error):
     key, objective = f"{name}/lod{lod}", GENERATOR_OBJECTIVES[name]
     gradients, report, w_sum = gradients_of(file, state, objective, lod, "generator_gradients", channels_last)
     assert float(report[0]) == pytest.approx(file.outputs[f"{key}/mean"], rel=1e-4)
-    assert_equal_gradients(state.generator, GENERATOR_WEIGHTS, gradients, file, key, relative_error)
+    assert_equal_gradients(state.generator, style_entries(state.generator), gradients, file, key, relative_error)
     np.testing.assert_allclose(
         w_sum, np.sum(state.generator.map(file.inputs["z"], file.inputs["labels"])[:, 0], axis=0), rtol=1e-4, atol=1e-5
     )

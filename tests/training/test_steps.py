@@ -141,8 +141,11 @@ labels = tf.zeros([8, 0])
 
 def run(strategy):
     with strategy.scope():
-        state = TrainState(tiny_config(minibatch_stddev_group=2), 2, 0, "float32")
-        state.set_learning_rate(0.001)
+        # Adam with a large epsilon moves by the gradient itself: with a small one it would make full steps out of
+        # gradients that are nothing but rounding.
+        state = TrainState(tiny_config(minibatch_stddev_group=2, adam_epsilon=1.0), 2, 0, "float32")
+        state.set_learning_rate(0.01)
+    start = [v.numpy() for n in (state.generator, state.critic, state.generator_ema) for v in n.weights]
     step = TrainingStep(state, WassersteinGP(), strategy)
     draws = [draw(tf.constant([5, phase]), 8, 8, state.generator.synthesis, 1, 0.9) for phase in (0, 1)]
     count = strategy.num_replicas_in_sync
@@ -169,16 +172,17 @@ def run(strategy):
 
     spread = [[part(x) for x in flat(d)] for d in draws]
     reports = [go(part(images), part(labels), *spread).numpy() for _ in range(3)]
-    networks = (state.generator, state.critic, state.generator_ema)
-    return reports, {f"{n.name}/{v.path}": v.numpy() for n in networks for v in n.weights}, state
+    ends = [v for n in (state.generator, state.critic, state.generator_ema) for v in n.weights]
+    return reports, {v.path: v.numpy() - a for v, a in zip(ends, start)}, state
 
 
 one_reports, one, _ = run(tf.distribute.get_strategy())
 two_reports, both, state = run(two)
 for a, b in zip(one_reports, two_reports):
     np.testing.assert_allclose(a[:6], b[:6], rtol=2e-4, atol=1e-5)
-worst = max((np.mean(np.abs(a - b) > 1e-4), name) for (name, a), b in zip(one.items(), both.values()))
-assert worst[0] < 0.01, worst
+largest = max(np.max(np.abs(moved)) for moved in one.values())
+worst = max((np.max(np.abs(one[name] - both[name])) / largest, name) for name in one)
+assert largest > 1e-3 and worst[0] < 1e-3, (largest, worst)
 for variable in state.generator.weights + state.critic.weights + state.generator_ema.weights:
     copies = two.experimental_local_results(variable._value)
     assert len(copies) == 2
