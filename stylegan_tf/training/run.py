@@ -71,6 +71,7 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     # Grappler's remapper fails on the second-order gradients of a biased leaky ReLU, with a page of warnings.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     run = prepare_run(config)
+    run.directory.check(run.config, run.dataset)
     plan = describe_plan(
         run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit
     )

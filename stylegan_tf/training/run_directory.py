@@ -68,8 +68,8 @@ class RunDirectory:
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
 
-    def prepare(self, config: TrainConfig, dataset: DatasetInfo) -> None:
-        """Starts a run here, or makes sure that the run here is the same one.
+    def check(self, config: TrainConfig, dataset: DatasetInfo) -> None:
+        """Makes sure that a run can start here, or that the run here is the same one; writes nothing.
 
         Raises:
           ValueError: when something else is here, or a run with another configuration or other data.
@@ -84,6 +84,10 @@ class RunDirectory:
                 )
         else:
             self._refuse_differences(config, dataset)
+
+    def prepare(self, config: TrainConfig, dataset: DatasetInfo) -> None:
+        """Starts a run here, or goes on with the one that is here; raises as `check` does."""
+        self.check(config, dataset)
         # Written again when resuming: fields that may change have their newest values. First, since it is what makes
         # this a run's directory, however soon the run is killed.
         write_text(self.config_file, config.to_json())
@@ -91,7 +95,10 @@ class RunDirectory:
             write_text(self.dataset_file, json.dumps(dataclasses.asdict(dataset), indent=2) + "\n")
 
     def _refuse_differences(self, config: TrainConfig, dataset: DatasetInfo) -> None:
-        advice = f"{self.path} holds a run; choose another --run_dir, or the run's own settings."
+        advice = (
+            f"{self.path} holds a run; choose another --run_dir, or give the flags it was started with (flags left out "
+            "are the preset's)."
+        )
         differences = self.read_config().differences(config)
         if differences:
             listed = "; ".join(f"{name} was {old}, is now {new}" for name, (old, new) in differences.items())

@@ -31,6 +31,13 @@ def checkpoint_arrays(directory):
     return {name: reader.get_tensor(name) for name in names if not name.startswith(("save_counter", "_CHECKPOINT"))}
 
 
+def assert_equal_checkpoints(one, other):
+    expected, found = checkpoint_arrays(one), checkpoint_arrays(other)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
 def stop_after(monkeypatch, images):
     """Makes the next run see a SIGTERM once that many images have been seen."""
 
@@ -105,10 +112,17 @@ def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, 
             assert run_training(configure(data, directory)) == 128 + signal.SIGTERM
         assert RunDirectory(directory).latest_checkpoint().endswith(f"ckpt-{images}")
     assert run_training(configure(data, directory)) == 0
-    expected, found = checkpoint_arrays(finished), checkpoint_arrays(directory)
-    assert expected.keys() == found.keys()
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert_equal_checkpoints(finished, directory)
+
+
+def test_a_resumed_run_in_half_precision_ends_bit_identical(data, tmp_path, monkeypatch):
+    values = {"dtype_policy": "mixed_bfloat16", "style_mixing_probability": 0.0, "mirror": True}
+    assert run_training(configure(data, tmp_path / "whole", **values)) == 0
+    with monkeypatch.context() as patched:
+        stop_after(patched, 56)
+        assert run_training(configure(data, tmp_path / "resumed", **values)) == 128 + signal.SIGTERM
+    assert run_training(configure(data, tmp_path / "resumed", **values)) == 0
+    assert_equal_checkpoints(tmp_path / "whole", tmp_path / "resumed")
 
 
 def test_a_finished_run_says_so_and_trains_on_when_asked(data, finished, tmp_path, capsys):

@@ -173,7 +173,7 @@ def run(strategy):
     spread = [[part(x) for x in flat(d)] for d in draws]
     reports = [go(part(images), part(labels), *spread).numpy() for _ in range(3)]
     ends = [v for n in (state.generator, state.critic, state.generator_ema) for v in n.weights]
-    return reports, {v.path: v.numpy() - a for v, a in zip(ends, start)}, state
+    return reports, {(i, v.path): v.numpy() - a for i, (v, a) in enumerate(zip(ends, start))}, state
 
 
 one_reports, one, _ = run(tf.distribute.get_strategy())
