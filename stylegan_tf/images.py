@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -104,8 +103,3 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text file, whole or not at all."""
     with written_whole(path) as beside:
         beside.write_text(text, encoding="utf-8")
-
-
-def numpy_uint8(images: Any) -> np.ndarray:
-    """`to_uint8` as a NumPy array."""
-    return to_uint8(images).numpy()

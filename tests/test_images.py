@@ -8,7 +8,6 @@ from stylegan_tf.images import (
     as_picture,
     enlarge,
     image_grid,
-    numpy_uint8,
     save_animation,
     save_png,
     to_float,
@@ -31,7 +30,6 @@ def test_all_256_values_return():
     floats = to_float(ALL)
     np.testing.assert_allclose(floats, np.arange(256).reshape(ALL.shape) / 127.5 - 1, atol=1e-7)
     np.testing.assert_array_equal(to_uint8(floats), ALL)
-    np.testing.assert_array_equal(numpy_uint8(floats), ALL)
 
 
 def test_values_between_go_to_the_nearest_and_values_outside_are_clipped():
