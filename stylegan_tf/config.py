@@ -14,59 +14,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from stylegan_tf.resolutions import ResolutionTable, count_levels, parse_size
+
 LOSSES = ("wgan-gp", "logistic")
 NORMALIZATIONS = ("instance", "pixel", "none")
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 JIT_CHOICES = ("auto", "on", "off")
-MAX_LEVELS = 9  # images are halved eight times at most (`data.pipeline.image_pyramid`)
-
-
-@dataclasses.dataclass(frozen=True)
-class ResolutionTable:
-    """Values by resolution: each holds from its resolution up to the next one named.
-
-    Written "4:128,32:64,64:32": 128 from 4x4, 64 from 32x32, 32 from 64x64 up. A single number holds everywhere.
-    The resolution of an image that is not square is the root of its area.
-
-    Args:
-      rows: pairs of resolution and value, by rising resolution.
-    """
-
-    rows: tuple[tuple[int, float], ...]
-
-    @classmethod
-    def parse(cls, text: str) -> ResolutionTable:
-        """Reads the written form. Raises ValueError when it is none."""
-        rows = []
-        for part in text.split(","):
-            match = re.fullmatch(r"\s*(?:(\d+)\s*:)?\s*([0-9.eE+-]+)\s*", part)
-            try:
-                rows.append((int(match[1] or 0), float(match[2])))  # type: ignore[index]
-            except (TypeError, ValueError):
-                raise ValueError(
-                    "a table by resolution must be a number, or pairs such as '4:128,32:64'. "
-                    f"Received: {text!r}."
-                ) from None
-        if [row[0] for row in rows] != sorted({row[0] for row in rows}):
-            raise ValueError(f"a table by resolution must name rising resolutions. Received: {text!r}.")
-        return cls(tuple(rows))
-
-    def at(self, size: tuple[int, int]) -> float:
-        """The value for an image of this height and width; the first row's value below it."""
-        value = self.rows[0][1]
-        for resolution, row_value in self.rows:
-            if resolution**2 <= size[0] * size[1]:
-                value = row_value
-        return value
-
-    def values(self) -> list[float]:
-        """All values."""
-        return [value for _, value in self.rows]
-
-    def __str__(self) -> str:
-        if len(self.rows) == 1 and self.rows[0][0] == 0:
-            return _exact(self.rows[0][1])
-        return ",".join(f"{resolution}:{_exact(value)}" for resolution, value in self.rows)
 
 
 def option(default: Any, help_text: str, *, may_change: bool = False) -> Any:
@@ -81,14 +34,27 @@ class DataConfig:
     """What is trained on."""
 
     data: str = option(
-        "portraits", "a directory of images, an .npz or .npy file, or 'portraits', the emoji portraits of this package",
-        may_change=True,
+        "portraits", "a directory or archive of images, array files, TFRecords, a prepared set, keras:NAME, tfds:NAME "
+        "(docs/data.md lists all), or 'portraits', the emoji portraits of this package", may_change=True,
     )
     resolution: str = option("", "size of the images, such as 256 or 64x96 (height x width); empty: what fits the data")
     base_size: str = option("4", "size of the smallest resolution, such as 4, 7 (for 28x28) or 4x6 (for 64x96)")
-    channels: int = option(3, "1 grey, 3 RGB, 4 RGBA")
-    use_labels: bool = option(False, "class-conditional; labels are the first level of subdirectories, or an .npz's")
+    channels: int = option(0, "1 grey, 3 RGB, 4 RGBA; 0: what the data has, or 3 where pictures differ")
+    crop: str = option(
+        "center", "how a picture gets the shape of the network: center cuts, pad adds margins, none stretches",
+        may_change=True,
+    )
+    background: str = option(
+        "white", "colour of padding, and under transparent pixels where alpha is not kept", may_change=True
+    )
+    on_error: str = option("fail", "pictures that cannot be read: fail names them and stops, skip leaves them out",
+                           may_change=True)
+    use_labels: bool = option(False, "class-conditional; labels are the data's own, or the first level of directories")
     mirror: bool = option(False, "show half of the images mirrored")
+    random_crop: float = option(0.0, "share of height and width cut off at random whenever an image is shown")
+    cache_dir: str = option(
+        "", "where large sets are prepared, once; empty: stylegan_tf in the user's cache directory", may_change=True
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,7 +204,11 @@ class TrainConfig:
     def validate(self) -> None:
         """Raises ValueError for values that no run could have, naming the field, what came and what is allowed."""
         base_height, base_width = self.base_size
-        require(self.data.channels in (1, 3, 4), "channels must be 1 (grey), 3 (RGB) or 4 (RGBA)", self.data.channels)
+        require(
+            self.data.channels in (0, 1, 3, 4),
+            "channels must be 1 (grey), 3 (RGB), 4 (RGBA) or 0 (those of the data)", self.data.channels,
+        )
+        require(0 <= self.data.random_crop < 1, "random_crop must be 0 or more, and below 1", self.data.random_crop)
         require(min(base_height, base_width) >= 1, "base_size must be positive", self.data.base_size)
         if self.data.resolution:
             self.num_levels_for(parse_size(self.data.resolution, "resolution"))
@@ -284,17 +254,14 @@ class TrainConfig:
         """Height and width of level 0."""
         return parse_size(self.data.base_size, "base_size")
 
+    @property
+    def channels(self) -> int:
+        """Channels of the images; 3 while they are left to the data."""
+        return self.data.channels or 3
+
     def num_levels_for(self, size: tuple[int, int]) -> int:
         """Number of levels that lead from the base size to `size`. Raises ValueError when none does."""
-        base = self.base_size
-        for levels in range(1, MAX_LEVELS + 1):
-            if (base[0] << levels - 1, base[1] << levels - 1) == size:
-                return levels
-        examples = ", ".join(f"{base[0] << n}x{base[1] << n}" for n in range(1, 5))
-        raise ValueError(
-            f"resolution must be the base size {base[0]}x{base[1]} doubled at most {MAX_LEVELS - 1} times "
-            f"({examples}, ...); choose one of these or another --base_size. Received: resolution={size[0]}x{size[1]}."
-        )
+        return count_levels(size, self.base_size)
 
 
 _POSITIVE = (
@@ -319,13 +286,6 @@ def all_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
     ]
 
 
-def parse_size(text: str, name: str) -> tuple[int, int]:
-    """Reads "256" or "64x96" as (height, width). Raises ValueError when it is neither."""
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip())
-    require(match is not None, f"{name} must be a size such as 256 or 64x96", text)
-    return int(match[1]), int(match[2] or match[1])  # type: ignore[index]
-
-
 def require(condition: bool, expected: str, received: Any) -> None:
     """Raises ValueError saying what was expected and what came, unless the condition holds."""
     if not condition:
@@ -335,11 +295,6 @@ def require(condition: bool, expected: str, received: Any) -> None:
 def _numbers(value: Any, above: float | None = None, least: float | None = None) -> bool:
     values = value.values() if isinstance(value, ResolutionTable) else [] if value is None else [value]
     return all(math.isfinite(v) and (above is None or v > above) and (least is None or v >= least) for v in values)
-
-
-def _exact(value: float) -> str:
-    """The short form where it says everything, so that what is written is what is read."""
-    return short if float(short := f"{value:g}") == value else repr(value)
 
 
 def _plain(value: Any) -> Any:

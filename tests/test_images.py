@@ -12,8 +12,6 @@ from stylegan_tf.images import (
     save_png,
     to_float,
     to_uint8,
-    write_text,
-    written_whole,
 )
 
 ALL = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
@@ -120,29 +118,3 @@ def test_what_is_no_animation_is_refused_and_writes_nothing(tmp_path, name, coun
     with pytest.raises(ValueError, match=expected):
         save_animation(tmp_path / name, list(moving_square(3)[:count]))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
-    path = tmp_path / "notes.txt"
-    write_text(path, "old")
-    with pytest.raises(RuntimeError), written_whole(path) as beside:
-        beside.write_text("half of the ne")
-        assert path.read_text() == "old"
-        raise RuntimeError
-    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("notes.txt", "old")]
-    write_text(path, "né")
-    assert [(found.name, found.read_text("utf-8")) for found in tmp_path.iterdir()] == [("notes.txt", "né")]
-
-
-def test_a_block_that_fails_before_writing_says_its_own_error(tmp_path):
-    with pytest.raises(ZeroDivisionError), written_whole(tmp_path / "new" / "file"):
-        raise ZeroDivisionError
-    assert list((tmp_path / "new").iterdir()) == []
-
-
-def test_the_part_stays_out_of_globs(tmp_path):
-    """Somebody who lists *.png while a file is written must not read half of it."""
-    with written_whole(tmp_path / "kimg_1.png") as beside:
-        beside.write_bytes(b"half")
-        assert list(tmp_path.glob("*.png")) == []
-    assert [path.name for path in tmp_path.glob("*.png")] == ["kimg_1.png"]

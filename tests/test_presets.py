@@ -12,7 +12,6 @@ table = ResolutionTable.parse
 # As published with StyleGAN (Karras et al. 2019): the training configuration at 1024x1024, and the default arguments
 # of its networks and losses.
 PUBLISHED = {
-    "channels": 3,
     "z_size": 512,
     "w_size": 512,
     "mapping_layers": 8,
@@ -55,6 +54,7 @@ def test_published_numbers(name, resolution):
     config = preset(name)
     assert {field: config.get(field) for field in PUBLISHED} == PUBLISHED
     assert config.data.resolution == resolution
+    assert config.channels == 3
     assert config.loss.loss == "wgan-gp"
     assert config.schedule.batch_size is None  # as published for the number of devices
 

@@ -33,10 +33,11 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from stylegan_tf.data.decode import decode_image
+from stylegan_tf.data.decode import Conversion, to_pixels
+from stylegan_tf.data.image_file import open_image
 
 OUTPUT = pathlib.Path(__file__).resolve().parents[1] / "stylegan_tf" / "data" / "portraits.npz"
-SIZE = (32, 32)
+CONVERSION = Conversion(size=(32, 32), channels=3)
 SUBCATEGORIES = ("person", "person-gesture", "person-role")
 # Drawn with the head off centre, cut off or turned away: deaf person; pregnant; breast-feeding; feeding a
 # baby.
@@ -147,7 +148,7 @@ def read_portraits(
     for code, base_code in codes:
         if names[code] not in members:
             continue
-        image = decode_image(io.BytesIO(members[names[code]]), size=SIZE, channels=3)
+        image = to_pixels(open_image(io.BytesIO(members[names[code]])), CONVERSION)
         # Twemoji draws WOMAN and WOMAN: BLOND HAIR in medium-light skin alike.
         if image.tobytes() not in seen:
             seen.add(image.tobytes())

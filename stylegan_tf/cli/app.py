@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import textwrap
@@ -25,7 +27,6 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 USER_ERROR = 2
-INTERRUPTED = 130
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 _HELP_WORDS = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
@@ -52,6 +53,9 @@ def run(
     Raises:
       SystemExit: always.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files and classes may be no text
     program, *arguments = sys.argv if argv is None else argv
     name = Path(program).stem
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -66,9 +70,9 @@ def run(
         sys.exit(USER_ERROR)
     try:
         sys.exit(main())
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _complain(name, "interrupted.")
-        sys.exit(INTERRUPTED)
+        sys.exit(interrupted_exit_code(stop))
     except BrokenPipeError:  # of `| head`; Python would complain once more while it shuts down
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -77,6 +81,11 @@ def run(
             raise
         _complain(name, _one_line(error))
         sys.exit(USER_ERROR)
+
+
+def interrupted_exit_code(stop: KeyboardInterrupt) -> int:
+    """128 plus the number of the signal: that in the exception's arguments, or Ctrl-C's."""
+    return 128 + (stop.args[0] if stop.args else signal.SIGINT)
 
 
 def help_text(main: Callable[[], int | None], flag_values: flags.FlagValues) -> str:

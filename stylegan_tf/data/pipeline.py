@@ -1,189 +1,156 @@
 """Batches of real images as a function of the number of images seen: no shuffle buffer, no state to save.
 
-Sample number i (counted from 0 over the whole training) is decided by the seed and i alone. Every epoch is a
-new permutation of the set, so a run that stops and reads on from its `images_seen` gets the very next batch,
-whatever the batch sizes before and after.
+Sample number i (counted from 0 over the whole training) is decided by the seed and i alone (`order.py`). Every epoch is
+a new permutation of the set, so a run that stops and reads on from its `images_seen` gets the very next batch, whatever
+the batch sizes before and after. Only the images of a batch are read, at the resolution that is asked for.
 """
 
-import functools
+from __future__ import annotations
+
 import weakref
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from stylegan_tf.data.sources import ImageSet
+from stylegan_tf.data import order, workers
+from stylegan_tf.data.image_set import ImageSet
 
+# Small pieces are read together, up to so many images and bytes: a call from TensorFlow to Python costs as much as
+# reading 30 small images.
+_READ_AT_ONCE = 64
+_READ_AT_ONCE_BYTES = 2**22
 # The first epoch of the order that `sample` takes from, beyond any that training reaches.
-_SAMPLE_EPOCH = 2**63
-_PYRAMID_CHUNK_BYTES = 2**24
-
-
-def image_pyramid(images: np.ndarray, num_levels: int) -> list[np.ndarray]:
-    """Halves images again and again by averaging 2x2 pixels.
-
-    As in the published training data, the averages are not rounded on the way: level k is the mean over
-    `2^k x 2^k` pixels of the full image, rounded to the nearest integer (half to even).
-
-    Args:
-        images: uint8, `[N, height, width, channels]`.
-        num_levels: Number of levels, at least 1 and at most 9.
-
-    Returns:
-        uint8 arrays `[N, height / 2^k, width / 2^k, channels]` for k = 0 .. num_levels - 1; the first is
-        `images`.
-
-    Raises:
-        ValueError: the sides cannot be halved so many times.
-
-    Reference: Karras et al., "Progressive Growing of GANs", https://arxiv.org/abs/1710.10196, Section 2.
-    """
-    height, width = images.shape[1:3]
-    factor = 2 ** (num_levels - 1) if 1 <= num_levels <= 9 else 0
-    if not factor or height % factor or width % factor:
-        raise ValueError(
-            "num_levels must be from 1 to 9, and height and width must be multiples of 2^(num_levels - 1). "
-            f"Received: num_levels={num_levels}, height={height}, width={width}."
-        )
-    levels = [images] + [
-        np.empty((len(images), height >> level, width >> level, images.shape[3]), np.uint8)
-        for level in range(1, num_levels)
-    ]
-    chunk = max(1, _PYRAMID_CHUNK_BYTES // images[0].size)
-    for start in range(0, len(images) if num_levels > 1 else 0, chunk):
-        mean = images[start : start + chunk].astype(np.float32)
-        for level in levels[1:]:
-            # Exact in float32: sums of at most 4^8 bytes, divided by powers of two.
-            mean = mean[:, 0::2, 0::2] + mean[:, 0::2, 1::2] + mean[:, 1::2, 0::2] + mean[:, 1::2, 1::2]
-            mean *= 0.25
-            level[start : start + chunk] = np.rint(mean)
-    return levels
-
-
-@functools.lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Permutation of `size` images and one coin for each place in it.
-
-    Made from the raw numbers of a counter-based generator, which NumPy promises never to change, and a stable
-    sort.
-    """
-    raw = np.random.Philox(key=np.array([seed, epoch], np.uint64)).random_raw(2 * size)
-    return np.argsort(raw[:size], kind="stable"), (raw[size:] & 1).astype(bool)
-
-
-def _draw(seed: int, position: int, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image indices and coins of the samples number `position` to `position + count - 1`, across epochs."""
-    indices, coins = [], []
-    while count:
-        epoch, rank = divmod(position, size)
-        order, coin = _epoch_order(seed, epoch, size)
-        taken = min(count, size - rank)
-        indices.append(order[rank : rank + taken])
-        coins.append(coin[rank : rank + taken])
-        position, count = position + taken, count - taken
-    return np.concatenate(indices), np.concatenate(coins)
+_SAMPLE_EPOCH = 2**32
 
 
 class ImagePipeline:
-    """Reads batches of real images at any level of their pyramid, from any position.
+    """Reads batches of real images at any of their sizes, from any position.
 
-    Levels are named by the number of halvings: 0 is the full size. The pyramid is held in memory and adds
-    up to a third to the image set.
+    Levels are named by the number of halvings: 0 is the full size.
 
     Args:
         image_set: The real images.
-        num_levels: Number of levels that will be asked for, at least 1.
-        seed: Decides the order and the mirroring, from 0 to 2^63 - 1.
+        seed: Decides order, mirroring and cropping, from 0 to 2^63 - 1.
         mirror: Whether a sample is flipped left to right with probability one half.
+        random_crop: Share of height and width that is cut off, at random on either side, each time an image is shown;
+            what is left is enlarged to the full size. At every resolution the same part of the image is left.
+        use_labels: Whether the set's labels are given; without, it has no classes.
 
     Raises:
-        ValueError: the images cannot be halved so many times, or the seed is out of range.
+        ValueError: the seed or the share is out of range.
     """
 
     def __init__(
-        self, image_set: ImageSet, num_levels: int = 1, *, seed: int = 0, mirror: bool = False
+        self,
+        image_set: ImageSet,
+        *,
+        seed: int = 0,
+        mirror: bool = False,
+        random_crop: float = 0.0,
+        use_labels: bool = True,
     ) -> None:
+        if not 0 <= random_crop < 1:
+            raise ValueError(f"random_crop must be 0 or more, and below 1. Received: random_crop={random_crop}.")
+        self.image_set = image_set
         self._seed = _checked_seed(seed)
         self._mirror = mirror
-        self._levels = image_pyramid(image_set.images, num_levels)
-        self._labels = image_set.labels
-        self._num_classes = image_set.num_classes
+        self._random_crop = random_crop
+        self.num_classes = image_set.num_classes if use_labels else 0
 
-    @property
-    def num_levels(self) -> int:
-        """Number of levels; the last one is the smallest."""
-        return len(self._levels)
-
-    def image_shape(self, halvings: int = 0) -> tuple[int, int, int]:
-        """Height, width and channels of the images at a level."""
-        _, height, width, channels = self._images(halvings).shape
-        return height, width, channels
-
-    def draw(self, position: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Tells which images the samples number `position` to `position + count - 1` are.
-
-        Args:
-            position: Number of the first sample, from 0.
-            count: Number of samples, at least 1.
-
-        Returns:
-            int64 `[count]`, indices into the image set, and bool `[count]`, whether the sample is mirrored.
-
-        Raises:
-            ValueError: a position or count out of range.
-        """
-        if position < 0 or count < 1:
-            raise ValueError(
-                "position must be 0 or above and the number of images 1 or above. "
-                f"Received: position={position}, count={count}."
-            )
-        indices, coins = _draw(self._seed, position, count, len(self._levels[0]))
-        return indices, coins & self._mirror
-
-    def batches(self, halvings: int, batch_size: int, position: int = 0) -> tf.data.Dataset:
+    def batches(
+        self,
+        halvings: int,
+        batch_size: int,
+        position: int = 0,
+        *,
+        worker: int = 0,
+        num_workers: int = 1,
+        replicas: int = 1,
+    ) -> tf.data.Dataset:
         """Makes an endless data set of batches, starting anywhere.
 
-        Under `strategy.experimental_distribute_dataset` the batch is the global one and is split over the
-        replicas.
+        Workers share the samples: of every `batch_size` of them each takes its part, so that together they see what
+        one alone would see, and no image twice in an epoch.
 
         Args:
             halvings: Number of halvings, 0 for full size.
-            batch_size: Images in a batch.
-            position: Number of real images used so far; the first batch holds the samples that come next.
+            batch_size: Images in a batch, over all workers.
+            position: Number of real images used so far, over all workers; the first batch holds the samples that come
+                next.
+            worker: Number of this worker, from 0.
+            num_workers: Number of workers.
+            replicas: Pieces into which a worker's part of each batch is cut; they come one after the other.
 
         Returns:
-            A data set of pairs: images, uint8 `[batch_size, height, width, channels]`, and one-hot labels,
-            float32 `[batch_size, num_classes]` (`[batch_size, 0]` for a set without labels).
+            A data set of pairs: images, uint8 `[piece, height, width, channels]`, and one-hot labels, float32
+            `[piece, num_classes]`, where `num_classes` is 0 for a set without labels, and `piece` is `batch_size` over
+            the numbers of workers and replicas.
 
         Raises:
-            ValueError: halvings, batch size or position out of range.
+            ValueError: halvings, batch size, position or worker out of range, or a batch that cannot be shared.
         """
-        image_shape, num_classes = self.image_shape(halvings), self._num_classes
-        self.draw(position, batch_size)  # fails here rather than inside TensorFlow
+        image_shape, num_classes = self.image_set.image_shape(halvings), self.num_classes
+        if position < 0 or batch_size < 1:
+            raise ValueError(
+                "position must be 0 or above, and batch_size 1 or above. "
+                f"Received: position={position}, batch_size={batch_size}."
+            )
+        if not 0 <= worker < num_workers or batch_size % (num_workers * replicas):
+            raise ValueError(
+                "worker must be below num_workers, and batch_size a multiple of num_workers * replicas. "
+                f"Received: worker={worker}, num_workers={num_workers}, replicas={replicas}, batch_size={batch_size}."
+            )
+        piece = batch_size // (num_workers * replicas)
+        start = position + worker * replicas * piece
+        together = max(1, min(_READ_AT_ONCE, _READ_AT_ONCE_BYTES // int(np.prod(image_shape))) // piece)
         # TensorFlow keeps every NumPy function until the process ends, and would keep the images with it.
         pipeline = weakref.ref(self)
 
-        def read(first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def read(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             owner = pipeline()
             if owner is None:
                 raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
-            return owner._batch(halvings, int(first), batch_size)
+            pieces = range(int(number) * together, (int(number) + 1) * together)
+            firsts = [start + place // replicas * batch_size + place % replicas * piece for place in pieces]
+            images, labels = owner._read(halvings, np.add.outer(firsts, np.arange(piece)).reshape(-1))
+            return images.reshape(together, piece, *image_shape), labels.reshape(together, piece, num_classes)
 
-        def to_tensors(first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def to_tensors(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
             # A NumPy function keeps the images out of the graph, which would copy them.
-            images, labels = tf.numpy_function(read, [first], [tf.uint8, tf.float32])
-            images.set_shape((batch_size, *image_shape))
-            labels.set_shape((batch_size, num_classes))
-            return images, labels
+            images, labels = tf.numpy_function(read, [number], [tf.uint8, tf.float32])
+            images.set_shape((together, piece, *image_shape))
+            labels.set_shape((together, piece, num_classes))
+            return (images, labels) if num_classes else images
 
-        options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-        starts = tf.data.Dataset.counter(start=position, step=batch_size)
-        data = starts.map(to_tensors).prefetch(tf.data.AUTOTUNE).with_options(options)
+        # One call at a time: parallel calls of NumPy functions can wait for ever when their iterator is deleted
+        # (TensorFlow 2.21). What can be done in parallel is so inside of `read`.
+        data = tf.data.Dataset.counter().map(to_tensors).unbatch()
+        if not num_classes:  # empty labels crash unbatch
+            data = tf.data.Dataset.zip((data, tf.data.Dataset.from_tensors(tf.zeros([piece, 0])).repeat()))
+        data = data.prefetch(tf.data.AUTOTUNE)
         data.pipeline = self  # whatever is made from the data set keeps it, and so the images
         return data
 
+    def distributed_batches(
+        self, strategy: tf.distribute.Strategy, halvings: int, batch_size: int, position: int = 0
+    ) -> tf.distribute.DistributedDataset:
+        """As `batches`, with each global batch spread over a strategy's replicas, and prefetched to their devices.
+
+        With several input workers (one for each host) each reads its own part.
+        """
+
+        def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            return self.batches(
+                halvings, batch_size, position, worker=context.input_pipeline_id,
+                num_workers=context.num_input_pipelines,
+                replicas=context.num_replicas_in_sync // context.num_input_pipelines,
+            )
+
+        return strategy.distribute_datasets_from_function(of_worker)
+
     def sample(self, n: int, halvings: int = 0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Picks real images to look at: always the same ones for a seed, at every level, never mirrored.
+        """Picks real images to look at: always the same ones for a seed, at every level, never mirrored or cropped.
 
         Args:
             n: Number of images, at least 1; they repeat only where `n` is above the size of the set.
@@ -196,29 +163,50 @@ class ImagePipeline:
         Raises:
             ValueError: halvings, number or seed out of range.
         """
-        images = self._images(halvings)
         if n < 1:
             raise ValueError(f"The number of images must be 1 or above. Received: n={n}.")
-        size = len(images)
-        indices, _ = _draw(_checked_seed(seed), _SAMPLE_EPOCH * size, n, size)
-        return images[indices], self._one_hot(indices)
+        indices = order.draw(_checked_seed(seed), np.arange(n), len(self.image_set), first_epoch=_SAMPLE_EPOCH)
+        images, labels = self.image_set.read(halvings, indices)
+        return images, self._one_hot(labels, n)
 
-    def _batch(self, halvings: int, position: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        indices, mirrored = self.draw(position, batch_size)
-        images = self._levels[halvings][indices]
-        images[mirrored] = images[mirrored, :, ::-1]
-        return images, self._one_hot(indices)
+    def _read(self, halvings: int, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images and one-hot labels of the samples of these numbers."""
+        images, labels = self.image_set.read(halvings, order.draw(self._seed, numbers, len(self.image_set)))
+        mirrored = order.coins(self._seed, numbers) & self._mirror
+        places = order.places(self._seed, numbers) if self._random_crop else ()
 
-    def _one_hot(self, indices: np.ndarray) -> np.ndarray:
-        one_hot = np.zeros((len(indices), self._num_classes), np.float32)
-        if self._labels is not None:
-            one_hot[np.arange(len(indices)), self._labels[indices]] = 1.0
+        def change(number: int) -> None:
+            if self._random_crop:
+                images[number] = _cut(images[number], self._random_crop, places[number])
+            if mirrored[number]:
+                _mirror(images[number])
+
+        if self._random_crop or self._mirror:
+            workers.for_each(change, len(images), in_threads=images.nbytes >= workers.WORTH_THREADS_BYTES)
+        return images, self._one_hot(labels, len(numbers))
+
+    def _one_hot(self, labels: np.ndarray | None, count: int) -> np.ndarray:
+        one_hot = np.zeros((count, self.num_classes), np.float32)
+        if self.num_classes:
+            one_hot[np.arange(count), labels] = 1.0
         return one_hot
 
-    def _images(self, halvings: int) -> np.ndarray:
-        if not 0 <= halvings < len(self._levels):
-            raise ValueError(f"halvings must be from 0 to {len(self._levels) - 1}. Received: halvings={halvings}.")
-        return self._levels[halvings]
+
+def _mirror(image: np.ndarray) -> None:
+    """Flips an image left to right; a channel at a time is more than twice as fast as all at once."""
+    flipped = np.empty_like(image)
+    for channel in range(image.shape[2]):
+        flipped[:, :, channel] = image[:, ::-1, channel]
+    image[:] = flipped
+
+
+def _cut(image: np.ndarray, share: float, place: np.ndarray) -> np.ndarray:
+    """Cuts `share` of height and width off, split between the sides as `place` (two numbers in [0, 1)) says."""
+    height, width, channels = image.shape
+    top, left = place * share * (height, width)
+    box = (left, top, left + (1 - share) * width, top + (1 - share) * height)
+    picture = Image.fromarray(image[:, :, 0] if channels == 1 else image)
+    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC, box=box)).reshape(image.shape)
 
 
 def _checked_seed(seed: int) -> int:

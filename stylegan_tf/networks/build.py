@@ -36,7 +36,7 @@ def build_generator(
     synthesis = SynthesisNetwork(
         base_size=config.base_size,
         num_levels=num_levels,
-        channels=config.data.channels,
+        channels=config.channels,
         feature_maps_base=network.feature_maps_base,
         feature_maps_max=network.feature_maps_max,
         constant_input=network.constant_input,
@@ -61,7 +61,7 @@ def build_critic(
     critic = Critic(
         base_size=config.base_size,
         num_levels=num_levels,
-        channels=config.data.channels,
+        channels=config.channels,
         num_classes=num_classes,
         feature_maps_base=network.feature_maps_base,
         feature_maps_max=network.feature_maps_max,

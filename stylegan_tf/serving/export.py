@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from stylegan_tf.images import write_text
+from stylegan_tf.files import write_text
 from stylegan_tf.serving.endpoints import Endpoint, Field, ServedGenerator, build_endpoints
 from stylegan_tf.serving.verify import verify
 

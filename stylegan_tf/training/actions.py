@@ -18,6 +18,7 @@ from stylegan_tf.config import TrainConfig
 from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to_uint8
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.ops.resample import upsample_nearest_to
+from stylegan_tf.progress import format_seconds
 from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule, Stage
@@ -131,15 +132,6 @@ def time_left(progress: Progress, total_images: int) -> float:
         images = max(0.0, end - max(phase.start, progress.images_seen))
         seconds += images / speed * math.prod(phase.size) / math.prod(here.size)
     return seconds
-
-
-def format_seconds(seconds: float) -> str:
-    """Such as "45 s", "12 min 3 s" or "2 h 5 min"."""
-    if not math.isfinite(seconds):
-        return "?"
-    minutes, rest = divmod(int(round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 class TensorBoardScalars:

@@ -107,5 +107,5 @@ def read_batches(
     pipeline: ImagePipeline, strategy: tf.distribute.Strategy, phase: Phase, position: int
 ) -> Iterator[tuple[Any, Any]]:
     """Batches of a phase from a position in the data, each spread over the strategy's devices."""
-    dataset = pipeline.batches(pipeline.num_levels - 1 - phase.level, phase.batch_size, position)
-    return iter(strategy.experimental_distribute_dataset(dataset))
+    halvings = pipeline.image_set.sizes.index(phase.size)
+    return iter(pipeline.distributed_batches(strategy, halvings, phase.batch_size, position))

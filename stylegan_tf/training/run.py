@@ -12,10 +12,14 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from stylegan_tf.config import TrainConfig, all_fields, parse_size, require
+from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
 from stylegan_tf.data.pipeline import ImagePipeline
-from stylegan_tf.data.sources import BUILT_IN, BUILT_IN_SIZE, ImageSet, default_size, load_images
+from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
+from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import LogisticR1, Objective, WassersteinGP
+from stylegan_tf.progress import ProgressLine, format_seconds
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
     Action,
@@ -24,7 +28,6 @@ from stylegan_tf.training.actions import (
     SampleGrid,
     StatusLine,
     TensorBoardScalars,
-    format_seconds,
     readable_grid,
     write_progress_animation,
 )
@@ -70,7 +73,7 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     """
     # Grappler's remapper fails on the second-order gradients of a biased leaky ReLU, with a page of warnings.
     tf.config.optimizer.set_experimental_options({"remapping": False})
-    run = prepare_run(config)
+    run = prepare_run(config, dry_run=dry_run)
     run.directory.check(run.config, run.dataset)
     plan = describe_plan(
         run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit
@@ -84,14 +87,22 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     return _train(run, log)
 
 
-def prepare_run(config: TrainConfig) -> Run:
-    """Reads the data and builds the state; writes nothing. Raises ValueError when something does not fit."""
+def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
+    """Reads the data and builds the state. Raises ValueError when something does not fit.
+
+    Nothing is written, but large sets are prepared into the cache, without `dry_run`.
+    """
     strategy = devices.choose_strategy(config.run.num_devices)
-    image_set = _read_images(config)
-    height, width, channels = image_set.image_shape
-    config = config.replace({"resolution": str(height) if height == width else f"{height}x{width}"})
+    image_set = _read_images(config, dry_run)
+    height, width, channels = image_set.image_shape()
+    config = config.replace({
+        "resolution": str(height) if height == width else f"{height}x{width}", "channels": channels,
+    })
+    fingerprint = image_set.fingerprint
+    if config.data.use_labels and fingerprint:
+        fingerprint = f"{fingerprint}-{image_set.labels_fingerprint}"
     dataset = DatasetInfo(
-        config.data.data, len(image_set), (height, width), channels, image_set.fingerprint,
+        config.data.data, len(image_set), (height, width), channels, fingerprint,
         tuple(image_set.label_names) if config.data.use_labels else (),
     )
     num_levels = config.num_levels_for(dataset.size)
@@ -107,18 +118,26 @@ def prepare_run(config: TrainConfig) -> Run:
     )
 
 
-def _read_images(config: TrainConfig) -> ImageSet:
+def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     data = config.data
-    size = parse_size(data.resolution, "resolution") if data.resolution else default_size(data.data, config.base_size)
-    config.num_levels_for(size)
-    require(
-        data.data != BUILT_IN or max(size) <= BUILT_IN_SIZE,
-        f"the built-in portraits are {BUILT_IN_SIZE}x{BUILT_IN_SIZE}; give a directory of larger images with --data",
-        f"resolution={size[0]}x{size[1]}",
+    size = parse_size(data.resolution, "resolution") if data.resolution else None
+    if size is not None:
+        config.num_levels_for(size)
+        require(
+            data.data != BUILT_IN or max(size) <= BUILT_IN_SIZE,
+            f"the built-in portraits are {BUILT_IN_SIZE}x{BUILT_IN_SIZE}; give larger images with --data",
+            f"resolution={size[0]}x{size[1]}",
+        )
+    settings = DataSettings(
+        data.data, size, config.base_size, data.channels, data.use_labels, data.crop, data.background, data.on_error,
+        data.cache_dir,
     )
-    image_set = load_images(data.data, size=size, channels=data.channels, use_labels=data.use_labels)
-    if not data.use_labels:
-        image_set = dataclasses.replace(image_set, labels=None, label_names=())
+    with ProgressLine("Reading the data") as progress:
+        image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress)
+    if isinstance(image_set, UnreadImageSet):
+        print(f"{data.data} is not prepared yet; training would prepare it in {image_set.directory}")
+    elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):
+        print(f"{data.data} is prepared in {image_set.directory}")
     return image_set
 
 
@@ -182,7 +201,10 @@ def _train(run: Run, log: Logger) -> int:
     if images_seen:
         log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.manager.latest_checkpoint}")
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
-    pipeline = ImagePipeline(run.image_set, run.num_levels, seed=config.run.seed, mirror=config.data.mirror)
+    pipeline = ImagePipeline(
+        run.image_set, seed=config.run.seed, mirror=config.data.mirror, random_crop=config.data.random_crop,
+        use_labels=config.data.use_labels,
+    )
     if not images_seen:
         _write_first_summaries(run, pipeline, writer)
     step = TrainingStep(

@@ -19,7 +19,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
-from stylegan_tf.images import write_text
+from stylegan_tf.files import write_text
 from stylegan_tf.networks.build import build_generator, by_path
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.training.schedule import Schedule
@@ -34,7 +34,7 @@ class DatasetInfo:
       count: number of images.
       size: height and width.
       channels: 1, 3 or 4.
-      fingerprint: of the images.
+      fingerprint: of the images, and of the labels where they are used; empty when it is not known yet.
       label_names: names of the classes; empty without labels.
     """
 
@@ -104,7 +104,7 @@ class RunDirectory:
             listed = "; ".join(f"{name} was {old}, is now {new}" for name, (old, new) in differences.items())
             raise ValueError(f"a run can only be resumed with its own configuration. Received: {listed}. {advice}")
         known = self.read_dataset() if self.dataset_file.exists() else dataset
-        if known.fingerprint != dataset.fingerprint:
+        if dataset.fingerprint and known.fingerprint != dataset.fingerprint:
             raise ValueError(
                 f"a run can only be resumed with its own images ({known.count}, fingerprint {known.fingerprint}). "
                 f"Received: {dataset.count} images, fingerprint {dataset.fingerprint}. {advice}"

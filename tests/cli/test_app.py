@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from absl import flags
@@ -12,6 +14,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.config import require
 
+ROOT = Path(__file__).resolve().parents[2]
 VALUES = flags.FlagValues()
 flags.DEFINE_integer("count", 3, "how many there are", lower_bound=0, flag_values=VALUES, module_name="What")
 flags.DEFINE_enum("kind", "a", ["a", "b"], "which", flag_values=VALUES, module_name="What")
@@ -104,6 +107,24 @@ def test_value_errors_from_elsewhere_are_bugs():
 
 def test_interrupted(run):
     assert run(raising(KeyboardInterrupt())) == (130, "", "tool: interrupted.\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:surrogateescape"])
+def test_names_that_are_no_text_can_be_printed(tmp_path, encoding):
+    script = tmp_path / "tool.py"
+    script.write_text(
+        "from stylegan_tf.cli import app\n"
+        "def main():\n"
+        "    print('a\\udcff')\n"
+        "    open('none\\udcff')\n"
+        "app.run(main)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, b"a\\udcff\n")
+    assert done.stderr == b"tool: No such file or directory: none\\udcff\n"
 
 
 @pytest.mark.parametrize("word", ["--help", "-h", "--helpfull"])

@@ -1,0 +1,242 @@
+"""Prepares, inspects and verifies sets of pictures.
+
+  python -m stylegan_tf.cli.dataset prepare --data=SOURCE --output=DIR
+      writes every resolution of the growing schedule, from any source; python train.py --data=DIR trains on it
+  python -m stylegan_tf.cli.dataset inspect SOURCE
+      counts, sizes, labels, duplicates, broken pictures, and a contact sheet; of a source or a prepared set
+  python -m stylegan_tf.cli.dataset verify DIR
+      checks every file, record and image of a prepared set
+
+A SOURCE is a folder, a zip or tar archive, .npy, .npz or idx files, TFRecords of the original StyleGAN, a prepared set,
+keras:mnist, keras:fashion_mnist, keras:cifar10, tfds:NAME, or portraits. `prepare --help` lists the flags of prepare,
+and so on. Exit codes: 0; 2 for something to mend, such as pictures that cannot be read; 130 or 143 when stopped.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from stylegan_tf.cli import app
+from stylegan_tf.config import TrainConfig, all_fields, require
+from stylegan_tf.data.contact_images import contact_images
+from stylegan_tf.data.decode import CROPS
+from stylegan_tf.data.inspection import inspect_source
+from stylegan_tf.data.inspection_report import format_inspection
+from stylegan_tf.data.loading import DataSettings, find_source, resolve
+from stylegan_tf.data.prepare import prepare
+from stylegan_tf.data.prepared import ENCODINGS, LEFT_OUT, Manifest, PreparedImageSet, is_prepared, level_folder
+from stylegan_tf.data.sources.base import Source
+from stylegan_tf.data.unreadable import ON_ERROR
+from stylegan_tf.data.verify import verify
+from stylegan_tf.progress import ProgressLine, counted, format_seconds
+from stylegan_tf.resolutions import count_levels, parse_size
+
+SHEET_IMAGES = 64
+SHEET_CELL = 96  # pixels
+
+_COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
+
+PREPARE, INSPECT, VERIFY = flags.FlagValues(), flags.FlagValues(), flags.FlagValues()
+
+
+def _flag(
+    define: Callable[..., Any], values: flags.FlagValues, name: str, default: Any, text: str, **options: Any
+) -> flags.FlagHolder[Any]:
+    return define(name=name, default=default, help=text, flag_values=values, module_name="__main__", **options)
+
+
+def _data_flag(
+    values: flags.FlagValues, name: str, define: Callable[..., Any], **options: Any
+) -> flags.FlagHolder[Any]:
+    """A flag with the name, the default and the help of a training run's."""
+    text = next(field.metadata["help"] for _, field in all_fields() if field.name == name)
+    return _flag(define, values, name, TrainConfig().get(name), text, **options)
+
+
+_DATA = _flag(flags.DEFINE_string, PREPARE, "data", "", "the source, see above")
+_OUTPUT = _flag(flags.DEFINE_string, PREPARE, "output", "", "directory to write: new, or one to go on with")
+_RESOLUTION = _data_flag(PREPARE, "resolution", flags.DEFINE_string)
+_BASE_SIZE = _data_flag(PREPARE, "base_size", flags.DEFINE_string)
+_CHANNELS = _data_flag(PREPARE, "channels", flags.DEFINE_integer)
+_CROP = _data_flag(PREPARE, "crop", flags.DEFINE_enum, enum_values=CROPS)
+_BACKGROUND = _data_flag(PREPARE, "background", flags.DEFINE_string)
+_USE_LABELS = _flag(
+    flags.DEFINE_bool, PREPARE, "use_labels", False,
+    "make the first level of directories labels; labels that the data brings are kept anyway",
+)
+_ENCODING = _flag(
+    flags.DEFINE_enum, PREPARE, "encoding", "raw",
+    "Raw pixels are read fastest; png takes less room, without loss", enum_values=ENCODINGS,
+)
+_ON_ERROR = _flag(
+    flags.DEFINE_enum, PREPARE, "on_error", "fail",
+    "Pictures that cannot be read: name them at the end and leave the set incomplete, or leave them out",
+    enum_values=ON_ERROR,
+)
+_WORKERS = {
+    values: _flag(
+        flags.DEFINE_integer, values, "workers", 0, "processes; 0 for one for each core", lower_bound=0
+    )
+    for values in (PREPARE, INSPECT, VERIFY)
+}
+_INSPECT_DATA = _flag(flags.DEFINE_string, INSPECT, "data", "", "the source or prepared set; also without --data=")
+_INSPECT_LABELS = _flag(
+    flags.DEFINE_bool, INSPECT, "use_labels", False, "count the first level of directories as labels"
+)
+_SHEET = _flag(
+    flags.DEFINE_string, INSPECT, "sheet", "contact_sheet.png", "where the contact sheet is written; empty for none"
+)
+_VERIFY_DATA = _flag(flags.DEFINE_string, VERIFY, "data", "", "the prepared set; also without --data=")
+
+
+def main_prepare() -> int:
+    """Prepares a set; returns the exit code."""
+    require(bool(_DATA.value), "prepare needs a source: --data=SOURCE", "none")
+    require(bool(_OUTPUT.value), "prepare needs a directory to write: --output=DIR", "none")
+    size = parse_size(_RESOLUTION.value, "resolution") if _RESOLUTION.value else None
+    settings = DataSettings(
+        _DATA.value, size, parse_size(_BASE_SIZE.value, "base_size"), _CHANNELS.value, _USE_LABELS.value, _CROP.value,
+        _BACKGROUND.value, _ON_ERROR.value,
+    )
+    if size is not None:
+        count_levels(size, settings.base_size)
+    output = Path(_OUTPUT.value).expanduser()
+    source = find_source(settings.data, use_labels=settings.use_labels)
+    conversion = resolve(settings, source)
+    _say_source(source)
+    started = time.monotonic()
+    try:
+        with ProgressLine("Preparing") as progress:
+            image_set = prepare(
+                source, output, conversion, count_levels(conversion.size, settings.base_size),
+                encoding=_ENCODING.value, on_error=settings.on_error, max_workers=_WORKERS[PREPARE].value or None,
+                progress=progress,
+            )
+    except KeyboardInterrupt as stop:
+        print(f"dataset: stopped; what is finished lies in {output}, run the same command to go on.", file=sys.stderr)
+        return app.interrupted_exit_code(stop)
+    _say_prepared(image_set, time.monotonic() - started)
+    return 0
+
+
+def main_inspect() -> int:
+    """Prints what a source or a prepared set holds; returns the exit code."""
+    require(bool(_INSPECT_DATA.value), "inspect needs a source or a prepared set", "none")
+    source = find_source(_INSPECT_DATA.value, use_labels=_INSPECT_LABELS.value)
+    if is_prepared(_INSPECT_DATA.value):
+        print(_describe_manifest(Manifest.read(Path(_INSPECT_DATA.value).expanduser())))
+    else:
+        _say_source(source)
+    with ProgressLine("Looking at") as progress:
+        inspection = inspect_source(source, max_workers=_WORKERS[INSPECT].value or None, progress=progress)
+    print(format_inspection(inspection))
+    if _SHEET.value:
+        _write_sheet(source, Path(_SHEET.value).expanduser())
+    return 0
+
+
+def main_verify() -> int:
+    """Checks a prepared set; returns the exit code."""
+    require(bool(_VERIFY_DATA.value), "verify needs the directory of a prepared set", "none")
+    directory = Path(_VERIFY_DATA.value).expanduser()
+    started = time.monotonic()
+    with ProgressLine("Verifying", "images") as progress:
+        damages = verify(directory, max_workers=_WORKERS[VERIFY].value or None, progress=progress)
+    manifest = Manifest.read(directory)
+    if damages:
+        for damage in damages:
+            print(damage)
+        print(f"dataset: {directory} is damaged; prepare it again.", file=sys.stderr)
+        return app.USER_ERROR
+    print(
+        f"{directory} is whole: {counted(manifest.count, 'image')} at {counted(len(manifest.sizes), 'size')} in "
+        f"{counted(len(manifest.files), 'file')}, checked in {format_seconds(time.monotonic() - started)}."
+    )
+    return 0
+
+
+def _say_source(source: Source) -> None:
+    ignored = f", {counted(source.ignored, 'other file')}" if source.ignored else ""
+    labels = f", {counted(len(source.label_names), 'class', 'classes')}" if source.label_names else ""
+    print(f"{source.name}: {source.kind}, {counted(len(source), 'picture')}{labels}{ignored}", flush=True)
+
+
+def _say_prepared(image_set: PreparedImageSet, seconds: float) -> None:
+    print(_describe_manifest(image_set.manifest))
+    print(f"Took       {format_seconds(seconds)}")
+    base_size = image_set.sizes[-1]
+    words = [
+        "python", "train.py", f"--data={image_set.directory}", f"--run_dir=runs/{image_set.directory.name}",
+        *([] if base_size == DataSettings.base_size else [f"--base_size={level_folder(base_size)}"]),
+    ]  # fmt: skip
+    print(f"Train with {shlex.join(words)}")
+
+
+def _describe_manifest(manifest: Manifest) -> str:
+    sizes = " down to ".join(dict.fromkeys(level_folder(manifest.sizes[place]) for place in (0, -1)))
+    size = sum(check.bytes for check in manifest.files.values())
+    lines = [
+        f"Images     {manifest.count:,} of {sizes}, {_COLOURS[manifest.channels]}",
+        f"Files      {len(manifest.files):,}, {manifest.encoding}, {size / 2**20:,.1f} MiB",
+        f"Made from  {manifest.source['data']} ({manifest.source['kind']}), crop {manifest.source['crop']}",
+    ]
+    if manifest.label_names:
+        counted_names = zip(manifest.label_counts, manifest.label_names, strict=True)
+        classes = sorted(counted_names, key=lambda entry: -entry[0])
+        named = ", ".join(f"{name} {count:,}" for count, name in classes[:10])
+        more = f" and {len(classes) - 10:,} more" if len(classes) > 10 else ""
+        lines.append(f"Labels     {counted(len(classes), 'class', 'classes')}: {named}{more}")
+    if manifest.source["left_out"]:
+        lines.append(f"Left out   {counted(manifest.source['left_out'], 'picture')}, listed in {LEFT_OUT}")
+    return "\n".join(lines)
+
+
+def _write_sheet(source: Source, path: Path) -> None:
+    with app.quiet_startup():
+        from stylegan_tf.images import save_png
+        from stylegan_tf.sampling.sheet import sheet
+    images, names = contact_images(source, SHEET_IMAGES, SHEET_CELL)
+    if not images:
+        return
+    columns = max(1, round(len(images) ** 0.5))
+    rows = -(-len(images) // columns)
+    blank = np.full((rows * columns - len(images), *images[0].shape), 255, np.uint8)
+    cells = np.concatenate([np.stack(images), blank]).reshape(rows, columns, *images[0].shape)
+    save_png(path, sheet(cells, cell_captions=[Path(name).name for name in names], scale=1))
+    print(f"Contact sheet: {path}")
+
+
+COMMANDS = {
+    "prepare": (main_prepare, PREPARE),
+    "inspect": (main_inspect, INSPECT),
+    "verify": (main_verify, VERIFY),
+}
+
+
+def main(argv: list[str]) -> None:
+    """Chooses the command by its name and runs it with its own flags; a bare word after it is --data."""
+    program, *words = argv
+    name = words[0] if words else ""
+    if name not in COMMANDS:
+        if name in ("--help", "-h", "-help", "help"):
+            print(__doc__)
+            sys.exit(0)
+        print(f"dataset: name a command: {', '.join(COMMANDS)}. Received: {name!r}. See --help.", file=sys.stderr)
+        sys.exit(app.USER_ERROR)
+    arguments = words[1:]
+    if arguments and not arguments[0].startswith("-"):
+        arguments[0] = f"--data={arguments[0]}"
+    command, values = COMMANDS[name]
+    app.run(command, [program, *arguments], values)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,149 @@
+"""What zip and tar archives share: whose names can be trusted, and which members are pictures, in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from PIL import Image
+
+from stylegan_tf.data.image_file import UnusableImageError, open_image
+from stylegan_tf.data.sources.labels import METADATA_NAME, Labels, find_labels
+from stylegan_tf.data.sources.listing import is_image_name, is_left_out
+from stylegan_tf.progress import counted
+
+MAX_MEMBER_BYTES = 2**30  # an image file that says it is larger is none
+
+
+class Member(NamedTuple):
+    """A file in an archive.
+
+    Attributes:
+        name: Its path; below the archive's one top folder, if there is one, after `select_members`.
+        number: Its place among all members of the archive.
+        offset: Where its bytes begin in the archive, if that can be told.
+        size: Its size in bytes, as the archive says.
+        fault: Why it cannot be opened; empty where it can be.
+        regular: Whether it is a file, and no link or device.
+    """
+
+    name: str
+    number: int
+    offset: int
+    size: int
+    fault: str = ""
+    regular: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """The pictures of an archive.
+
+    Attributes:
+        members: In the order of their names.
+        labels: Of these members.
+        ignored: Number of files that are no pictures.
+    """
+
+    members: list[Member]
+    labels: Labels
+    ignored: int
+
+
+def select_members(
+    members: Iterable[Member], read: Callable[[Member], bytes], *, use_labels: bool, data: str
+) -> Selection:
+    """Picks the pictures, as they would be found if the archive were unpacked into a folder.
+
+    Where all files lie in one top folder, names are taken from there. Of two members with one name the later counts.
+    A member whose name leads out of the archive is kept without a label, and with a fault.
+
+    Args:
+        members: Every file of the archive, with the names it has there; links and devices too, folders not.
+        read: Reads a member's bytes; called for a dataset.json only.
+        use_labels: Whether first-level folders are classes where there is no dataset.json.
+        data: The user's word for the archive, for messages.
+
+    Raises:
+        ValueError: no picture in it, or labels that cannot be had.
+    """
+    inside: dict[str, Member] = {}
+    outside: dict[str, Member] = {}
+    tops: set[str] = set()
+    for member in members:
+        name, fault = clean_name(member.name)
+        if fault:
+            outside[name] = member._replace(fault=fault)
+        elif name and not any(map(is_left_out, name.split("/"))):
+            inside[name] = member
+            if len(tops) < 2:
+                top, slash, _ = name.partition("/")
+                tops.add(top + slash)
+    top = next(iter(tops)) if len(tops) == 1 else ""
+    cut = len(top) if top.endswith("/") else 0
+    files = [member._replace(name=name[cut:]) for name, member in inside.items()]
+    files += [member._replace(name=name) for name, member in outside.items()]
+    metadata = next((m for m in files if m.name == METADATA_NAME and m.regular and not m.fault), None)
+    pictures = sorted(member for member in files if member.regular and is_image_name(member.name))
+    ignored = len(files) - len(pictures) - (metadata is not None)
+    if not pictures:
+        raise ValueError(
+            "The archive must hold images (.png, .jpg, .webp and others that Pillow reads), in itself or in "
+            f"folders; none was found among {counted(ignored, 'file')}. Received: data={data!r}."
+        )
+    labels = find_labels(
+        [None if member.name in outside else member.name for member in pictures],
+        None if metadata is None else read(metadata), use_labels=use_labels, data=data,
+    )
+    return Selection(pictures, labels, ignored)
+
+
+def clean_name(name: str) -> tuple[str, str]:
+    """A member's relative path without empty parts, and what is wrong with it, if anything.
+
+    Nothing is ever unpacked, so that a name cannot do harm; but an archive that holds such ones was made to.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if "\\" in name:
+        return name, "its name has backslashes; pack it again with / between folders"
+    if name.startswith("/") or re.match("[A-Za-z]:", name):
+        return name, "its name is an absolute path"
+    if ".." in parts:
+        return name, "its name leads out of the archive"
+    return "/".join(parts), ""
+
+
+def size_fault(size: int) -> str:
+    """What is wrong with a member of this size; empty if nothing."""
+    if 0 <= size <= MAX_MEMBER_BYTES:
+        return ""
+    return f"it claims to have {size:,} bytes, and an image may have {MAX_MEMBER_BYTES:,}"
+
+
+def refuse(fault: str) -> None:
+    """Raises UnusableImageError if there is a fault."""
+    if fault:
+        raise UnusableImageError(fault)
+
+
+def open_bytes(content: bytes, size: int) -> Image.Image:
+    """Opens a member's picture.
+
+    Raises:
+        UnusableImageError: fewer bytes than the archive says, or no picture.
+        Exception: whatever Pillow's readers raise.
+    """
+    if len(content) != size:
+        refuse(f"it has {len(content):,} bytes where the archive says {size:,}")
+    return open_image(io.BytesIO(content))
+
+
+def damaged(error: Exception, data: str) -> ValueError:
+    """The error for an archive that cannot be listed."""
+    return ValueError(
+        f"The archive is damaged or cut off ({type(error).__name__}: {error}). Copy or download it again. "
+        f"Received: data={data!r}."
+    )

@@ -1,0 +1,77 @@
+"""What a source of pictures is: a countable row of items that can be opened anywhere, in any process."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from PIL import Image
+
+
+@dataclasses.dataclass(frozen=True)
+class Item(abc.ABC):
+    """One picture of a source, not read yet. Items are small and can be sent to another process.
+
+    Attributes:
+        name: Where in the source the picture is, for messages: a relative path, or a number.
+        label: Index into the source's `label_names`; -1 without labels.
+    """
+
+    name: str
+    label: int
+
+    @abc.abstractmethod
+    def open(self) -> Image.Image:
+        """Opens the picture; the pixels may be decoded later, when they are asked for.
+
+        Raises:
+            Exception: of any kind, as Pillow's readers raise nearly every type there is.
+        """
+
+
+class Source(abc.ABC):
+    """Pictures in a fixed order, each with a label or none of them.
+
+    Attributes:
+        name: As the user gave it.
+        kind: What it was found to be, such as "folder" or "zip archive", for messages.
+        label_names: What the labels mean; empty without labels.
+        channels: 1, 3 or 4 where all pictures have as many; None where each may differ.
+        ignored: Number of files in the source that are no pictures.
+        random_access: Whether `items` can start anywhere at once; False where it must read what comes before.
+    """
+
+    name: str
+    kind: str
+    label_names: tuple[str, ...] = ()
+    channels: int | None = None
+    ignored: int = 0
+    random_access: bool = True
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """Number of pictures, at least 1."""
+
+    @abc.abstractmethod
+    def items(self, start: int = 0) -> Iterator[Item]:
+        """Gives the pictures from number `start` on, in order, without holding all of them."""
+
+    @abc.abstractmethod
+    def signature(self) -> str:
+        """16 hexadecimal digits that change when files are added, removed, renamed or changed.
+
+        It is made from names, sizes and times of change where there are such, and must be quick: no picture is
+        decoded for it.
+        """
+
+
+def digest(parts: Iterable[str | bytes]) -> str:
+    """16 hexadecimal digits over texts and bytes, and over where one ends and the next begins."""
+    state = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()[:16]

@@ -1,0 +1,134 @@
+"""A folder of image files, with its subfolders."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+from absl import logging
+from PIL import Image
+
+from stylegan_tf.data.image_file import open_image
+from stylegan_tf.data.sources.base import Item, Source, digest
+from stylegan_tf.data.sources.labels import METADATA_NAME, find_labels
+from stylegan_tf.data.sources.listing import is_image_name, is_left_out, state_text
+from stylegan_tf.progress import counted
+
+_CONTAINER_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".npy", ".npz", ".tfrecords", ".tfrecord")
+
+
+@dataclasses.dataclass(frozen=True)
+class FileItem(Item):
+    """An image file.
+
+    Attributes:
+        folder: The source's folder, below which `name` lies.
+    """
+
+    folder: str
+
+    def open(self) -> Image.Image:
+        """Opens the file."""
+        return open_image(os.path.join(self.folder, self.name))
+
+
+class FolderSource(Source):
+    """All image files of a folder and its subfolders, in the order of their relative paths.
+
+    Links are followed, but not those back to a folder on the way, nor a second way to the same folder. Names that
+    start with a dot are left out. A dataset.json gives labels; otherwise the first-level subfolders are the classes
+    where labels are asked for.
+
+    Args:
+        data: The user's word for the folder.
+        folder: Its path.
+        use_labels: Whether subfolders become classes.
+
+    Raises:
+        ValueError: a folder without images, or labels that cannot be had.
+    """
+
+    kind = "folder"
+
+    def __init__(self, data: str, folder: str, *, use_labels: bool = False) -> None:
+        self.name = data
+        self._folder = folder
+        self._names: list[str] = []
+        container = None
+        for name, is_file in _walk(folder):
+            if is_file and is_image_name(name):
+                self._names.append(name)
+            elif name != METADATA_NAME:
+                self.ignored += 1
+                container = container or (name if name.lower().endswith(_CONTAINER_SUFFIXES) else None)
+        if not self._names:
+            hint = f" It holds {container!r}: give the path of that file itself." if container else ""
+            raise ValueError(
+                "The folder must hold images (.png, .jpg, .webp and others that Pillow reads), in itself or in "
+                f"subfolders; none was found among {counted(self.ignored, 'file')}.{hint} Received: data={data!r}."
+            )
+        self._names.sort()
+        self._labels = find_labels(self._names, self._metadata(), use_labels=use_labels, data=data)
+        self.label_names = self._labels.names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def items(self, start: int = 0) -> Iterator[Item]:
+        """Gives the files from number `start` on."""
+        for number in range(start, len(self._names)):
+            yield FileItem(self._names[number], self._labels[number], self._folder)
+
+    def signature(self) -> str:
+        """Of relative names, sizes, times of change, and labels."""
+
+        def parts() -> Iterable[str | bytes]:
+            yield from self._labels.parts()
+            for name in self._names:
+                yield name
+                yield state_text(os.path.join(self._folder, name))
+
+        return digest(parts())
+
+    def _metadata(self) -> bytes | None:
+        path = os.path.join(self._folder, METADATA_NAME)
+        if not os.path.isfile(path):
+            return None
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def _walk(folder: str) -> Iterator[tuple[str, bool]]:
+    """Relative names with "/" between their parts, and whether each is a file (or a link that leads nowhere)."""
+    visited: set[str] = set()
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        path = os.path.join(folder, prefix)
+        real = os.path.realpath(path)
+        if real in visited:  # a link back, or a second way to the same folder
+            continue
+        visited.add(real)
+        try:
+            with os.scandir(path) as scanned:
+                entries = [entry for entry in scanned if not is_left_out(entry.name)]
+        except OSError as error:
+            if not prefix:
+                raise ValueError(f"The folder cannot be read ({error}). Received: data={folder!r}.") from error
+            logging.warning("%r is left out, as it cannot be read: %s", path, error)
+            continue
+        subfolders = [f"{prefix}{entry.name}/" for entry in entries if _is(entry.is_dir)]
+        pending += sorted(subfolders, reverse=True)
+        for entry in entries:
+            if not _is(entry.is_dir):
+                # Opening a pipe would wait forever; a broken link is a picture that is missing, and must be told.
+                yield f"{prefix}{entry.name}", _is(entry.is_file) or not os.path.exists(entry.path)
+
+
+def _is(test: Callable[[], bool]) -> bool:
+    """Asks a folder's entry what it is; a link around in a circle is nothing."""
+    try:
+        return test()
+    except OSError:
+        return False

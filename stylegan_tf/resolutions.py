@@ -1,0 +1,85 @@
+"""Sizes of images, the levels between them, and tables of values by resolution."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+MAX_LEVELS = 9  # images are halved eight times at most (`data.pyramid`)
+
+
+def parse_size(text: str, name: str) -> tuple[int, int]:
+    """Reads "256" or "64x96" as (height, width). Raises ValueError, which tells the `name`, when it is neither."""
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip())
+    if match is None:
+        raise ValueError(f"{name} must be a size such as 256 or 64x96. Received: {text}.")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def count_levels(size: tuple[int, int], base_size: tuple[int, int]) -> int:
+    """Number of sizes (height, width) from `base_size` to `size`, each twice the one before.
+
+    Raises:
+      ValueError: doubling does not lead there.
+    """
+    for levels in range(1, MAX_LEVELS + 1):
+        if (base_size[0] << levels - 1, base_size[1] << levels - 1) == size:
+            return levels
+    examples = ", ".join(f"{base_size[0] << n}x{base_size[1] << n}" for n in range(1, 5))
+    raise ValueError(
+        f"resolution must be the base size {base_size[0]}x{base_size[1]} doubled at most {MAX_LEVELS - 1} times "
+        f"({examples}, ...); choose one of these or another --base_size. Received: resolution={size[0]}x{size[1]}."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolutionTable:
+    """Values by resolution: each holds from its resolution up to the next one named.
+
+    Written "4:128,32:64,64:32": 128 from 4x4, 64 from 32x32, 32 from 64x64 up. A single number holds everywhere.
+    The resolution of an image that is not square is the root of its area.
+
+    Args:
+      rows: pairs of resolution and value, by rising resolution.
+    """
+
+    rows: tuple[tuple[int, float], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> ResolutionTable:
+        """Reads the written form. Raises ValueError when it is none."""
+        rows = []
+        for part in text.split(","):
+            match = re.fullmatch(r"\s*(?:(\d+)\s*:)?\s*([0-9.eE+-]+)\s*", part)
+            try:
+                rows.append((int(match[1] or 0), float(match[2])))  # type: ignore[index]
+            except (TypeError, ValueError):
+                raise ValueError(
+                    "a table by resolution must be a number, or pairs such as '4:128,32:64'. "
+                    f"Received: {text!r}."
+                ) from None
+        if [row[0] for row in rows] != sorted({row[0] for row in rows}):
+            raise ValueError(f"a table by resolution must name rising resolutions. Received: {text!r}.")
+        return cls(tuple(rows))
+
+    def at(self, size: tuple[int, int]) -> float:
+        """The value for an image of this height and width; the first row's value below it."""
+        value = self.rows[0][1]
+        for resolution, row_value in self.rows:
+            if resolution**2 <= size[0] * size[1]:
+                value = row_value
+        return value
+
+    def values(self) -> list[float]:
+        """All values."""
+        return [value for _, value in self.rows]
+
+    def __str__(self) -> str:
+        if len(self.rows) == 1 and self.rows[0][0] == 0:
+            return _exact(self.rows[0][1])
+        return ",".join(f"{resolution}:{_exact(value)}" for resolution, value in self.rows)
+
+
+def _exact(value: float) -> str:
+    """The short form where it says everything, so that what is written is what is read."""
+    return short if float(short := f"{value:g}") == value else repr(value)

@@ -1,0 +1,109 @@
+"""The line that tells how far a job is, with a clock that the tests turn."""
+
+import io
+import types
+
+import pytest
+
+from stylegan_tf.progress import ProgressLine, counted, format_seconds
+
+
+@pytest.fixture
+def clock(monkeypatch) -> types.SimpleNamespace:
+    """Set `now`, in seconds."""
+    clock = types.SimpleNamespace(now=1000.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr("stylegan_tf.progress.time", clock)
+    return clock
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def run(clock, stream: io.StringIO, seconds: int, per_second: int = 4, already: int = 0) -> str:
+    """A job of 1,000 pictures that has done `already` when it starts, and reports every quarter of a second."""
+    with ProgressLine("Reading", stream=stream) as progress:
+        for quarter in range(4 * seconds + 1):
+            progress(already + quarter * per_second // 4, 1000)
+            clock.now += 0.25
+    return stream.getvalue()
+
+
+def test_a_log_gets_a_line_now_and_then(clock):
+    lines = run(clock, io.StringIO(), seconds=35).splitlines()
+    assert len(lines) == 3  # one every ten seconds
+    assert lines[0] == "Reading: 40 of 1,000 pictures, 4/s, 4 min 0 s left"
+    assert "\033" not in "".join(lines)
+
+
+def test_a_terminal_gets_one_line_that_is_written_over_and_cleared(clock):
+    written = run(clock, Terminal(), seconds=10)
+    assert "\n" not in written
+    parts = written.split("\r\033[K")
+    assert parts[0] == parts[-1] == ""
+    assert len(parts[1:-1]) == 19  # twice a second, but for the first second
+    assert parts[1] == "Reading: 4 of 1,000 pictures, 4/s, 4 min 9 s left"
+    assert parts[-2] == "Reading: 40 of 1,000 pictures, 4/s, 4 min 0 s left"
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_short_jobs_say_nothing(clock, stream):
+    assert run(clock, stream(), seconds=0) == ""
+    with ProgressLine("Reading", stream=stream()) as progress:
+        clock.now += 0.9
+        progress(1, 2)
+    with ProgressLine("Reading", stream=(written := stream())):
+        clock.now += 100
+    assert written.getvalue() == ""
+
+
+def test_what_an_earlier_run_did_says_nothing_about_speed(clock):
+    written = run(clock, io.StringIO(), seconds=11, already=800)
+    assert written == "Reading: 840 of 1,000 pictures, 4/s, 40 s left\n"
+
+
+def test_no_speed_no_time(clock):
+    assert run(clock, io.StringIO(), seconds=11, per_second=0) == "Reading: 0 of 1,000 pictures, 0/s, ? left\n"
+
+
+def test_a_terminal_is_cleared_after_an_error_too(clock):
+    stream = Terminal()
+    with pytest.raises(RuntimeError), ProgressLine("Reading", stream=stream) as progress:
+        progress(0, 10)
+        clock.now += 5
+        progress(5, 10)
+        raise RuntimeError
+    assert stream.getvalue() == "\r\033[KReading: 5 of 10 pictures, 1/s, 5 s left\r\033[K"
+
+
+def test_units_and_stdout(clock, capsys):
+    with ProgressLine("Checking", "images") as progress:
+        progress(0, 3000)
+        clock.now += 20
+        progress(2000, 3000)
+    assert capsys.readouterr().out == "Checking: 2,000 of 3,000 images, 100/s, 10 s left\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((1, "picture"), "1 picture"), ((0, "picture"), "0 pictures"), ((12340, "picture"), "12,340 pictures"),
+        ((1, "class", "classes"), "1 class"), ((2, "class", "classes"), "2 classes"),
+    ],
+)  # fmt: skip
+def test_counted(arguments, expected):
+    assert counted(*arguments) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 s"), (0.4, "0 s"), (45, "45 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (60, "1 min 0 s"),
+        (723, "12 min 3 s"), (3599.7, "1 h 0 min"), (7500, "2 h 5 min"), (360000, "100 h 0 min"),
+        (float("inf"), "?"), (float("nan"), "?"),
+    ],
+)  # fmt: skip
+def test_format_seconds(seconds, expected):
+    assert format_seconds(seconds) == expected
