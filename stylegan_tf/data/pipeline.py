@@ -7,6 +7,9 @@ the batch sizes before and after. Only the images of a batch are read, at the re
 
 from __future__ import annotations
 
+import atexit
+import threading
+import time
 import weakref
 
 import numpy as np
@@ -20,8 +23,44 @@ from stylegan_tf.data.image_set import ImageSet
 # reading 30 small images.
 _READ_AT_ONCE = 64
 _READ_AT_ONCE_BYTES = 2**22
+_QUIET_S = 0.05
 # The first epoch of the order that `sample` takes from, beyond any that training reaches.
 _SAMPLE_EPOCH = 2**32
+
+
+class _Reading:
+    """Counts the calls from TensorFlow into Python, and lets no new one begin when Python ends.
+
+    A thread that calls Python while it shuts down never returns, and TensorFlow, deleting the iterator, would wait for
+    it for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls = self._running = 0
+        self._ended = False
+        atexit.register(self._end)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._calls += 1
+            if self._ended:
+                raise StopIteration  # ends the data set
+            self._running += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._running -= 1
+
+    def _end(self) -> None:
+        self._ended = True
+        calls = -1 if self._calls else 0
+        while self._running or calls != self._calls:  # until nobody has called for a moment
+            calls = self._calls
+            time.sleep(_QUIET_S)
+
+
+_reading = _Reading()
 
 
 class ImagePipeline:
@@ -104,28 +143,32 @@ class ImagePipeline:
         piece = batch_size // (num_workers * replicas)
         start = position + worker * replicas * piece
         together = max(1, min(_READ_AT_ONCE, _READ_AT_ONCE_BYTES // int(np.prod(image_shape))) // piece)
+        group = (together,) if together > 1 else ()
         # TensorFlow keeps every NumPy function until the process ends, and would keep the images with it.
         pipeline = weakref.ref(self)
 
         def read(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            owner = pipeline()
-            if owner is None:
-                raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
-            pieces = range(int(number) * together, (int(number) + 1) * together)
-            firsts = [start + place // replicas * batch_size + place % replicas * piece for place in pieces]
-            images, labels = owner._read(halvings, np.add.outer(firsts, np.arange(piece)).reshape(-1))
-            return images.reshape(together, piece, *image_shape), labels.reshape(together, piece, num_classes)
+            with _reading:
+                owner = pipeline()
+                if owner is None:
+                    raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
+                pieces = range(int(number) * together, (int(number) + 1) * together)
+                firsts = [start + place // replicas * batch_size + place % replicas * piece for place in pieces]
+                images, labels = owner._read(halvings, np.add.outer(firsts, np.arange(piece)).reshape(-1))
+                return images.reshape(*group, piece, *image_shape), labels.reshape(*group, piece, num_classes)
 
         def to_tensors(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
             # A NumPy function keeps the images out of the graph, which would copy them.
             images, labels = tf.numpy_function(read, [number], [tf.uint8, tf.float32])
-            images.set_shape((together, piece, *image_shape))
-            labels.set_shape((together, piece, num_classes))
+            images.set_shape((*group, piece, *image_shape))
+            labels.set_shape((*group, piece, num_classes))
             return (images, labels) if num_classes else images
 
         # One call at a time: parallel calls of NumPy functions can wait for ever when their iterator is deleted
         # (TensorFlow 2.21). What can be done in parallel is so inside of `read`.
-        data = tf.data.Dataset.counter().map(to_tensors).unbatch()
+        data = tf.data.Dataset.counter().map(to_tensors)
+        if group:
+            data = data.unbatch()
         if not num_classes:  # empty labels crash unbatch
             data = tf.data.Dataset.zip((data, tf.data.Dataset.from_tensors(tf.zeros([piece, 0])).repeat()))
         data = data.prefetch(tf.data.AUTOTUNE)
