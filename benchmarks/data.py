@@ -243,7 +243,7 @@ def _open_folder(path: str, size: int, cache: str) -> Epoch:
 def _pipeline_epochs(image_set: Any) -> Epoch:
     from stylegan_tf.data.pipeline import ImagePipeline
 
-    batches = iter(ImagePipeline(image_set, mirror=True).batches(0, BATCH))
+    batches = iter(ImagePipeline(image_set).batches(0, BATCH))
     # At most 100,000 images, so that a million records take no longer.
     steps = min(len(image_set), 100_000) // BATCH
     return lambda: (next(batches)[0] for _ in range(steps))
