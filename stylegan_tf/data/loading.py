@@ -18,7 +18,8 @@ from stylegan_tf.data.decode import CROPS, Conversion, to_pixels, upright_size
 from stylegan_tf.data.image_file import reason
 from stylegan_tf.data.image_set import CHANNELS, MAX_HALVINGS, ArrayImageSet, ImageSet, halved_sizes
 from stylegan_tf.data.prepare import prepare
-from stylegan_tf.data.prepared import MANIFEST, PreparedImageSet, PreparedSource, is_prepared, level_folder
+from stylegan_tf.data.prepared import MANIFEST, PreparedImageSet, is_prepared, level_folder
+from stylegan_tf.data.prepared_source import PreparedSource
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error

@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import functools
 import io
 import json
 import math
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from PIL import Image
 from stylegan_tf.data import workers
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.records import FOOTER_BYTES, HEADER_BYTES, image_example, label_span, parse_example, read_label
-from stylegan_tf.data.sources.base import Item, Source, digest
+from stylegan_tf.data.sources.base import digest
 
 MANIFEST = "manifest.json"
 INCOMPLETE = "incomplete.json"
@@ -304,50 +303,3 @@ def decode_png(data: bytes, shape: Sequence[int]) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         pixels = np.asarray(image)
     return pixels.reshape(shape)
-
-
-@dataclasses.dataclass(frozen=True)
-class PreparedItem(Item):
-    """An image of a prepared set."""
-
-    directory: str
-    index: int
-
-    def open(self) -> Image.Image:
-        """Reads the image at the set's full size."""
-        images, _ = _opened(self.directory).read(0, np.array([self.index]))
-        return Image.fromarray(images[0].squeeze(-1) if images.shape[-1] == 1 else images[0])
-
-
-@functools.lru_cache(maxsize=2)
-def _opened(directory: str) -> PreparedImageSet:
-    return PreparedImageSet(directory)
-
-
-class PreparedSource(Source):
-    """A prepared set as a source of pictures, to prepare it otherwise or to look at it."""
-
-    kind = "prepared set"
-
-    def __init__(self, image_set: PreparedImageSet) -> None:
-        self.name = image_set.name
-        self.label_names = image_set.label_names
-        self.channels = image_set.channels
-        self._set = image_set
-
-    def __len__(self) -> int:
-        return len(self._set)
-
-    def items(self, start: int = 0) -> Iterator[Item]:
-        """Gives the images from number `start` on."""
-        smallest = self._set.num_levels - 1
-        for index in range(start, len(self)):
-            label = -1
-            if self.label_names:
-                _, labels = self._set.read(smallest, np.array([index]))
-                label = int(labels[0])  # type: ignore[index]
-            yield PreparedItem(str(index), label, str(self._set.directory), index)
-
-    def signature(self) -> str:
-        """The set's fingerprint."""
-        return self._set.fingerprint

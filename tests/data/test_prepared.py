@@ -23,11 +23,11 @@ from stylegan_tf.data.prepared import (
     MANIFEST,
     Manifest,
     PreparedImageSet,
-    PreparedSource,
     decode_png,
     encode_png,
     is_prepared,
 )
+from stylegan_tf.data.prepared_source import PreparedSource
 from stylegan_tf.data.pyramid import image_pyramid
 from stylegan_tf.data.sources.folder import FolderSource
 
