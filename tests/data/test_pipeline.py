@@ -427,3 +427,21 @@ class TestSample:
     def test_impossible_size(self, image_set):
         with pytest.raises(ValueError, match="Received: halvings=4"):
             ImagePipeline(image_set).sample(1, halvings=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batches", [30, 31, 32])
+def test_python_ends_while_images_are_read(batches):
+    """An iterator that is alive at the end must not wait for a thread that Python has stopped, as it often would."""
+    script = f"""
+import numpy as np
+from stylegan_tf.data.image_set import ArrayImageSet
+from stylegan_tf.data.pipeline import ImagePipeline
+images = ArrayImageSet(np.zeros((10, 256, 256, 3), np.uint8))
+batches = iter(ImagePipeline(images, mirror=True).batches(0, 32))
+for _ in range({batches}):
+    next(batches)
+print("read")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (result.stdout, result.returncode) == ("read\n", 0), result.stderr
