@@ -130,6 +130,14 @@ def main_prepare() -> int:
 def main_inspect() -> int:
     """Prints what a source or a prepared set holds; returns the exit code."""
     require(bool(_INSPECT_DATA.value), "inspect needs a source or a prepared set", "none")
+    sheet = Path(_SHEET.value).expanduser() if _SHEET.value else None
+    require(sheet is None or sheet.suffix.lower() == ".png", "sheet must be a .png file, or empty for none", sheet)
+    folder = Path(_INSPECT_DATA.value).expanduser().resolve()
+    require(
+        sheet is None or folder not in sheet.resolve().parents,
+        "the contact sheet would become one of the pictures; choose a --sheet elsewhere, or --sheet= for none",
+        sheet,
+    )
     source = find_source(_INSPECT_DATA.value, use_labels=_INSPECT_LABELS.value)
     if is_prepared(_INSPECT_DATA.value):
         print(_describe_manifest(Manifest.read(Path(_INSPECT_DATA.value).expanduser())))
@@ -138,8 +146,8 @@ def main_inspect() -> int:
     with ProgressLine("Looking at") as progress:
         inspection = inspect_source(source, max_workers=_WORKERS[INSPECT].value or None, progress=progress)
     print(format_inspection(inspection))
-    if _SHEET.value:
-        _write_sheet(source, Path(_SHEET.value).expanduser())
+    if sheet is not None:
+        _write_sheet(source, sheet)
     return 0
 
 
@@ -154,7 +162,7 @@ def main_verify() -> int:
     if damages:
         for damage in damages:
             print(damage)
-        print(f"dataset: {directory} is damaged; prepare it again.", file=sys.stderr)
+        print(f"dataset: {directory} is damaged; delete it and prepare it again.", file=sys.stderr)
         return app.USER_ERROR
     print(
         f"{directory} is whole: {counted(manifest.count, 'image')} at {counted(len(manifest.sizes), 'size')} in "
@@ -211,7 +219,7 @@ def _write_sheet(source: Source, path: Path) -> None:
     blank = np.full((rows * columns - len(images), *images[0].shape), 255, np.uint8)
     cells = np.concatenate([np.stack(images), blank]).reshape(rows, columns, *images[0].shape)
     save_png(path, sheet(cells, cell_captions=[Path(name).name for name in names], scale=1))
-    print(f"Contact sheet: {path}")
+    print(f"Contact sheet: {path}, {len(images)} of {counted(len(source), 'picture')}")
 
 
 COMMANDS = {

@@ -10,6 +10,7 @@ from stylegan_tf.data.inspection import Inspection, Spread
 _WIDTH = 110  # characters of a line
 _INDENT = 14  # characters of a heading
 _SHOWN = 3  # names of each finding
+_BROKEN_SHOWN = 20
 _SHOWN_COUNTS = 8
 
 
@@ -38,7 +39,7 @@ def format_inspection(inspection: Inspection) -> str:
         add("Classes", f"{len(found.labels):,}: {_counts_text(found.labels.items(), _SHOWN_COUNTS)}")
         if found.unlabelled:
             add("", f"in none of them: {found.unlabelled:,}")
-    _add_list(lines, "Broken", [f"{_short(name)}: {why}" for name, why in found.broken])
+    _add_list(lines, "Broken", [f"{_short(name)}: {why}" for name, why in found.broken], shown=_BROKEN_SHOWN)
     _add_list(lines, "Near-empty", [f"{_short(name)}: {why}" for name, why in found.empty])
     _add_list(lines, "Repeats", [_group_text(group) for group in found.repeats], _repeats_text(found.repeats))
     if found.recommended is not None:
@@ -62,11 +63,13 @@ def _counts_text(pairs: Iterable[tuple[str, int]], shown: int, total: int | None
     return f"{text}, and {more:,} more" if more else text
 
 
-def _add_list(lines: list[str], heading: str, entries: Sequence[str], summary: str = "") -> None:
+def _add_list(
+    lines: list[str], heading: str, entries: Sequence[str], summary: str = "", shown: int = _SHOWN
+) -> None:
     lines.append(f"{heading:<{_INDENT}}{summary or f'{len(entries):,}'}" if entries else f"{heading:<{_INDENT}}none")
-    lines += [f"  {_cut(entry)}" for entry in entries[:_SHOWN]]
-    if len(entries) > _SHOWN:
-        lines.append(f"  and {len(entries) - _SHOWN:,} more")
+    lines += [f"  {_cut(entry)}" for entry in entries[:shown]]
+    if len(entries) > shown:
+        lines.append(f"  and {len(entries) - shown:,} more")
 
 
 def _repeats_text(groups: Sequence[Sequence[str]]) -> str:

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import os
 import shlex
+import shutil
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from stylegan_tf.data.decode import CROPS, Conversion, to_pixels, upright_size
 from stylegan_tf.data.image_file import reason
 from stylegan_tf.data.image_set import CHANNELS, MAX_HALVINGS, ArrayImageSet, ImageSet, halved_sizes
 from stylegan_tf.data.prepare import prepare
-from stylegan_tf.data.prepared import MANIFEST, PreparedImageSet, is_prepared, level_folder
+from stylegan_tf.data.prepared import MANIFEST, DamagedSetError, PreparedImageSet, is_prepared, level_folder
 from stylegan_tf.data.prepared_source import PreparedSource
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.find import open_source
@@ -138,10 +139,17 @@ def load_image_set(
     directory = cache_directory(settings, source, conversion)
     if not prepare_large and not (directory / MANIFEST).is_file():
         return UnreadImageSet(source, conversion, directory)
-    return prepare(
-        source, directory, conversion, num_levels, on_error=settings.on_error, max_workers=max_workers,
-        progress=progress,
-    )
+    def prepare_here() -> PreparedImageSet:
+        return prepare(
+            source, directory, conversion, num_levels, on_error=settings.on_error, max_workers=max_workers,
+            progress=progress,
+        )
+
+    try:
+        return prepare_here()
+    except DamagedSetError:  # cleaned up by somebody, say; what lies in the cache can be made again
+        shutil.rmtree(directory)
+        return prepare_here()
 
 
 def find_source(data: str, *, use_labels: bool = False) -> Source:
@@ -275,4 +283,4 @@ def _open_prepared(settings: DataSettings) -> PreparedImageSet:
 
 
 def _all_listed(source: Source) -> str:
-    return f"python -m stylegan_tf.cli.dataset inspect {shlex.quote(source.name)} lists all of them"
+    return f"python -m stylegan_tf.cli.dataset inspect {shlex.quote(source.name)} lists them"

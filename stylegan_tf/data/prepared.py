@@ -143,6 +143,10 @@ def index_name(shard: int) -> str:
     return f"shard-{shard:05d}.index.npy"
 
 
+class DamagedSetError(ValueError):
+    """A prepared set whose files are not what its manifest says."""
+
+
 class PreparedImageSet(ImageSet):
     """A prepared set on disk. Reading takes the memory of the images that are asked for, whatever the set's size; PNGs
     take eight bytes for each image of the set besides.
@@ -155,11 +159,13 @@ class PreparedImageSet(ImageSet):
 
     Raises:
         ValueError: no complete prepared set is there, or it has no such size.
+        DamagedSetError: a file is missing or has another size than it should.
     """
 
     def __init__(self, directory: str | os.PathLike[str], size: tuple[int, int] | None = None) -> None:
         self.directory = Path(directory).expanduser()
         self.manifest = Manifest.read(self.directory)
+        self._check_files()
         self.name = str(directory)
         size = size or self.manifest.sizes[0]
         if size not in self.manifest.sizes:
@@ -199,6 +205,18 @@ class PreparedImageSet(ImageSet):
         shards = np.searchsorted(self._ends, indices, side="right")
         rows = indices - self._ends[shards] + np.asarray(self.manifest.shard_counts)[shards]
         return self._level(halvings + self._skipped).read(shards.tolist(), rows.tolist())
+
+    def _check_files(self) -> None:
+        """Finds at once what training would stumble over days later."""
+        for name, check in self.manifest.files.items():
+            path = self.directory / name
+            size = path.stat().st_size if path.is_file() else None
+            if size != check.bytes:
+                raise DamagedSetError(
+                    f"The prepared set is damaged: {name} {'is missing' if size is None else f'has {size:,} bytes'}, "
+                    f"and should have {check.bytes:,} bytes. Delete the directory and prepare the set again. "
+                    f"Received: {self.directory}."
+                )
 
     def _level(self, number: int) -> _Level:
         with self._lock:

@@ -143,7 +143,7 @@ class TestVerify:
             "16x16/shard-00000.tfrecord: No such file or directory",
             "4x4/shard-00000.index.npy: No such file or directory",
         ]
-        assert err == f"dataset: {directory} is damaged; prepare it again.\n"
+        assert err == f"dataset: {directory} is damaged; delete it and prepare it again.\n"
 
 
 class TestInspect:
@@ -153,10 +153,17 @@ class TestInspect:
         assert (code, err) == (0, "")
         assert out.startswith(f"{pictures}: folder, 12 pictures, 2 classes, 1 other file\n")
         assert "16x16" in out
-        assert out.splitlines()[-1] == f"Contact sheet: {sheet}"
+        assert out.splitlines()[-1].startswith(f"Contact sheet: {sheet}, ")
         with Image.open(sheet) as image:
             assert min(image.size) > 3 * dataset.SHEET_CELL
             assert len(image.convert("RGB").getcolors(2**24)) > 100
+
+    def test_the_sheet_takes_no_picture_s_place(self, run, pictures, tmp_path):
+        for sheet, words in ((tmp_path / "sheet.jpg", "must be a .png file"), (pictures / "sheet.png", "elsewhere")):
+            code, _, err = run("inspect", pictures, f"--sheet={sheet}")
+            assert code == 2
+            assert words in err
+            assert not sheet.exists()
 
     def test_a_prepared_set_without_a_sheet(self, run, prepared, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

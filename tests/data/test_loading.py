@@ -346,6 +346,13 @@ class TestCache:
         # It is there, so nothing has to be prepared.
         assert isinstance(load_image_set(settings, prepare_large=False), PreparedImageSet)
 
+    def test_a_damaged_set_is_prepared_again(self, settings):
+        cached = load_image_set(settings, max_workers=1)
+        (cached.directory / "4x4" / "shard-00000.tfrecord").unlink()
+        again = load_image_set(settings, max_workers=1)
+        assert (again.directory, again.fingerprint) == (cached.directory, cached.fingerprint)
+        assert again.read(2, np.arange(COUNT))[0].shape == (COUNT, 4, 4, 3)
+
     def test_a_changed_picture_is_noticed(self, settings, folder):
         before = load_image_set(settings, max_workers=1)
         Image.new("RGB", (16, 16), (1, 2, 3)).save(folder / "a/00.png")

@@ -21,6 +21,7 @@ from stylegan_tf.data.prepared import (
     ENCODINGS,
     INCOMPLETE,
     MANIFEST,
+    DamagedSetError,
     Manifest,
     PreparedImageSet,
     decode_png,
@@ -240,16 +241,19 @@ class TestDamage:
 
     def test_a_shard_that_is_cut_off(self, copy):
         path = copy / "4x8" / "shard-00001.tfrecord"
-        os.truncate(path, path.stat().st_size - 20)
         image_set = PreparedImageSet(copy)
+        os.truncate(path, path.stat().st_size - 20)  # while it is in use
         image_set.read(1, np.arange(15))  # what is there can still be read
         with pytest.raises(ValueError, match=r"4x8/shard-00001.tfrecord is shorter than.*prepare the set again"):
             image_set.read(1, np.array([15]))
 
-    def test_a_shard_that_is_missing(self, copy):
-        (copy / "8x16" / "shard-00002.tfrecord").unlink()
-        with pytest.raises(FileNotFoundError, match="shard-00002"):
-            PreparedImageSet(copy).read(0, EVERYTHING)
+    @pytest.mark.parametrize(
+        ("damage", "words"), [(Path.unlink, "is missing"), (lambda path: os.truncate(path, 7), "has 7 bytes")]
+    )
+    def test_missing_and_short_files_are_found_at_once(self, copy, damage, words):
+        damage(copy / "2x4" / "shard-00002.tfrecord")
+        with pytest.raises(DamagedSetError, match=rf"2x4/shard-00002.tfrecord .*{words}.*Delete the directory"):
+            PreparedImageSet(copy)
 
     def test_no_set(self, tmp_path):
         with pytest.raises(ValueError, match=f"A prepared set must hold {MANIFEST}. Received: {tmp_path}"):
