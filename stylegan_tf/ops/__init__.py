@@ -1,1 +1,1 @@
-"""Pure tensor functions, written with `keras.ops`: resampling, convolution, normalisation."""
+"""Pure tensor functions, written with `keras.ops`: resampling, convolution, activation, normalisation."""

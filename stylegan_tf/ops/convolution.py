@@ -1,4 +1,4 @@
-"""Convolutions that also resample: the separate and the fused form of the published networks."""
+"""Convolutions that also resample: the separate and the fused form of StyleGAN, and StyleGAN2's with a filter."""
 
 from __future__ import annotations
 
@@ -7,10 +7,21 @@ from keras import KerasTensor as Tensor
 from keras import ops
 
 from stylegan_tf.ops.resample import downsample_average, upsample_nearest
+from stylegan_tf.ops.upfirdn import (
+    Padding2D,
+    downsample_fir,
+    downsampling_padding,
+    filter_size,
+    upfirdn,
+    upsample_fir,
+    upsampling_padding,
+)
 
 
 def convolve(x: Tensor, kernel: Tensor) -> Tensor:
     """Plain convolution, zeros outside. [N, H, W, C] with [k, k, C, D] -> [N, H, W, D]."""
+    if kernel.shape[0] == 1:
+        return ops.matmul(x, kernel[0, 0])  # the same product, a tenth to a quarter faster
     return ops.conv(x, kernel, strides=1, padding="same", data_format="channels_last")
 
 
@@ -49,6 +60,87 @@ def convolve_down(x: Tensor, kernel: Tensor, *, fused: bool) -> Tensor:
     if not fused:
         return downsample_average(convolve(x, kernel))
     return ops.conv(x, _spread(kernel) * 0.25, strides=2, padding="same", data_format="channels_last")
+
+
+def convolve_resampled(
+    x: Tensor,
+    kernel: Tensor,
+    *,
+    taps: np.ndarray | None = None,
+    up: int = 1,
+    down: int = 1,
+    flip_kernel: bool = False,
+) -> Tensor:
+    """Convolution that upsamples before or downsamples after, with a low-pass filter.
+
+    StyleGAN2 (Karras et al. 2020), section 2 and appendix B. Equals zero insertion, padding, the filter, the
+    convolution and decimation in this order. It is computed at the lower resolution: a strided (transposed)
+    convolution, and the filter as a depthwise convolution at the higher; kernels composed with the filter take twice
+    as long.
+
+    Args:
+      x: [N, H, W, C] with static H, W and C.
+      kernel: [k, k, C, D] with odd k.
+      taps: filter of `ops.upfirdn.make_filter`; None leaves the filter out.
+      up: factor of the resolution before the convolution.
+      down: divisor of the resolution after the convolution; divides H * up and W * up.
+      flip_kernel: mirror the kernel along both axes. Without, this is the cross-correlation that neural networks call
+        convolution, as `convolve`.
+
+    Returns:
+      [N, H * up / down, W * up / down, D].
+
+    Raises:
+      ValueError: for an even kernel, or a factor that is no positive number.
+    """
+    size = kernel.shape[0]
+    if size % 2 == 0 or up < 1 or down < 1:
+        raise ValueError(
+            "the kernel must have an odd size, up and down must be positive. "
+            f"Received: a kernel of shape {tuple(kernel.shape)}, up={up}, down={down}."
+        )
+    if up > 1 and down == 1 and size > 1:
+        return _convolve_up_fir(x, kernel if flip_kernel else ops.flip(kernel, (0, 1)), taps, up)
+    if flip_kernel and size > 1:
+        kernel = ops.flip(kernel, (0, 1))
+    if up > 1 and down == 1:
+        return upsample_fir(convolve(x, kernel), taps, up)
+    if up > 1:
+        return _convolve_up_and_down(x, kernel, taps, up, down)
+    if down > 1 and size == 1:
+        return convolve(downsample_fir(x, taps, down), kernel)
+    if down > 1:
+        x = upfirdn(x, taps, padding=_sum_of_paddings(size // 2, downsampling_padding(taps, down)))
+        return ops.conv(x, kernel, strides=down, padding="valid", data_format="channels_last")
+    return convolve(x, kernel)
+
+
+def _convolve_up_fir(x: Tensor, mirrored: Tensor, taps: np.ndarray | None, up: int) -> Tensor:
+    """A transposed convolution is zero insertion and convolution with the mirrored kernel."""
+    size = mirrored.shape[0]
+    (height, width), ((top, _), (left, _)) = x.shape[1:3], upsampling_padding(taps, up)
+    filter_height, filter_width = filter_size(taps)
+    mirrored = ops.transpose(mirrored, (0, 1, 3, 2))
+    x = ops.conv_transpose(x, mirrored, strides=up, padding="valid", data_format="channels_last")
+    # The transposed convolution has size - 1 pixels of padding on the first sides, and whatever it has on the others.
+    top, left = top - size // 2, left - size // 2
+    bottom = height * up + filter_height - 1 - top - x.shape[1]
+    right = width * up + filter_width - 1 - left - x.shape[2]
+    return upfirdn(x, taps, padding=((top, bottom), (left, right)), gain=float(up**2))
+
+
+def _convolve_up_and_down(x: Tensor, kernel: Tensor, taps: np.ndarray | None, up: int, down: int) -> Tensor:
+    padding = _sum_of_paddings(
+        kernel.shape[0] // 2, upsampling_padding(taps, up), downsampling_padding(taps, down)
+    )
+    x = upfirdn(x, taps, up=up, padding=padding, gain=float(up**2))
+    x = ops.conv(x, kernel, strides=1, padding="valid", data_format="channels_last")
+    return upfirdn(x, taps, down=down)
+
+
+def _sum_of_paddings(margin: int, *paddings: Padding2D) -> Padding2D:
+    (top, bottom), (left, right) = np.sum(paddings, axis=0).tolist()
+    return (top + margin, bottom + margin), (left + margin, right + margin)
 
 
 def _spread(kernel: Tensor) -> Tensor:

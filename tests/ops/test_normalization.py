@@ -85,6 +85,18 @@ def test_minibatch_stddev_of_several_batches_is_that_of_each(images, group_size)
     np.testing.assert_allclose(got[:, 0, 0], np.concatenate(want), rtol=1e-5)
 
 
+def test_published_normalization(reference, relative_error, channels_last):
+    published = reference("stylegan2_ops")
+    want = published.outputs["normalize_2nd_moment"]
+    assert relative_error(pixel_norm(tf.constant(published.inputs["z"])), want) < 1e-5
+    cases = published.config["mbstd"]
+    assert {f"mbstd/{case}" for case in cases} == {name for name in published.outputs if name.startswith("mbstd/")}
+    for case, (images, group_size, num_features) in cases.items():
+        x = tf.constant(channels_last(published.inputs["xs"][:images]))
+        got = minibatch_stddev(x, group_size or images, num_features)[:, 0, 0]
+        assert relative_error(got, published.outputs[f"mbstd/{case}"]) < 1e-5, case
+
+
 def test_minibatch_stddev_with_an_unknown_batch():
     @tf.function(input_signature=[tf.TensorSpec([None, 2, 2, 4])])
     def statistic(x):
