@@ -155,3 +155,53 @@ def build_published_critic() -> Callable[..., Any]:
         return critic
 
     return build
+
+
+def _stylegan2_options(kwargs: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that generator and critic share, and that are written in another way."""
+    levels = int(math.log2(kwargs["img_resolution"])) - 1
+    return {
+        "num_levels": levels, "channels": kwargs["img_channels"], "architecture": part["architecture"],
+        "feature_maps_base": part["channel_base"] // 2, "feature_maps_max": part["channel_max"],
+        "clamp": part["conv_clamp"],
+    }
+
+
+@pytest.fixture(scope="session")
+def build_published_stylegan2_generator() -> Callable[..., Any]:
+    """`build_published_stylegan2_generator(kwargs, **options)`: the untrained network of those published arguments.
+
+    Options replace arguments of `StyleGAN2SynthesisNetwork`.
+    """
+    from stylegan_tf.networks import Generator, MappingNetwork, StyleGAN2SynthesisNetwork
+
+    def build(kwargs: dict[str, Any], **options: Any) -> Any:
+        mapping = MappingNetwork(
+            kwargs["w_dim"], num_layers=kwargs["mapping_kwargs"]["num_layers"], num_classes=kwargs["c_dim"],
+            design="stylegan2",
+        )
+        arguments = {**_stylegan2_options(kwargs, kwargs["synthesis_kwargs"]), **options}
+        generator = Generator(kwargs["z_dim"], mapping, StyleGAN2SynthesisNetwork(**arguments))
+        generator.build()
+        return generator
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def build_published_stylegan2_critic() -> Callable[..., Any]:
+    """`build_published_stylegan2_critic(kwargs, **options)`: likewise."""
+    from stylegan_tf.networks import StyleGAN2Critic
+
+    def build(kwargs: dict[str, Any], **options: Any) -> Any:
+        statistic = kwargs["epilogue_kwargs"]
+        arguments = {
+            **_stylegan2_options(kwargs, kwargs), "num_classes": kwargs["c_dim"],
+            "minibatch_stddev_group": statistic["mbstd_group_size"],
+            "minibatch_stddev_features": statistic["mbstd_num_channels"], **options,
+        }
+        critic = StyleGAN2Critic(**arguments)
+        critic.build()
+        return critic
+
+    return build

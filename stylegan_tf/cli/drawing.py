@@ -122,7 +122,7 @@ def _style_mixing(request: Request) -> str:
 
 
 def _noise_figure(request: Request) -> str:
-    if not request.sampler.generator.synthesis.options["noise"]:
+    if not request.sampler.generator.synthesis.has_noise:
         raise ValueError(
             "the noise figure needs a generator with noise; train one with --noise. Received: a run without it."
         )
@@ -191,8 +191,10 @@ def _class_number(text: str, names: Sequence[str]) -> int:
 
 def _layers(request: Request) -> dict[str, range]:
     """What --styles names, with captions that say which resolutions that is."""
-    levels = request.sampler.level + 1
-    known = figures.style_layers(levels)
+    sampler = request.sampler
+    synthesis = sampler.generator.synthesis
+    num_ws = synthesis.active_ws(sampler.level)
+    known = figures.style_layers(sampler.level + 1)
     chosen = {}
     for text in request.styles:
         if text in ("coarse", "middle", "fine"):
@@ -202,10 +204,10 @@ def _layers(request: Request) -> dict[str, range]:
         else:
             numbers = parse_seeds(text, "--styles, unless coarse, middle or fine, are layers and")
             layers = range(numbers[0], numbers[-1] + 1)
-        if layers[-1] >= 2 * levels:
-            raise ValueError(f"--styles must be layers from 0 to {2 * levels - 1}. Received: {text!r}.")
+        if layers[-1] >= num_ws:
+            raise ValueError(f"--styles must be layers from 0 to {num_ws - 1}. Received: {text!r}.")
         name = text if text in known else f"layers {text}"
-        chosen[f"{name}\n{figures.describe_layers(layers, request.sampler.generator.synthesis.base_size)}"] = layers
+        chosen[f"{name}\n{figures.describe_layers(layers, synthesis)}"] = layers
     if not chosen:
         raise ValueError(f"--styles must name some of {', '.join(known)}, or layers. Received: {request.styles}.")
     return chosen

@@ -8,6 +8,9 @@ from stylegan_tf.layers.instance_norm import InstanceNorm
 from stylegan_tf.layers.latent_input import LatentInput
 from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
+from stylegan_tf.layers.modulated_conv2d import ModulatedConv2D
+from stylegan_tf.layers.modulated_layer import ModulatedLayer
+from stylegan_tf.layers.modulated_to_rgb import ModulatedToRGB
 from stylegan_tf.layers.noise_injection import NoiseInjection
 from stylegan_tf.layers.pixel_norm import PixelNorm
 from stylegan_tf.layers.styled_layer import StyledLayer
@@ -22,6 +25,9 @@ __all__ = [
     "LatentInput",
     "LearnedConstant",
     "MinibatchStdDev",
+    "ModulatedConv2D",
+    "ModulatedLayer",
+    "ModulatedToRGB",
     "NoiseInjection",
     "PixelNorm",
     "StyledLayer",

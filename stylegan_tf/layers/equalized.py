@@ -6,24 +6,36 @@ import math
 from typing import Any
 
 import keras
+from keras import ops
 
 RELU_GAIN = math.sqrt(2.0)
+
+# f(a x) = a f(x) for every a > 0.
+HOMOGENEOUS_ACTIVATIONS = (None, "linear", "relu", "leaky_relu")
 
 
 class Equalized(keras.layers.Layer):
     """Base of `EqualizedDense` and `EqualizedConv2D`.
 
     The kernel is stored as N(0, 1) / lrmul and multiplied by gain / sqrt(fan_in) * lrmul at run time, so that an
-    optimizer which divides by the gradient's size moves every layer at the same relative speed. The bias starts
-    at zero and is multiplied by lrmul.
+    optimizer which divides by the gradient's size moves every layer at the same relative speed. The bias is
+    multiplied by lrmul.
 
     Args:
       gain: numerator of the He constant: sqrt(2) before a leaky ReLU, 1 for a linear layer.
       learning_rate_multiplier: the published `lrmul`.
       activation: a Keras activation, by name, or None. Keras' "leaky_relu" has the published slope 0.2.
       use_bias: whether there is a bias.
+      bias_initializer: by name.
+      activation_gain: factor behind the activation, where StyleGAN2 has its gain: then `gain` is 1. It is multiplied
+        into kernel and bias, which is the same for the activations that allow it.
+      clamp: limit of the output's magnitude, for half precision; None sets none.
 
-    Reference: Karras et al. 2018 (progressive growing), section 4.1; Karras et al. 2019 (StyleGAN), appendix C.
+    Raises:
+      ValueError: for an activation gain other than 1 with an activation that is not "relu" or "leaky_relu" or None.
+
+    Reference: Karras et al. 2018 (progressive growing), section 4.1; Karras et al. 2019 (StyleGAN), appendix C;
+    Karras et al. 2020 (StyleGAN2), appendix B; the clamp, Karras et al. 2020 (ADA), appendix D.
     """
 
     def __init__(
@@ -33,27 +45,39 @@ class Equalized(keras.layers.Layer):
         learning_rate_multiplier: float = 1.0,
         activation: str | None = None,
         use_bias: bool = True,
+        bias_initializer: str = "zeros",
+        activation_gain: float = 1.0,
+        clamp: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if activation_gain != 1.0 and activation not in HOMOGENEOUS_ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {HOMOGENEOUS_ACTIVATIONS} with an activation_gain. "
+                f"Received: activation={activation!r}, activation_gain={activation_gain}."
+            )
         # As Python floats: a float64 of NumPy's would turn the kernel into float64.
         self.gain = float(gain)
         self.learning_rate_multiplier = float(learning_rate_multiplier)
         self.activation = activation
         self.use_bias = use_bias
+        self.bias_initializer = bias_initializer
+        self.activation_gain = float(activation_gain)
+        self.clamp = clamp
         self._activate = keras.activations.get(activation)
 
     def add_equalized_weights(self, kernel_shape: tuple[int, ...]) -> None:
         """Creates `kernel` of `kernel_shape` [..., C, D] and `bias` [D]."""
         multiplier = self.learning_rate_multiplier
-        self.kernel_scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1])) * multiplier
+        self.kernel_scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1])) * multiplier * self.activation_gain
+        self.bias_scale = multiplier * self.activation_gain
         self.kernel = self.add_weight(
             shape=kernel_shape,
             initializer=keras.initializers.RandomNormal(stddev=1.0 / multiplier),
             name="kernel",
         )
         if self.use_bias:
-            self.bias = self.add_weight(shape=kernel_shape[-1:], initializer="zeros", name="bias")
+            self.bias = self.add_weight(shape=kernel_shape[-1:], initializer=self.bias_initializer, name="bias")
 
     @property
     def scaled_kernel(self) -> Any:
@@ -61,11 +85,11 @@ class Equalized(keras.layers.Layer):
         return self.kernel * self.kernel_scale
 
     def add_bias_and_activate(self, x: Any) -> Any:
-        """Bias times lrmul, then the activation."""
+        """Bias as it is used, then the activation, then the clamp."""
         if self.use_bias:
-            bias = self.bias if self.learning_rate_multiplier == 1 else self.bias * self.learning_rate_multiplier
-            x = x + bias
-        return self._activate(x)
+            x = x + (self.bias if self.bias_scale == 1 else self.bias * self.bias_scale)
+        x = self._activate(x)
+        return x if self.clamp is None else ops.clip(x, -self.clamp, self.clamp)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -74,4 +98,7 @@ class Equalized(keras.layers.Layer):
             "learning_rate_multiplier": self.learning_rate_multiplier,
             "activation": self.activation,
             "use_bias": self.use_bias,
+            "bias_initializer": self.bias_initializer,
+            "activation_gain": self.activation_gain,
+            "clamp": self.clamp,
         }

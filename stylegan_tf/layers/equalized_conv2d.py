@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from stylegan_tf.layers.equalized import Equalized
-from stylegan_tf.ops.convolution import convolve, convolve_down, convolve_up
+from stylegan_tf.ops.convolution import convolve, convolve_down, convolve_resampled, convolve_up
 from stylegan_tf.ops.resample import blur
+from stylegan_tf.ops.upfirdn import make_filter
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -22,11 +24,14 @@ class EqualizedConv2D(Equalized):
       fused: resample and convolve in one strided convolution (a different function of the weights for "up", see
         `ops.convolution.convolve_up`).
       blur: smooth with [1, 2, 1]: after an "up" convolution and before the bias, or before a "down" convolution.
+      resample_filter: taps along one axis, such as (1, 3, 3, 1), of the low-pass filter of StyleGAN2's resampling,
+        see `ops.convolution.convolve_resampled`; an "up" kernel is then seen mirrored. None for the forms above.
 
     Input shape: [N, H, W, C]. Output shape: [N, H', W', filters], H' being 2H, H/2 or H.
 
     Raises:
-      ValueError: for an unknown `resample`, or a blur without resampling.
+      ValueError: for an unknown `resample`, a blur or a filter without resampling, or a filter beside a blur or the
+        fused form.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class EqualizedConv2D(Equalized):
         resample: str | None = None,
         fused: bool = False,
         blur: bool = False,
+        resample_filter: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -44,17 +50,30 @@ class EqualizedConv2D(Equalized):
             raise ValueError(f"resample must be 'up', 'down' or None. Received: resample={resample!r}.")
         if blur and resample is None:
             raise ValueError("blur goes with resample='up' or 'down'. Received: blur=True, resample=None.")
+        if resample_filter is not None and (resample is None or fused or blur):
+            raise ValueError(
+                "resample_filter goes with resample='up' or 'down', and without fused and blur. "
+                f"Received: resample_filter={resample_filter}, resample={resample!r}, fused={fused}, blur={blur}."
+            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.resample = resample
         self.fused = fused
         self.blur = blur
+        self.resample_filter = None if resample_filter is None else tuple(resample_filter)
+        self._taps = None if resample_filter is None else make_filter(resample_filter)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.add_equalized_weights((self.kernel_size, self.kernel_size, int(input_shape[-1] or 0), self.filters))
 
     def call(self, x: Any) -> Any:
-        if self.resample == "up":
+        if self._taps is not None:
+            # Published weights of "up" fit a transposed convolution, which sees its kernel mirrored.
+            up = self.resample == "up"
+            x = convolve_resampled(
+                x, self.scaled_kernel, taps=self._taps, up=2 if up else 1, down=1 if up else 2, flip_kernel=up
+            )
+        elif self.resample == "up":
             x = convolve_up(x, self.scaled_kernel, fused=self.fused)
             x = blur(x) if self.blur else x
         elif self.resample == "down":
@@ -72,4 +91,5 @@ class EqualizedConv2D(Equalized):
             "resample": self.resample,
             "fused": self.fused,
             "blur": self.blur,
+            "resample_filter": self.resample_filter,
         }

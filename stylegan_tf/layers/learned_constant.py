@@ -10,33 +10,43 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("stylegan_tf")
 class LearnedConstant(keras.layers.Layer):
-    """A learned image of features, the same for every w, and a bias.
+    """A learned image of features, the same for every w.
 
     Args:
       height, width: size of the base resolution.
       channels: number of feature maps.
+      normal: start as N(0, 1), as in StyleGAN2, instead of as ones.
+      use_bias: whether there is a bias for each feature map, which StyleGAN2 leaves out.
 
     Input shape: [N, w_size]; only N is used. Output shape: [N, height, width, channels].
 
-    Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b.
+    Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b; Karras et al. 2020 (StyleGAN2), figure 2c.
     """
 
-    def __init__(self, height: int, width: int, channels: int, **kwargs: Any) -> None:
+    def __init__(
+        self, height: int, width: int, channels: int, *, normal: bool = False, use_bias: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.height = height
         self.width = width
         self.channels = channels
+        self.normal = normal
+        self.use_bias = use_bias
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.constant = self.add_weight(
-            shape=(1, self.height, self.width, self.channels), initializer="ones", name="constant"
+            shape=(1, self.height, self.width, self.channels), name="constant",
+            initializer=keras.initializers.RandomNormal(stddev=1.0) if self.normal else "ones",
         )
-        self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
+        if self.use_bias:
+            self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
 
     def call(self, w: Any) -> Any:
-        return ops.tile(self.constant + self.bias, (ops.shape(w)[0], 1, 1, 1))
+        constant = self.constant + self.bias if self.use_bias else self.constant
+        return ops.tile(constant, (ops.shape(w)[0], 1, 1, 1))
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(), "height": self.height, "width": self.width, "channels": self.channels,
+            "normal": self.normal, "use_bias": self.use_bias,
         }

@@ -10,9 +10,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("stylegan_tf")
 class NoiseInjection(keras.layers.Layer):
-    """Adds one noise image to all channels, times a learned strength for each channel that starts at zero.
+    """Adds one noise image to all channels, times a learned strength that starts at zero.
 
     Args:
+      per_channel: a strength for each channel, as in StyleGAN; else one for all, as in StyleGAN2.
       seed: of the generator behind `noise="random"`.
 
     Call arguments:
@@ -26,17 +27,20 @@ class NoiseInjection(keras.layers.Layer):
     Raises:
       ValueError: for an unknown word.
 
-    Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b.
+    Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b; Karras et al. 2020 (StyleGAN2), section 2.1.
     """
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, seed: int | None = None, per_channel: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.per_channel = per_channel
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         _, height, width, channels = input_shape
-        self.strength = self.add_weight(shape=(channels,), initializer="zeros", name="strength")
+        self.strength = self.add_weight(
+            shape=(channels,) if self.per_channel else (), initializer="zeros", name="strength"
+        )
         self.fixed_noise = self.add_weight(
             shape=(1, height, width, 1), initializer=keras.initializers.RandomNormal(stddev=1.0),
             trainable=False, name="fixed_noise",
@@ -56,4 +60,4 @@ class NoiseInjection(keras.layers.Layer):
         return x + ops.cast(noise, x.dtype) * self.strength
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed, "per_channel": self.per_channel}

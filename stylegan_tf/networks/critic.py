@@ -11,7 +11,7 @@ from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
-from stylegan_tf.networks.sizes import feature_maps_at, level_size
+from stylegan_tf.networks.sizes import check_image_size, feature_maps_at, level_size
 from stylegan_tf.ops.resample import downsample_average
 
 
@@ -100,6 +100,11 @@ class Critic(keras.Model):
         )
         self.score = EqualizedDense(max(num_classes, 1), gain=1.0, dtype="float32", name="score")
 
+    @property
+    def grows(self) -> bool:
+        """Whether it also scores images of the levels below the last."""
+        return True
+
     def feature_maps(self, level: int) -> int:
         """Number of feature maps at a level; -1 is the first dense layer."""
         return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
@@ -130,7 +135,7 @@ class Critic(keras.Model):
                 f"[N, {self.num_classes}]. Received: labels=None."
             )
         level = self.num_levels - 1 if level is None else level
-        self._check_size(images, level)
+        check_image_size(images, self.base_size, level)
         x = self.from_rgb[level](images)
         for index in range(level, 0, -1):
             for conv in self.blocks[index]:
@@ -148,14 +153,6 @@ class Critic(keras.Model):
         if self.num_classes:
             scores = ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
         return scores
-
-    def _check_size(self, images: Any, level: int) -> None:
-        # Larger images would go unnoticed: the dense layer would take each for several.
-        size = level_size(self.base_size, level)
-        if any(got not in (None, want) for got, want in zip(images.shape[1:3], size, strict=True)):
-            raise ValueError(
-                f"images must be {size[0]}x{size[1]} pixels at level {level}. Received: shape {tuple(images.shape)}."
-            )
 
     def active_weights(self, level: int) -> list[Any]:
         """Trainable weights that take part at a level, those that its fade-in needs included."""

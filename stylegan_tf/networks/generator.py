@@ -9,8 +9,12 @@ import keras
 from keras import ops
 
 from stylegan_tf.networks.mapping import MappingNetwork
+from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.networks.synthesis import SynthesisNetwork
+
+# What makes images of ws; both kinds are called and asked in the same way.
+Synthesis = SynthesisNetwork | StyleGAN2SynthesisNetwork
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -20,22 +24,22 @@ class Generator(keras.Model):
     Args:
       z_size: size of the latents.
       mapping: a `MappingNetwork`.
-      synthesis: a `SynthesisNetwork`.
+      synthesis: a `SynthesisNetwork` or a `StyleGAN2SynthesisNetwork`.
 
     Call arguments:
       z: [N, z_size], N(0, 1).
       labels: one-hot [N, num_classes], needed when there are classes.
       truncation_psi: scalar or [N]; None leaves w as it is.
       truncation_cutoff: layers, from the first, that are truncated; None for all.
-      level, fade_in, noise: see `SynthesisNetwork`.
+      level, fade_in, noise: see the synthesis network.
 
     Output shape: [N, H, W, channels] float32, about [-1, 1].
 
-    Reference: Karras et al. 2019 (StyleGAN), section 2.
+    Reference: Karras et al. 2019 (StyleGAN), section 2; Karras et al. 2020 (StyleGAN2).
     """
 
     def __init__(
-        self, z_size: int, mapping: MappingNetwork, synthesis: SynthesisNetwork, **kwargs: Any
+        self, z_size: int, mapping: MappingNetwork, synthesis: Synthesis, **kwargs: Any
     ) -> None:
         # Latents, w and images are float32; the policy of the synthesis network says what lies between.
         super().__init__(**{**kwargs, "dtype": "float32"})

@@ -7,8 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.ops.normalization import pixel_norm
+
+DESIGNS = ("stylegan", "stylegan2")
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -22,19 +25,21 @@ class MappingNetwork(keras.layers.Layer):
       learning_rate_multiplier: of the dense layers, 0.01 as published.
       num_classes: size of the one-hot labels; 0 for none.
       embed_labels: multiply labels by a learned matrix before they are put beside z, instead of as they are.
+      design: "stylegan", or "stylegan2": dense layers have their gain behind the activation, and labels go through a
+        linear layer to `w_size`, whatever `embed_labels` says, and are normalised apart from z.
       normalize: normalise the input vector to unit mean square.
 
     Call arguments:
-      z: [N, z_size], N(0, 1).
+      z: [N, z_size], N(0, 1); None for a network of labels alone, built with a z_size of 0.
       labels: [N, num_classes] one-hot; needed when num_classes > 0.
 
     Output shape: [N, w_size] (with no layers: the size of the input, labels included). A built network has it as
     `output_size`.
 
     Raises:
-      ValueError: when labels are missing.
+      ValueError: for an unknown design, or when labels are missing.
 
-    Reference: Karras et al. 2019 (StyleGAN), section 2 and appendix C.
+    Reference: Karras et al. 2019 (StyleGAN), section 2 and appendix C; Karras et al. 2020 (ADA), appendix D.
     """
 
     def __init__(
@@ -46,22 +51,30 @@ class MappingNetwork(keras.layers.Layer):
         learning_rate_multiplier: float = 0.01,
         num_classes: int = 0,
         embed_labels: bool = True,
+        design: str = "stylegan",
         normalize: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
+        if design not in DESIGNS:
+            raise ValueError(f"design must be one of {DESIGNS}. Received: {design!r}.")
         self.w_size = w_size
         self.num_layers = num_layers
         self.hidden_size = hidden_size
         self.learning_rate_multiplier = learning_rate_multiplier
         self.num_classes = num_classes
         self.embed_labels = embed_labels
+        self.design = design
         self.normalize = normalize
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = int(input_shape[-1] or 0)
         if self.num_classes:
-            if self.embed_labels:
+            if self.design == "stylegan2":
+                self.label_dense = EqualizedDense(self.w_size, gain=1.0, dtype="float32", name="label_dense")
+                self.label_dense.build((None, self.num_classes))
+                size += self.w_size
+            elif self.embed_labels:
                 self.label_embedding = self.add_weight(
                     shape=(self.num_classes, size), name="label_embedding",
                     initializer=keras.initializers.RandomNormal(stddev=1.0),
@@ -69,13 +82,14 @@ class MappingNetwork(keras.layers.Layer):
                 size *= 2
             else:
                 size += self.num_classes
+        gains = {"gain": 1.0, "activation_gain": RELU_GAIN} if self.design == "stylegan2" else {"gain": RELU_GAIN}
         self.dense = []
         for index in range(self.num_layers):
             last = index == self.num_layers - 1
             units = self.w_size if last else (self.hidden_size or self.w_size)
             layer = EqualizedDense(
                 units, learning_rate_multiplier=self.learning_rate_multiplier, activation="leaky_relu",
-                dtype="float32", name=f"dense_{index}",
+                dtype="float32", name=f"dense_{index}", **gains,
             )
             layer.build((None, size))
             self.dense.append(layer)
@@ -83,18 +97,24 @@ class MappingNetwork(keras.layers.Layer):
         self.output_size = size
 
     def call(self, z: Any, labels: Any = None) -> Any:
-        x = z
+        parts = [] if z is None else [z]
         if self.num_classes:
             if labels is None:
                 raise ValueError(
                     f"labels must be given to a network with {self.num_classes} classes, one-hot "
                     f"[N, {self.num_classes}]. Received: labels=None."
                 )
-            labels = ops.cast(labels, x.dtype)
-            if self.embed_labels:
+            labels = ops.cast(labels, "float32")
+            if self.design == "stylegan2":
+                labels = self.label_dense(labels)
+            elif self.embed_labels:
                 labels = ops.matmul(labels, self.label_embedding)
-            x = ops.concatenate([x, labels], axis=1)
-        if self.normalize:
+            parts.append(labels)
+        apart = self.design == "stylegan2"
+        if self.normalize and apart:
+            parts = [pixel_norm(part) for part in parts]
+        x = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+        if self.normalize and not apart:
             x = pixel_norm(x)
         for layer in self.dense:
             x = layer(x)
@@ -109,5 +129,6 @@ class MappingNetwork(keras.layers.Layer):
             "learning_rate_multiplier": self.learning_rate_multiplier,
             "num_classes": self.num_classes,
             "embed_labels": self.embed_labels,
+            "design": self.design,
             "normalize": self.normalize,
         }

@@ -1,9 +1,11 @@
-"""Sizes of a growing network: image size and feature maps by level.
+"""Sizes of a network: image size and feature maps by level, and what does not have them.
 
 Level 0 is the base resolution (4x4 as published, but any size); every level doubles it.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 def level_size(base_size: tuple[int, int], level: int) -> tuple[int, int]:
@@ -18,3 +20,35 @@ def feature_maps_at(level: int, base: int, maximum: int) -> int:
     -1 is the critic's first dense layer.
     """
     return max(1, min(base >> (level + 1), maximum))
+
+
+def checked_level(level: int | None, num_levels: int, grows: bool) -> int:
+    """The level, the last one for None.
+
+    Raises:
+      ValueError: for a level that the network does not have, or another than the last of one that does not grow.
+    """
+    last = num_levels - 1
+    level = last if level is None else level
+    if not grows and level != last:
+        raise ValueError(
+            f"level must be the last one, {last}, or None: this architecture does not grow. Received: level={level}."
+        )
+    if not 0 <= level <= last:
+        raise ValueError(f"level must lie between 0 and {last}. Received: level={level}.")
+    return level
+
+
+def check_image_size(images: Any, base_size: tuple[int, int], level: int) -> None:
+    """Refuses images that do not have the size of a level.
+
+    A critic would not notice larger ones: its dense layer would take each for several.
+
+    Raises:
+      ValueError: for images [N, H, W, C] of another height or width.
+    """
+    size = level_size(base_size, level)
+    if any(got not in (None, want) for got, want in zip(images.shape[1:3], size, strict=True)):
+        raise ValueError(
+            f"images must be {size[0]}x{size[1]} pixels at level {level}. Received: shape {tuple(images.shape)}."
+        )

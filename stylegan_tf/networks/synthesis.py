@@ -39,7 +39,7 @@ class SynthesisNetwork(keras.layers.Layer):
       level: Python int, the resolution to generate; None for the largest.
       fade_in: scalar in [0, 1], the share of this level's image, the rest being the enlarged image of the level
         below. None when fully grown.
-      noise: "fixed", "random", "none", or a sequence of two tensors [N, H, W, 1] a level.
+      noise: "fixed", "random", "none", or a sequence of tensors [N, H, W, 1] of the sizes of `noise_sizes`.
 
     Output shape: [N, H, W, channels] float32, about [-1, 1].
 
@@ -94,9 +94,31 @@ class SynthesisNetwork(keras.layers.Layer):
         self.to_rgb = [ToRGB(channels, dtype="float32", name=f"to_rgb_{level}") for level in range(num_levels)]
 
     @property
+    def grows(self) -> bool:
+        """Whether it also makes images of the levels below the last."""
+        return True
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether its layers add noise."""
+        return bool(self.options["noise"])
+
+    @property
     def num_ws(self) -> int:
         """Number of layers, each of which takes a w of its own."""
-        return 2 * self.num_levels
+        return self.active_ws(self.num_levels - 1)
+
+    def active_ws(self, level: int) -> int:
+        """Number of ws, from the first, that take part at a level."""
+        return 2 * (level + 1)
+
+    def level_of_w(self, index: int) -> int:
+        """The level at which a w, counted from 0, styles features."""
+        return index // 2
+
+    def noise_sizes(self, level: int) -> list[tuple[int, int]]:
+        """Height and width of each noise image that a call at a level takes; none for a network without noise."""
+        return [self.size(index // 2) for index in range(2 * (level + 1))] if self.has_noise else []
 
     def size(self, level: int) -> tuple[int, int]:
         """Image height and width at a level."""
@@ -125,7 +147,7 @@ class SynthesisNetwork(keras.layers.Layer):
         for index in range(2 * (level + 1)):
             if index == 2 * level:
                 below = x
-            layer_noise = noise if isinstance(noise, str) else noise[index]
+            layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
             x = self.styled_layers[index](x, ws[:, index], noise=layer_noise)
         images = self.to_rgb[level](x)
         if fade_in is not None and level > 0:

@@ -1,4 +1,4 @@
-"""From the variable names of the published StyleGAN and progressive-growing networks to ours.
+"""From the variable names of the published networks to ours: here those of StyleGAN and progressive growing.
 
 The published arrays are channels first; ours are channels last. Every array must find its variable and every
 variable its array.
@@ -6,16 +6,17 @@ variable its array.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator
-
-Array = np.ndarray
-Entry = tuple[Any, Callable[[Array], Array]]  # our variable, and how the published array becomes it
+from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
+from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
+from stylegan_tf.pretrained import stylegan2_names
+from stylegan_tf.pretrained.filling import Array, Entry, fill, same
 
 
 def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) -> None:
@@ -24,26 +25,35 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
     Args:
       generator: a built `Generator` of the same configuration.
       arrays: by published name, such as "G_synthesis/8x8/Conv0_up/weight"; of StyleGAN's G or Gs (mapping and
-        synthesis under their prefixes) or of progressive growing's G. A "lod" is ignored: it is training state.
+        synthesis under their prefixes), of progressive growing's G, or of StyleGAN2-ADA's G or G_ema, such as
+        "synthesis.b8.conv0.weight". A "lod" is ignored: it is training state. A "resample_filter" is compared.
 
     Raises:
       ValueError: naming every array that found no variable, every variable that found no array, and every shape
-        that differs. The generator is then unchanged.
+        and filter that differs. The generator is then unchanged.
     """
-    if generator.mapping.num_layers:
-        _fill(generator, style_entries(generator), arrays)
+    synthesis: Any = generator.synthesis
+    if isinstance(synthesis, StyleGAN2SynthesisNetwork):
+        entries = stylegan2_names.generator_entries(generator)
+        fill(generator, entries, arrays, constants=_filters(entries, synthesis))
+    elif generator.mapping.num_layers:
+        fill(generator, style_entries(generator), arrays)
     else:
         # Progressive growing publishes no mean of w; for normalised latents it is zero, which ours starts with.
-        _fill(generator, _progressive_entries(generator), arrays, unpublished=[generator.w_average])
+        fill(generator, _progressive_entries(generator), arrays, unpublished=[generator.w_average])
 
 
-def load_published_critic(critic: Critic, arrays: Mapping[str, Array]) -> None:
+def load_published_critic(critic: Critic | StyleGAN2Critic, arrays: Mapping[str, Array]) -> None:
     """Fills a built critic with published weights; see `load_published_generator`."""
-    _fill(critic, critic_entries(critic), arrays)
+    if isinstance(critic, StyleGAN2Critic):
+        entries = stylegan2_names.critic_entries(critic)
+        fill(critic, entries, arrays, constants=_filters(entries, critic))
+    else:
+        fill(critic, critic_entries(critic), arrays)
 
 
-def _same(array: Array) -> Array:
-    return array
+def _filters(entries: dict[str, Entry], network: Any) -> dict[str, Array]:
+    return stylegan2_names.filter_constants(entries, network.options["resample_filter"])
 
 
 def _channels_last(array: Array) -> Array:
@@ -55,15 +65,16 @@ def _resolution_name(size: tuple[int, int]) -> str:
 
 
 def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
-    return {f"{prefix}/weight": (layer.kernel, _same), f"{prefix}/bias": (layer.bias, _same)}
+    return {f"{prefix}/weight": (layer.kernel, same), f"{prefix}/bias": (layer.bias, same)}
 
 
 def style_entries(generator: Generator) -> dict[str, Entry]:
     """StyleGAN's published variable names, each with our variable and how the published array becomes it."""
-    mapping, synthesis = generator.mapping, generator.synthesis
-    entries: dict[str, Entry] = {"dlatent_avg": (generator.w_average, _same)}
+    mapping = generator.mapping
+    synthesis: Any = generator.synthesis
+    entries: dict[str, Entry] = {"dlatent_avg": (generator.w_average, same)}
     if mapping.num_classes:
-        entries["G_mapping/LabelConcat/weight"] = (mapping.label_embedding, _same)
+        entries["G_mapping/LabelConcat/weight"] = (mapping.label_embedding, same)
     for index, layer in enumerate(mapping.dense):
         entries |= _conv(f"G_mapping/Dense{index}", layer)
     for index, layer in enumerate(synthesis.styled_layers):
@@ -73,11 +84,11 @@ def style_entries(generator: Generator) -> dict[str, Entry]:
         prefix = f"{resolution}/{names[index % 2]}"
         if index == 0:
             entries[f"{prefix}/const"] = (synthesis.input_layer.constant, _channels_last)
-            entries[f"{prefix}/bias"] = (synthesis.input_layer.bias, _same)
+            entries[f"{prefix}/bias"] = (synthesis.input_layer.bias, same)
         else:
             entries |= _conv(prefix, layer.conv)
         if layer.noise is not None:
-            entries[f"{prefix}/Noise/weight"] = (layer.noise.strength, _same)
+            entries[f"{prefix}/Noise/weight"] = (layer.noise.strength, same)
             entries[f"G_synthesis/noise{index}"] = (layer.noise.fixed_noise, _channels_last)
         if layer.adain is not None:
             entries |= _conv(f"{prefix}/StyleMod", layer.adain.style)
@@ -87,7 +98,7 @@ def style_entries(generator: Generator) -> dict[str, Entry]:
 
 
 def _progressive_entries(generator: Generator) -> dict[str, Entry]:
-    synthesis = generator.synthesis
+    synthesis: Any = generator.synthesis
     height, width = synthesis.base_size
     base = _resolution_name(synthesis.base_size)
 
@@ -97,7 +108,7 @@ def _progressive_entries(generator: Generator) -> dict[str, Entry]:
 
     entries: dict[str, Entry] = {
         f"{base}/Dense/weight": (synthesis.input_layer.dense.kernel, features_last),
-        f"{base}/Dense/bias": (synthesis.input_layer.bias, _same),
+        f"{base}/Dense/bias": (synthesis.input_layer.bias, same),
     }
     for index, layer in enumerate(synthesis.styled_layers[1:], start=1):
         level = index // 2
@@ -120,7 +131,7 @@ def critic_entries(critic: Critic) -> dict[str, Entry]:
 
     entries: dict[str, Entry] = {
         f"{base}/Dense0/weight": (critic.dense.kernel, features_last),
-        f"{base}/Dense0/bias": (critic.dense.bias, _same),
+        f"{base}/Dense0/bias": (critic.dense.bias, same),
         **_conv(f"{base}/Conv", critic.conv),
         **_conv(f"{base}/Dense1", critic.score),
     }
@@ -134,35 +145,3 @@ def critic_entries(critic: Critic) -> dict[str, Entry]:
             entries |= _conv(f"{resolution}/Conv0", conv)
             entries |= _conv(f"{resolution}/{down}", conv_down)
     return entries
-
-
-def _fill(
-    network: Any, entries: Mapping[str, Entry], arrays: Mapping[str, Array], unpublished: Sequence[Any] = ()
-) -> None:
-    arrays = {name: array for name, array in arrays.items() if name.split("/")[-1] != "lod"}
-    problems = [f"array without a variable: {name}" for name in sorted(arrays.keys() - entries.keys())]
-    problems += [f"variable without an array: {name}" for name in sorted(entries.keys() - arrays.keys())]
-    bridged = {id(variable) for variable in [*(variable for variable, _ in entries.values()), *unpublished]}
-    problems += [f"variable without a published name: {v.path}" for v in _weights(network) if id(v) not in bridged]
-    values = {}
-    for name in sorted(arrays.keys() & entries.keys()):
-        variable, rearrange = entries[name]
-        array, expected = np.asarray(arrays[name]), tuple(variable.shape)
-        try:
-            values[name] = rearrange(array)
-        except (ValueError, IndexError):  # NumPy's, of an array that cannot be rearranged so
-            problems.append(f"{name}: shape {array.shape} cannot become {expected}")
-            continue
-        if values[name].shape != expected:
-            problems.append(f"{name}: shape {array.shape} becomes {values[name].shape}, not {expected}")
-    if problems:
-        raise ValueError(
-            "the published weights must fill the network exactly; choose the configuration that they were made "
-            "with. Received: " + "; ".join(problems) + "."
-        )
-    for name, value in values.items():
-        entries[name][0].assign(value)
-
-
-def _weights(network: Any) -> list[Any]:
-    return [variable for variable in network.weights if "seed_generator" not in variable.path]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stylegan_tf.images import enlarge
-from stylegan_tf.networks.sizes import level_size
+from stylegan_tf.networks.generator import Synthesis
 from stylegan_tf.sampling.sampler import Noise, Sampler
 from stylegan_tf.sampling.sheet import readable_scale, sheet
 
@@ -208,9 +208,9 @@ def interpolation(
     return enlarge(images, readable_scale(sampler.size, SMALLEST_FRAME) if scale is None else scale)
 
 
-def describe_layers(layers: range, base_size: tuple[int, int]) -> str:
-    """The resolutions of layers, such as "4x4-8x8"."""
-    first, last = (level_size(base_size, layer // 2) for layer in (layers[0], layers[-1]))
+def describe_layers(layers: range, synthesis: Synthesis) -> str:
+    """The resolutions of a synthesis network's layers, such as "4x4-8x8"."""
+    first, last = (synthesis.size(synthesis.level_of_w(layer)) for layer in (layers[0], layers[-1]))
     texts = [f"{height}x{width}" for height, width in (first, last)]
     return texts[0] if first == last else "-".join(texts)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stylegan_tf.networks.synthesis import SynthesisNetwork
+from stylegan_tf.networks.generator import Synthesis
 
 # The second half of the 128-bit key: what is drawn for a seed.
 _Z, _CLASS, _NOISE = 0, 1, 2  # _NOISE + layer
@@ -31,7 +31,7 @@ def latents_from_seeds(seeds: Any, z_size: int) -> tf.Tensor:
     return _normal(tf.cast(seeds, tf.int64), ((z_size,),), _Z)[0]
 
 
-def noise_from_seeds(seeds: Any, synthesis: SynthesisNetwork, level: int) -> list[tf.Tensor]:
+def noise_from_seeds(seeds: Any, synthesis: Synthesis, level: int) -> list[tf.Tensor]:
     """The noise of every layer, for each seed its own.
 
     Args:
@@ -40,10 +40,10 @@ def noise_from_seeds(seeds: Any, synthesis: SynthesisNetwork, level: int) -> lis
       level: the last level that runs; noise of lower levels does not depend on it.
 
     Returns:
-      float32 [N, H, W, 1], N(0, 1), two a level, as `SynthesisNetwork` takes them.
+      float32 [N, H, W, 1], N(0, 1), of the sizes of `synthesis.noise_sizes`; none for a network without noise.
     """
-    shapes = tuple((*synthesis.size(layer // 2), 1) for layer in range(2 * (level + 1)))
-    return list(_normal(tf.cast(seeds, tf.int64), shapes, _NOISE))
+    shapes = tuple((*size, 1) for size in synthesis.noise_sizes(level))
+    return [] if not shapes else list(_normal(tf.cast(seeds, tf.int64), shapes, _NOISE))
 
 
 def classes_from_seeds(seeds: Any, num_classes: int) -> tf.Tensor:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from stylegan_tf.images import to_uint8
 from stylegan_tf.networks.generator import Generator
+from stylegan_tf.networks.sizes import checked_level
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.sampling.latents import latents_from_seeds, noise_from_seeds
 
@@ -31,8 +32,8 @@ class Sampler:
 
     Args:
       generator: the generator; its weights are read at every call.
-      level: the resolution to generate; None for the largest.
-      fade_in: see `SynthesisNetwork`; None when fully grown.
+      level: the resolution to generate; None for the largest, the only one of a network that does not grow.
+      fade_in: see the synthesis network; None when fully grown.
       batch_size: images that the synthesis network runs on at a time (at least 2: a matrix of one row is multiplied
         by another routine); None for a size that suits the resolution.
 
@@ -50,15 +51,13 @@ class Sampler:
         fade_in: float | None = None,
         batch_size: int | None = None,
     ) -> None:
-        levels = generator.synthesis.num_levels
-        if level is not None and not 0 <= level < levels:
-            raise ValueError(f"level must lie between 0 and {levels - 1}. Received: level={level}.")
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more. Received: batch_size={batch_size}.")
         self.generator = generator
-        self.level = levels - 1 if level is None else level
+        synthesis = generator.synthesis
+        self.level = checked_level(level, synthesis.num_levels, synthesis.grows)
         self.fade_in = fade_in
-        self.size: tuple[int, int] = generator.synthesis.size(self.level)
+        self.size: tuple[int, int] = synthesis.size(self.level)
         fitting = min(_PIXELS_IN_A_BATCH // (self.size[0] * self.size[1]), _LARGEST_DEFAULT_BATCH)
         self.batch_size = max(fitting if batch_size is None else batch_size, 2)
         self._map = tf.function(generator.map, autograph=False)

@@ -36,7 +36,7 @@ class ServedGenerator:
     @property
     def num_ws(self) -> int:
         """Layers that take part at this level, each with a w of its own."""
-        return 2 * (self.level + 1)
+        return self.generator.synthesis.active_ws(self.level)
 
     @property
     def num_classes(self) -> int:

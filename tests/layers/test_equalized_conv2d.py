@@ -53,6 +53,50 @@ def test_formula(resample, fused, blur):
     np.testing.assert_allclose(layer(x), naive_layer(x, layer, 1.7), rtol=1e-4, atol=1e-5)
 
 
+def naive_filter(x: np.ndarray, taps: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
+    """[1, 3, 3, 1] and the like along both axes of an image that is already padded."""
+    weights = np.outer(taps, taps) / np.sum(taps) ** 2 * gain
+    size = len(taps)
+    height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
+    return sum(
+        weights[i, j] * x[:, i:i + height, j:j + width] for i in range(size) for j in range(size)
+    )
+
+
+@pytest.mark.parametrize("kernel_size", [3, 1])
+@pytest.mark.parametrize("resample", ["up", "down"])
+def test_filtered_resampling(resample, kernel_size):
+    """up: zeros between the pixels, [1, 3, 3, 1] times four, mirrored kernel; down: filter, kernel, every other."""
+    x = np.random.default_rng(0).normal(size=(2, 4, 6, 3))
+    layer = EqualizedConv2D(
+        5, kernel_size, resample=resample, resample_filter=(1, 3, 3, 1), activation="leaky_relu", gain=1.7,
+    )
+    layer.build((None, 4, 6, 3))
+    layer.bias.assign(np.linspace(-1, 1, 5))
+    kernel = layer.kernel.numpy().astype(np.float64) * 1.7 / np.sqrt(3 * kernel_size**2)
+    margin = kernel_size // 2
+    if resample == "up":
+        enlarged = np.zeros((2, 8, 12, 3))
+        enlarged[:, ::2, ::2] = x
+        before, after = 2 + margin, 1 + margin
+        padded = np.pad(enlarged, [(0, 0), (before, after), (before, after), (0, 0)])
+        want = naive_convolve(naive_filter(padded, (1, 3, 3, 1), 4.0), kernel[::-1, ::-1])
+        want = want[:, margin:want.shape[1] - margin, margin:want.shape[2] - margin]
+    else:
+        pad = 1 + margin
+        padded = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
+        want = naive_convolve(naive_filter(padded, (1, 3, 3, 1)), kernel)
+        want = want[:, margin:want.shape[1] - margin:2, margin:want.shape[2] - margin:2]
+    want = want + layer.bias.numpy()
+    np.testing.assert_allclose(layer(x), np.where(want > 0, want, 0.2 * want), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"resample": "up", "fused": True}, {"resample": "down", "blur": True}])
+def test_a_filter_that_goes_with_nothing_is_refused(options):
+    with pytest.raises(ValueError, match="resample_filter goes with resample"):
+        EqualizedConv2D(3, resample_filter=(1, 3, 3, 1), **options)
+
+
 def test_learning_rate_multiplier_scales_weights_and_bias():
     x = np.random.default_rng(0).normal(size=(1, 4, 4, 2)).astype(np.float32)
     plain, slow = EqualizedConv2D(3), EqualizedConv2D(3, learning_rate_multiplier=0.1)

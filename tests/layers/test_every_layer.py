@@ -52,6 +52,43 @@ CASES = {
     "conv_down_fused": Case(
         layers.EqualizedConv2D, {"filters": 7, "resample": "down", "fused": True}, [FEATURES], (4, 3, 4, 7)
     ),
+    "dense_gain_behind": Case(
+        layers.EqualizedDense,
+        {"units": 7, "gain": 1.0, "activation": "leaky_relu", "activation_gain": 1.4, "bias_initializer": "ones"},
+        [(4, 9)], (4, 7),
+    ),
+    "conv_up_filtered": Case(
+        layers.EqualizedConv2D, {"filters": 7, "resample": "up", "resample_filter": (1, 3, 3, 1)},
+        [FEATURES], (4, 12, 16, 7),
+    ),
+    "conv_down_filtered": Case(
+        layers.EqualizedConv2D,
+        {
+            "filters": 7, "resample": "down", "resample_filter": (1, 3, 3, 1), "activation": "leaky_relu",
+            "activation_gain": 1.4, "clamp": 2.0,
+        },
+        [FEATURES], (4, 3, 4, 7),
+    ),
+    "skip_down_filtered": Case(
+        layers.EqualizedConv2D,
+        {"filters": 7, "kernel_size": 1, "resample": "down", "resample_filter": (1, 2, 1), "use_bias": False},
+        [FEATURES], (4, 3, 4, 7),
+    ),
+    "modulated_conv": Case(layers.ModulatedConv2D, {"filters": 7}, [FEATURES, W], (4, 6, 8, 7)),
+    "modulated_conv_up": Case(
+        layers.ModulatedConv2D, {"filters": 7, "resample": "up", "resample_filter": (1, 2, 1)},
+        [FEATURES, W], (4, 12, 16, 7),
+    ),
+    "modulated_conv_plain": Case(
+        layers.ModulatedConv2D, {"filters": 7, "kernel_size": 1, "demodulate": False}, [FEATURES, W], (4, 6, 8, 7)
+    ),
+    "modulated_layer": Case(
+        layers.ModulatedLayer, {"filters": 7, "activation_gain": 1.0, "clamp": 2.0}, [FEATURES, W], (4, 6, 8, 7)
+    ),
+    "modulated_layer_up": Case(
+        layers.ModulatedLayer, {"filters": 7, "resample": "up", "noise": False}, [FEATURES, W], (4, 12, 16, 7)
+    ),
+    "modulated_to_rgb": Case(layers.ModulatedToRGB, {"channels": 4, "clamp": 8.0}, [FEATURES, W], (4, 6, 8, 4)),
     "from_rgb": Case(layers.FromRGB, {"filters": 7}, [FEATURES], (4, 6, 8, 7)),
     "to_rgb": Case(layers.ToRGB, {"channels": 4}, [FEATURES], (4, 6, 8, 4)),
     "instance_norm": Case(layers.InstanceNorm, {}, [FEATURES], FEATURES),
@@ -62,10 +99,15 @@ CASES = {
     "learned_constant": Case(
         layers.LearnedConstant, {"height": 3, "width": 2, "channels": 6}, [W], (4, 3, 2, 6)
     ),
+    "learned_constant_normal": Case(
+        layers.LearnedConstant, {"height": 3, "width": 2, "channels": 6, "normal": True, "use_bias": False},
+        [W], (4, 3, 2, 6),
+    ),
     "minibatch_stddev": Case(
         layers.MinibatchStdDev, {"group_size": 2, "num_features": 3}, [FEATURES], (4, 6, 8, 6)
     ),
     "noise_injection": Case(layers.NoiseInjection, {"seed": 3}, [FEATURES], FEATURES),
+    "noise_injection_one_strength": Case(layers.NoiseInjection, {"per_channel": False}, [FEATURES], FEATURES),
     "pixel_norm": Case(layers.PixelNorm, {"epsilon": 1e-6}, [FEATURES], FEATURES),
     "styled_layer": Case(layers.StyledLayer, {"filters": 7}, [FEATURES, W], (4, 6, 8, 7)),
     "styled_layer_constant": Case(layers.StyledLayer, {"filters": None}, [FEATURES, W], FEATURES),
@@ -85,7 +127,7 @@ CASES = {
 }
 
 # Layers whose output is float32 whatever the policy says.
-ALWAYS_FLOAT32 = {"to_rgb"}
+ALWAYS_FLOAT32 = {"to_rgb", "modulated_to_rgb"}
 
 
 @pytest.fixture(params=CASES)
@@ -136,6 +178,7 @@ def test_default_config_round_trip(name):
         "ToRGB": {"channels": 2}, "StyledLayer": {"filters": 2},
         "LatentInput": {"height": 1, "width": 1, "channels": 2},
         "LearnedConstant": {"height": 1, "width": 1, "channels": 2},
+        "ModulatedConv2D": {"filters": 2}, "ModulatedLayer": {"filters": 2}, "ModulatedToRGB": {"channels": 2},
     }
     made = layer(**required.get(layer.__name__, {}))
     assert layer.from_config(made.get_config()).get_config() == made.get_config()
@@ -216,7 +259,7 @@ def test_input_gradients(name):
         output = layer(*inputs)
         loss = tf.reduce_sum(output * np.random.default_rng(2).normal(size=output.shape))
     gradients = tape.gradient(loss, inputs)
-    ignored = {"learned_constant": [0], "styled_layer_traditional": [1]}.get(name, [])
+    ignored = {"learned_constant": [0], "learned_constant_normal": [0], "styled_layer_traditional": [1]}.get(name, [])
     for index, gradient in enumerate(gradients):
         if index in ignored:
             assert gradient is None

@@ -22,6 +22,16 @@ def test_learned_constant_adds_its_bias():
     np.testing.assert_allclose(layer(np.zeros((2, 5))), want, rtol=1e-6)
 
 
+def test_stylegan2_constant_starts_random_and_has_no_bias():
+    layer = LearnedConstant(20, 30, 40, normal=True, use_bias=False)
+    y = layer(np.zeros((2, 5))).numpy()
+    assert len(layer.weights) == 1
+    np.testing.assert_array_equal(y[0], layer.constant[0])
+    np.testing.assert_array_equal(y[0], y[1])
+    assert abs(y.std() - 1.0) < 0.03
+    assert abs(y.mean()) < 0.03
+
+
 def test_latent_input_is_a_dense_layer_with_a_bias_for_each_feature_map():
     w = np.random.default_rng(0).normal(size=(3, 5))
     layer = LatentInput(2, 4, 6)

@@ -32,6 +32,15 @@ def test_fixed_adds_the_same_image_to_all_channels_and_samples(layer):
     np.testing.assert_array_equal(layer(X, noise="fixed"), layer(X))
 
 
+def test_one_strength_for_all_channels():
+    layer = NoiseInjection(per_channel=False)
+    layer.build((None, 8, 6, 4))
+    assert layer.strength.shape == ()
+    np.testing.assert_array_equal(layer(X), X)
+    layer.strength.assign(-1.5)
+    np.testing.assert_allclose(layer(X), X - 1.5 * layer.fixed_noise.numpy(), rtol=1e-6, atol=1e-6)
+
+
 def test_fixed_noise_is_saved_but_not_trained(layer):
     assert [weight.name for weight in layer.trainable_weights] == ["strength"]
     assert layer.fixed_noise in layer.non_trainable_weights

@@ -60,6 +60,10 @@ def test_fade_in_begins_with_the_score_of_the_halved_image(options, level):
     assert np.max(np.abs(half - below)) > 1e-3
 
 
+def test_grows():
+    assert small().grows
+
+
 def test_the_first_level_has_nothing_to_fade_from():
     critic = small()
     images = images_for(critic, 0)

@@ -11,9 +11,13 @@ Z = RNG.normal(size=(3, 6)).astype(np.float32)
 LABELS = np.eye(4, dtype=np.float32)[[2, 0, 3]]
 
 
+def normalized(x: np.ndarray) -> np.ndarray:
+    return x / np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8)
+
+
 def naive(network: MappingNetwork, x: np.ndarray) -> np.ndarray:
     """Normalise, then dense layers of gain sqrt(2) with leaky ReLU."""
-    x = x / np.sqrt(np.mean(x**2, axis=1, keepdims=True) + 1e-8) if network.normalize else x
+    x = normalized(x) if network.normalize else x
     rate = network.learning_rate_multiplier
     for layer in network.dense:
         kernel = layer.kernel.numpy().astype(np.float64)
@@ -51,6 +55,31 @@ def test_labels_are_put_beside_the_latent(embed_labels, num_layers):
     assert network.output_size == got.shape[1]
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize(("z_size", "num_classes"), [(6, 0), (6, 4), (0, 4)])
+def test_stylegan2_design(z_size, num_classes, normalize):
+    """Its gain is behind the activation, so that it scales the bias too; labels are normalised on their own."""
+    network = MappingNetwork(5, num_layers=2, num_classes=num_classes, normalize=normalize, design="stylegan2")
+    network.build((None, z_size))
+    with_random_biases(network)
+    parts = [Z.astype(np.float64)] if z_size else []
+    if num_classes:
+        network.label_dense.bias.assign(np.linspace(-1, 1, 5))
+        kernel = network.label_dense.kernel.numpy().astype(np.float64)
+        parts.append(LABELS @ kernel / np.sqrt(4) + network.label_dense.bias.numpy())
+    x = np.concatenate([normalized(part) if normalize else part for part in parts], axis=1)
+    for layer in network.dense:
+        x = x @ layer.kernel.numpy().astype(np.float64) / np.sqrt(x.shape[1]) * 0.01 + 0.01 * layer.bias.numpy()
+        x = np.sqrt(2) * np.where(x > 0, x, 0.2 * x)
+    got = network(Z if z_size else None, labels=LABELS if num_classes else None)
+    np.testing.assert_allclose(got, x, rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_design_is_refused():
+    with pytest.raises(ValueError, match="design must be one of.*Received: 'stylegan9'"):
+        MappingNetwork(5, design="stylegan9")
+
+
 def test_integer_labels_are_taken_too():
     network = MappingNetwork(5, num_layers=1, num_classes=4)
     np.testing.assert_array_equal(network(Z, labels=LABELS.astype(np.int64)), network(Z, labels=LABELS))
@@ -68,12 +97,15 @@ def test_is_float32_under_every_policy():
     np.testing.assert_allclose(network(Z), naive(network, Z.astype(np.float64)), rtol=1e-4, atol=1e-5)
 
 
-def test_config_round_trip_and_saving(tmp_path):
+@pytest.mark.parametrize("options", [{}, {"design": "stylegan2"}], ids=["stylegan", "stylegan2"])
+def test_config_round_trip_and_saving(options, tmp_path):
     network = MappingNetwork(
         5, num_layers=2, hidden_size=7, learning_rate_multiplier=0.1, num_classes=4, embed_labels=False,
-        normalize=False,
+        normalize=False, **options,
     )
-    assert MappingNetwork.from_config(network.get_config()).get_config() == network.get_config()
+    config = network.get_config()
+    assert config["design"] == options.get("design", "stylegan")
+    assert MappingNetwork.from_config(config).get_config() == config
 
     z, labels = keras.Input((6,)), keras.Input((4,))
     model = keras.Model([z, labels], network(z, labels=labels))

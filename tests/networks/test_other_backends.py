@@ -33,14 +33,20 @@ for network, name in (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_same_numbers(backend, tmp_path):
+@pytest.mark.parametrize("family", ["stylegan", "stylegan2"])
+def test_same_numbers(family, backend, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
-    from stylegan_tf.networks import Critic, Generator, MappingNetwork, SynthesisNetwork
+    from stylegan_tf import networks
 
-    options = {"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8, "fused_from": 8}
-    generator = Generator(6, MappingNetwork(5, num_layers=2), SynthesisNetwork(**options))
-    critic = Critic(**options)
+    options = {"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8}
+    if family == "stylegan2":
+        options["architecture"] = "growing"
+        synthesis, critic = networks.StyleGAN2SynthesisNetwork(**options), networks.StyleGAN2Critic(**options)
+    else:
+        options["fused_from"] = 8
+        synthesis, critic = networks.SynthesisNetwork(**options), networks.Critic(**options)
+    generator = networks.Generator(6, networks.MappingNetwork(5, num_layers=2, design=family), synthesis)
     arrays = {}
     rng = np.random.default_rng(0)
     for network, name in ((generator, "generator"), (critic, "critic")):

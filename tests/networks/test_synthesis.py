@@ -130,6 +130,19 @@ def test_noise_tensors_reach_their_layers():
     assert np.max(np.abs(network(ws, noise="random") - network(ws, noise="random"))) > 0.01
 
 
+def test_what_it_says_of_itself():
+    network = small(num_levels=3, base_size=(4, 6))
+    assert network.grows
+    assert network.has_noise
+    assert [network.active_ws(level) for level in range(3)] == [2, 4, 6]
+    assert network.num_ws == 6
+    assert network.noise_sizes(1) == [(4, 6), (4, 6), (8, 12), (8, 12)]
+    silent = small(noise=False)
+    assert not silent.has_noise
+    assert silent.noise_sizes(1) == []
+    np.testing.assert_array_equal(silent(ws_for(silent), noise=[]), silent(ws_for(silent), noise="none"))
+
+
 def test_noise_of_a_level_above_is_not_looked_at():
     network = small(num_levels=3)
     ws = ws_for(network)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stylegan_tf.networks import StyleGAN2SynthesisNetwork, SynthesisNetwork
 from stylegan_tf.sampling import figures
 from stylegan_tf.sampling.latents import loop_through
 from stylegan_tf.sampling.sampler import Sampler
@@ -151,5 +152,11 @@ def test_small_images_are_enlarged(size, factor):
 
 
 def test_layers_are_described_by_their_resolutions():
-    assert figures.describe_layers(range(0, 4), (4, 4)) == "4x4-8x8"
-    assert figures.describe_layers(range(2, 4), (4, 6)) == "8x12"
+    square, wide = SynthesisNetwork(num_levels=2), SynthesisNetwork(num_levels=2, base_size=(4, 6))
+    assert figures.describe_layers(range(0, 4), square) == "4x4-8x8"
+    assert figures.describe_layers(range(2, 4), wide) == "8x12"
+    # StyleGAN2 has one layer at its first level, and the last w only colours the image.
+    stylegan2 = StyleGAN2SynthesisNetwork(num_levels=3)
+    assert figures.describe_layers(range(0, 1), stylegan2) == "4x4"
+    assert figures.describe_layers(range(1, 3), stylegan2) == "8x8"
+    assert figures.describe_layers(range(0, 6), stylegan2) == "4x4-16x16"

@@ -1,0 +1,80 @@
+"""One layer of StyleGAN2's synthesis network: modulated convolution, noise, bias, activation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from stylegan_tf.layers.equalized import RELU_GAIN
+from stylegan_tf.layers.modulated_conv2d import ModulatedConv2D
+from stylegan_tf.layers.noise_injection import NoiseInjection
+from stylegan_tf.ops.activation import bias_act
+
+
+@keras.saving.register_keras_serializable("stylegan_tf")
+class ModulatedLayer(keras.layers.Layer):
+    """Modulated convolution, noise of one strength, bias, leaky ReLU, gain, clamp.
+
+    Args:
+      filters: number of output channels.
+      resample, resample_filter: see `ModulatedConv2D`; its kernel is 3x3.
+      noise: whether noise is injected.
+      activation_gain: factor behind the activation.
+      clamp: limit of the output's magnitude; None sets none.
+
+    Call arguments:
+      x: features [N, H, W, C].
+      w: intermediate latents [N, w_size].
+      noise: see `NoiseInjection`.
+
+    Output shape: [N, H, W, filters], H and W doubled by "up".
+
+    Reference: Karras et al. 2020 (StyleGAN2), figure 2d; the clamp, Karras et al. 2020 (ADA), appendix D.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        *,
+        resample: str | None = None,
+        resample_filter: Sequence[float] = (1, 3, 3, 1),
+        noise: bool = True,
+        activation_gain: float = RELU_GAIN,
+        clamp: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.filters = filters
+        self.activation_gain = float(activation_gain)
+        self.clamp = clamp
+        dtype = self.dtype_policy
+        self.conv = ModulatedConv2D(
+            filters, resample=resample, resample_filter=resample_filter, dtype=dtype, name="conv"
+        )
+        self.noise = NoiseInjection(per_channel=False, dtype=dtype, name="noise") if noise else None
+
+    def build(self, x_shape: tuple[int | None, ...], w_shape: tuple[int | None, ...]) -> None:
+        self.conv.build(x_shape, w_shape)
+        if self.noise is not None:
+            factor = 2 if self.conv.resample == "up" else 1
+            self.noise.build((None, factor * int(x_shape[1] or 0), factor * int(x_shape[2] or 0), self.filters))
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+
+    def call(self, x: Any, w: Any, noise: Any = "fixed") -> Any:
+        x = self.conv(x, w)
+        if self.noise is not None:
+            x = self.noise(x, noise=noise)
+        return bias_act(x, self.bias, "leaky_relu", gain=self.activation_gain, clamp=self.clamp)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "resample": self.conv.resample,
+            "resample_filter": self.conv.resample_filter,
+            "noise": self.noise is not None,
+            "activation_gain": self.activation_gain,
+            "clamp": self.clamp,
+        }

@@ -1,0 +1,115 @@
+"""From the variable names of the published StyleGAN2-ADA networks (the PyTorch ones) to ours.
+
+The published arrays are channels first and dense matrices are [out, in]; ours are channels last and [in, out].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stylegan_tf.networks.generator import Generator
+from stylegan_tf.networks.mapping import MappingNetwork
+from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
+from stylegan_tf.pretrained.filling import Array, Entry, same
+
+
+def _conv_kernel(array: Array) -> Array:
+    return np.transpose(array, (2, 3, 1, 0))
+
+
+def _dense_kernel(array: Array) -> Array:
+    return np.transpose(array, (1, 0))
+
+
+def _noise_image(array: Array) -> Array:
+    return array[None, :, :, None] if array.ndim == 2 else array
+
+
+def _constant(array: Array) -> Array:
+    return np.transpose(array, (1, 2, 0))[None]
+
+
+def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {f"{prefix}.weight": (layer.kernel, _conv_kernel)}
+    return {**entries, f"{prefix}.bias": (layer.bias, same)} if layer.use_bias else entries
+
+
+def _dense(prefix: str, layer: Any) -> dict[str, Entry]:
+    return {f"{prefix}.weight": (layer.kernel, _dense_kernel), f"{prefix}.bias": (layer.bias, same)}
+
+
+def _mapping(mapping: MappingNetwork) -> dict[str, Entry]:
+    entries = _dense("mapping.embed", mapping.label_dense) if mapping.num_classes else {}
+    for index, layer in enumerate(mapping.dense):
+        entries |= _dense(f"mapping.fc{index}", layer)
+    return entries
+
+
+def _modulated(prefix: str, conv: Any, bias: Any) -> dict[str, Entry]:
+    return {
+        f"{prefix}.weight": (conv.kernel, _conv_kernel), f"{prefix}.bias": (bias, same),
+        **_dense(f"{prefix}.affine", conv.affine),
+    }
+
+
+def generator_entries(generator: Generator) -> dict[str, Entry]:
+    """The published generator's variable names, each with our variable and how the published array becomes it."""
+    synthesis: Any = generator.synthesis
+    entries: dict[str, Entry] = {
+        "mapping.w_avg": (generator.w_average, same), **_mapping(generator.mapping),
+        f"synthesis.b{synthesis.base_size[0]}.const": (synthesis.constant.constant, _constant),
+    }
+    for level, block in enumerate(synthesis.blocks):
+        prefix = f"synthesis.b{synthesis.size(level)[0]}"
+        for name, layer in zip(("conv0", "conv1") if level else ("conv1",), block, strict=True):
+            entries |= _modulated(f"{prefix}.{name}", layer.conv, layer.bias)
+            if layer.noise is not None:
+                entries[f"{prefix}.{name}.noise_strength"] = (layer.noise.strength, same)
+                entries[f"{prefix}.{name}.noise_const"] = (layer.noise.fixed_noise, _noise_image)
+        if synthesis.skips and level:
+            entries |= _conv(f"{prefix}.skip", synthesis.skips[level - synthesis.num_levels])
+    for level, to_rgb in enumerate(synthesis.to_rgb, start=synthesis.num_levels - len(synthesis.to_rgb)):
+        entries |= _modulated(f"synthesis.b{synthesis.size(level)[0]}.torgb", to_rgb, to_rgb.bias)
+    return entries
+
+
+def critic_entries(critic: StyleGAN2Critic) -> dict[str, Entry]:
+    """The published discriminator's variable names, likewise."""
+    height, width = critic.base_size
+
+    def features_last(array: Array) -> Array:
+        array = array.reshape(array.shape[0], -1, height, width)
+        return np.transpose(array, (2, 3, 1, 0)).reshape(-1, array.shape[0])
+
+    entries: dict[str, Entry] = {
+        **_conv(f"b{height}.conv", critic.conv), **_dense(f"b{height}.fc", critic.dense),
+        **_dense(f"b{height}.out", critic.score), **({} if critic.mapping is None else _mapping(critic.mapping)),
+    }
+    entries[f"b{height}.fc.weight"] = (critic.dense.kernel, features_last)
+    for level, block in enumerate(critic.blocks):
+        prefix = f"b{height << level}"
+        for name, conv in zip(("conv0", "conv1"), block, strict=False):
+            entries |= _conv(f"{prefix}.{name}", conv)
+        if critic.skips and level:
+            entries |= _conv(f"{prefix}.skip", critic.skips[level - critic.num_levels])
+    for level, from_rgb in enumerate(critic.from_rgb, start=critic.num_levels - len(critic.from_rgb)):
+        entries |= _conv(f"b{height << level}.fromrgb", from_rgb)
+    return entries
+
+
+def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict[str, Array]:
+    """The published names of the resampling filter, which every convolution and every level carries along.
+
+    Args:
+      entries: of `generator_entries` or `critic_entries`.
+      taps: the network's own filter along one axis.
+
+    Returns:
+      By name, float32 [k, k].
+    """
+    kernel = np.outer(taps, taps).astype(np.float32) / np.float32(np.sum(taps) ** 2)
+    layers = {name.removesuffix(".weight") for name in entries if name.endswith(".weight")}
+    levels = {layer.rsplit(".", 1)[0] for layer in layers if "." in layer}
+    return {f"{prefix}.resample_filter": kernel for prefix in layers | levels}
