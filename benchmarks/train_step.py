@@ -1,11 +1,16 @@
-"""Times a whole WGAN-GP step (critic and generator) against the convolutions in it alone.
+"""Times training steps of both families: the phases, and the convolutions in them alone.
 
     python benchmarks/train_step.py
 
-For each resolution, precision and form of resampling it prints images a second, milliseconds a step, and the ratio of
-the step's time to that of its convolutions: every convolution and convolution gradient of the step's own graph,
-counted there, timed alone in the same process, one kind after the other. That is the floor. 64 feature maps in every
-layer, z of 512, eight mapping layers, as published implementations are compared here.
+StyleGAN, with WGAN-GP: for each resolution, precision and form of resampling it prints images a second,
+milliseconds a step, and the ratio of the step's time to that of its convolutions: every convolution and convolution
+gradient of the step's own graph, counted there, timed alone in the same process, one kind after the other. That is
+the floor.
+
+StyleGAN2, with the logistic loss: the main phases (critic and generator), R1 and path length regularisation (of half
+the batch), each alone, and a step with both averaged over their intervals, 16 and 4.
+
+64 feature maps in every layer, z of 512, eight mapping layers, as published implementations are compared here.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ _POLICIES = flags.DEFINE_list("policies", ["float32", "mixed_bfloat16"], "Keras 
 _BATCH = flags.DEFINE_integer("batch", 16, "images a step", 1, module_name="Benchmark")
 _STEPS = flags.DEFINE_integer("steps", 15, "steps timed", 3, module_name="Benchmark")
 _MAPS = flags.DEFINE_integer("maps", 64, "feature maps in every layer", 1, module_name="Benchmark")
+_FAMILIES = flags.DEFINE_list("families", ["stylegan1", "stylegan2"], "network families", module_name="Benchmark")
 _JIT = flags.DEFINE_bool("jit", False, "compile gradients with XLA (no ratio then)", module_name="Benchmark")
 
 CONVOLUTIONS = ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter")
@@ -37,63 +43,106 @@ def main() -> None:
     with app.quiet_startup():
         import tensorflow as tf
     tf.config.optimizer.set_experimental_options({"remapping": False})
-    header = ["resolution", "policy", "resampling", "images/s", "ms a step", "convolutions ms", "ratio"]
-    print("  ".join(f"{name:>15}" for name in header), flush=True)
-    for resolution in map(int, _RESOLUTIONS.value):
-        for policy in _POLICIES.value:
+    cases = [(int(resolution), policy) for resolution in _RESOLUTIONS.value for policy in _POLICIES.value]
+    if "stylegan1" in _FAMILIES.value:
+        _print_row("resolution", "policy", "resampling", "images/s", "ms a step", "convolutions ms", "ratio")
+        for resolution, policy in cases:
             for fused_from in (0, 8):
                 _report(resolution, policy, fused_from)
+    if "stylegan2" in _FAMILIES.value:
+        _print_row(
+            "resolution", "policy", "main images/s", "main ms", "R1 ms", "path length ms", "average ms", "images/s"
+        )
+        for resolution, policy in cases:
+            _report_stylegan2(resolution, policy)
+
+
+def _print_row(*cells: str) -> None:
+    print("  ".join(f"{cell:>15}" for cell in cells), flush=True)
 
 
 def _report(resolution: int, policy: str, fused_from: int) -> None:
-    step, arguments = _make_step(resolution, policy, fused_from)
-    seconds = _median_seconds(lambda: step(*arguments).numpy(), _STEPS.value)
+    step, arguments = _make_step(resolution, policy, {"fused_from": fused_from})
+    phases = step.state.phases
+    seconds = _median_seconds(lambda: _run(step, arguments, phases), _STEPS.value)
     row = [f"{resolution}x{resolution}", policy, "fused" if fused_from else "separate"]
     row += [f"{_BATCH.value / seconds:.1f}", f"{1000 * seconds:.1f}"]
     if not _JIT.value:
-        (compiled,) = step._compiled.values()
-        floor = _convolution_seconds(compiled, arguments)
+        floor = sum(_convolution_seconds(step, arguments, phase) for phase in phases)
         row += [f"{1000 * floor:.1f}", f"{seconds / floor:.2f}"]
-    print("  ".join(f"{cell:>15}" for cell in row), flush=True)
+    _print_row(*row)
 
 
-def _make_step(resolution: int, policy: str, fused_from: int) -> tuple[Any, tuple[Any, ...]]:
+def _report_stylegan2(resolution: int, policy: str) -> None:
+    values = {
+        "family": "stylegan2", "loss": "logistic", "critic_regularization_interval": 16, "path_length_weight": 2.0,
+    }
+    step, arguments = _make_step(resolution, policy, values)
+    groups = [
+        [phase for phase in step.state.phases if phase.main],
+        [phase for phase in step.state.phases if phase.name == "critic regularizer"],
+        [phase for phase in step.state.phases if phase.name == "generator regularizer"],
+    ]
+    times = _medians([lambda group=group: _run(step, arguments, group) for group in groups], _STEPS.value)
+    main, r1, path_length = times
+    average = main + r1 / groups[1][0].interval + path_length / groups[2][0].interval
+    _print_row(
+        f"{resolution}x{resolution}", policy, f"{_BATCH.value / main:.1f}",
+        *(f"{1000 * seconds:.1f}" for seconds in (main, r1, path_length, average)), f"{_BATCH.value / average:.1f}",
+    )
+
+
+def _make_step(resolution: int, policy: str, values: dict[str, Any]) -> tuple[Any, tuple[Any, int]]:
+    """A compiled step, its batch and its level."""
     import tensorflow as tf
 
     from stylegan_tf.config import TrainConfig
-    from stylegan_tf.losses.objectives import WassersteinGP
+    from stylegan_tf.training.run import make_objective
     from stylegan_tf.training.state import TrainState
-    from stylegan_tf.training.steps import StepKind, TrainingStep
+    from stylegan_tf.training.steps import TrainingStep
 
-    config = TrainConfig().replace({
-        "feature_maps_base": 2**20, "feature_maps_max": _MAPS.value, "fused_from": fused_from,
-    })
+    config = TrainConfig().replace({"feature_maps_base": 2**20, "feature_maps_max": _MAPS.value, **values})
     levels = config.num_levels_for((resolution, resolution))
     state = TrainState(config, levels, 0, policy)
     state.set_learning_rate(0.001)
-    step = TrainingStep(state, WassersteinGP(), tf.distribute.get_strategy(), jit_compile=_JIT.value)
+    step = TrainingStep(state, make_objective(config), tf.distribute.get_strategy(), jit_compile=_JIT.value)
     images = np.random.default_rng(0).integers(0, 256, (_BATCH.value, resolution, resolution, 3), dtype=np.uint8)
-    batch = (tf.constant(images), tf.zeros([_BATCH.value, 0]))
-    return step, (batch, StepKind(levels - 1, _BATCH.value), 0, 0.5)
+    return step, ((tf.constant(images), tf.zeros([_BATCH.value, 0])), levels - 1)
+
+
+def _run(step: Any, arguments: tuple[Any, int], phases: Any) -> None:
+    batch, level = arguments
+    report = step(batch, level, _BATCH.value, phases, images_seen=0, fade_in=0.5)
+    for value in report.values():
+        value.numpy()  # waits
+
+
+def _medians(runs: list[Callable[[], Any]], count: int) -> list[float]:
+    """Seconds of each, taken in turns, so that what else the machine does weighs on all alike."""
+    for run in runs * 3:
+        run()
+    times: list[list[float]] = [[] for _ in runs]
+    for _ in range(count):
+        for run, seconds in zip(runs, times, strict=True):
+            started = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - started)
+    return [statistics.median(seconds) for seconds in times]
 
 
 def _median_seconds(run: Callable[[], Any], count: int) -> float:
-    for _ in range(3):
-        run()
-    times = []
-    for _ in range(count):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+    return _medians([run], count)[0]
 
 
-def _convolution_seconds(compiled: Any, arguments: tuple[Any, ...]) -> float:
-    """Seconds for all convolutions in the step's graph."""
+def _convolution_seconds(step: Any, arguments: tuple[Any, int], phase: Any) -> float:
+    """Seconds for all convolutions in a phase's graph."""
     import tensorflow as tf
 
-    batch, _, clock, fade_in = arguments
-    graph = compiled.get_concrete_function(*batch, tf.constant(clock, tf.int64), tf.constant(fade_in)).graph
+    from stylegan_tf.training.gradients import StepKind
+
+    batch, level = arguments
+    compiled = step.compile(StepKind(level, _BATCH.value, phase))
+    graph = compiled.get_concrete_function(*batch, tf.constant(0, tf.int64), tf.constant(0.5)).graph
     kinds: collections.Counter[tuple[Any, ...]] = collections.Counter()
     for operation in graph.get_operations():
         if operation.type in CONVOLUTIONS:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
-from stylegan_tf.config import ResolutionTable, TrainConfig
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 
@@ -48,6 +50,76 @@ def _stylegan1_256() -> Preset:
     return Preset("the published StyleGAN's settings at 256x256", TrainConfig().replace({"resolution": "256"}))
 
 
+def _stylegan2(config_name: str) -> Preset:
+    """Karras et al. 2020 (StyleGAN2), table 1, configurations A to F at 1024x1024, with the settings published with it.
+
+    A is StyleGAN in that training setup; B demodulates weights; C regularises lazily; D regularises path lengths; E does
+    not grow, with a skip generator and a residual critic; F has twice the feature maps at high resolutions. Each keeps
+    what the one before brought.
+    """
+    growing = {
+        "start_resolution": 8, "batch_size": table("4:256,16:128,32:64,64:32"),
+        "learning_rate": table("4:0.001,128:0.0015,256:0.002,512:0.003"),
+    }
+    changes: dict[str, dict[str, Any]] = {
+        "a": {"resolution": "1024", "loss": "logistic", "r1_gamma": 10.0, **growing},
+        "b": {
+            "family": "stylegan2", "generator_architecture": "growing", "critic_architecture": "growing",
+            "truncation_psi": 0.5, "truncation_cutoff": 0,
+        },
+        "c": {"critic_regularization_interval": 16},
+        "d": {"path_length_weight": 2.0},
+        "e": {
+            "generator_architecture": "skip", "critic_architecture": "resnet", "batch_size": 32,
+            "learning_rate": 0.002, "r1_gamma": 100.0,
+        },
+        "f": {"feature_maps_base": 16384, "r1_gamma": 10.0},
+    }
+    meanings = {
+        "a": "StyleGAN in StyleGAN2's training setup", "b": "with weight demodulation", "c": "with lazy regularisation",
+        "d": "with path length regularisation", "e": "skip generator and residual critic, no growing",
+        "f": "large networks: the published StyleGAN2",
+    }
+    config = TrainConfig()
+    for name, values in changes.items():
+        config = config.replace(values)
+        if name == config_name:
+            break
+    return Preset(f"StyleGAN2's configuration {config_name.upper()} at 1024x1024: {meanings[config_name]}", config)
+
+
+def _stylegan2_ada() -> Preset:
+    """Karras et al. 2020 (ADA), appendix C: the automatic settings for data of any size and resolution.
+
+    Batch size, gamma and the average's half-life follow from resolution and devices (`training.automatic`).
+    """
+    config = _stylegan2("f").config.replace({
+        "resolution": "", "mapping_layers": 2, "feature_maps_base": table("4:8192,512:16384"),
+        "batch_size": None, "learning_rate": table("4:0.0025,1024:0.002"), "r1_gamma": None,
+        "ema_half_life_kimg": None, "ema_rampup": 0.05, "augment": "adaptive", "augment_transforms": "bgc",
+    })
+    return Preset("StyleGAN2 with adaptive augmentation, settings by resolution and devices", config)
+
+
+def _tiny_stylegan2() -> Preset:
+    """StyleGAN2 for portraits at 32x32 on two CPU cores, beside `tiny`, from which it has the sizes.
+
+    As there: eight images a step, a short mapping network that learns faster, no noise, no style mixing, a short average.
+    No path length regularisation: smooth w matters less here than a quarter more steps.
+    """
+    config = _tiny().config.replace({
+        "family": "stylegan2", "loss": "logistic", "critic_regularization_interval": 16,
+        "learning_rate": 0.002, "truncation_psi": 0.7, "truncation_cutoff": 0,
+    })
+    return Preset("StyleGAN2 for emoji portraits at 32x32 on two CPU cores", config)
+
+
+def _tiny_stylegan2_ada() -> Preset:
+    """The same with adaptive augmentation, whose strength moves faster than published, as the run is short."""
+    config = _tiny_stylegan2().config.replace({"augment": "adaptive", "augment_kimg": 50.0})
+    return Preset("the same with adaptive augmentation", config)
+
+
 def _digits() -> Preset:
     """Grey digits at 28x28, from 7x7."""
     config = _tiny().config.replace({
@@ -61,6 +133,10 @@ PRESETS: dict[str, Preset] = {
     "tiny": _tiny(),
     "stylegan1": _stylegan1(),
     "stylegan1-256": _stylegan1_256(),
+    **{f"stylegan2-{name}": _stylegan2(name) for name in "abcdef"},
+    "stylegan2-ada": _stylegan2_ada(),
+    "tiny-stylegan2": _tiny_stylegan2(),
+    "tiny-stylegan2-ada": _tiny_stylegan2_ada(),
     "digits": _digits(),
 }
 

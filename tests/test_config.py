@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from stylegan_tf.config import ResolutionTable, TrainConfig, all_fields
+from stylegan_tf.config import TrainConfig, all_fields
+from stylegan_tf.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 
@@ -22,15 +23,26 @@ def other_value(value):
         return not value
     if isinstance(value, str):
         return value + "x"
-    if value is None or isinstance(value, ResolutionTable):
+    if isinstance(value, ResolutionTable):
         return table("4:0.1,8:1234.5678")
     return value + 3
 
 
+def other_value_of(field):
+    """Another value that a field may have by its type; what may be left open has a number, or a table."""
+    if field.default is None:
+        return table("4:16,8:8") if "ResolutionTable" in field.type else 4.25
+    return other_value(field.default)
+
+
 def changed_config():
     """A configuration that is unlike the default in every field."""
-    default = TrainConfig()
-    return default.replace({field.name: other_value(default.get(field.name)) for _, field in all_fields()})
+    return TrainConfig().replace({field.name: other_value_of(field) for _, field in all_fields()})
+
+
+def test_every_default_is_written_in_its_field_and_lies_within_its_bounds():
+    TrainConfig().validate()
+    assert all(TrainConfig().get(field.name) == field.default for _, field in all_fields())
 
 
 @pytest.mark.parametrize("config", [TrainConfig(), changed_config()], ids=["default", "all changed"])
@@ -40,8 +52,9 @@ def test_json_round_trip(config):
 
 def test_json_is_sections_of_fields_with_tables_as_written():
     plain = json.loads(TrainConfig().to_json())
-    assert list(plain) == ["data", "network", "schedule", "loss", "optimizer", "run"]
+    assert list(plain) == ["data", "network", "schedule", "loss", "augment", "optimizer", "run"]
     assert plain["schedule"]["learning_rate"] == "4:0.001,128:0.0015,256:0.002,512:0.003"
+    assert plain["network"]["feature_maps_base"] == "8192"
     assert plain["schedule"]["batch_size"] is None
     assert plain["schedule"]["total_kimg"] == 25000.0
 
@@ -49,6 +62,22 @@ def test_json_is_sections_of_fields_with_tables_as_written():
 def test_json_may_leave_fields_out_and_give_a_table_as_a_number():
     config = TrainConfig.from_json('{"network": {"z_size": 9}, "schedule": {"batch_size": 16}}')
     assert config == TrainConfig().replace({"z_size": 9, "batch_size": table("16")})
+
+
+def test_what_is_left_open_stays_open_in_json():
+    names = ("batch_size", "r1_gamma", "ema_half_life_kimg", "augment_kimg")
+    config = TrainConfig().replace(dict.fromkeys(names))
+    config.validate()
+    found = TrainConfig.from_json(config.to_json())
+    assert found == config
+    assert [found.get(name) for name in names] == [None] * 4
+
+
+def test_a_number_fills_a_table():
+    config = TrainConfig().replace({"feature_maps_base": 16384, "batch_size": 32, "learning_rate": 0.002})
+    assert config.network.feature_maps_base == table("16384")
+    assert (config.schedule.batch_size, config.schedule.learning_rate) == (table("32"), table("0.002"))
+    assert config.loss.r1_gamma == 10.0
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"data": 3}', '"portraits"'])
@@ -100,7 +129,21 @@ def test_differences_are_those_that_a_resumed_run_may_not_have():
          "resolution=100x100"),
         ({"resolution": "64x96"}, "base size 4x4 doubled", "resolution=64x96"),
         ({"resolution": "2048"}, "doubled at most 8 times", "resolution=2048x2048"),
-        ({"loss": "hinge"}, "loss must be one of wgan-gp, logistic", "hinge"),
+        ({"loss": "hing"}, "loss must be one of wgan-gp, logistic, hinge, least-squares", "hing"),
+        ({"family": "stylegan3"}, "family must be one of stylegan1, stylegan2", "stylegan3"),
+        ({"generator_architecture": "unet"}, "generator_architecture must be one of skip, resnet, orig, growing",
+         "unet"),
+        ({"critic_architecture": ""}, "critic_architecture must be one of skip, resnet, orig, growing", ""),
+        ({"generator_architecture": "growing"}, "generator_architecture and critic_architecture must both be "
+         "'growing', or neither", "growing and resnet"),
+        ({"critic_architecture": "growing"}, "must both be 'growing', or neither", "skip and growing"),
+        ({"augment": "always"}, "augment must be one of off, adaptive, fixed", "always"),
+        ({"augment_p": 1.5}, "augment_p must lie between 0 and 1", "1.5"),
+        ({"path_length_decay": 1.5}, "path_length_decay must lie between 0 and 1", "1.5"),
+        ({"random_crop": 1.0}, "random_crop must be 0 or more, and below 1", "1.0"),
+        ({"feature_maps_base": table("4:64,32:12.5")}, "feature_maps_base must be whole numbers", "4:64,32:12.5"),
+        ({"feature_maps_base": table("4:64,32:0")}, "feature_maps_base must be above 0", "4:64,32:0"),
+        ({"ema_half_life_kimg": float("inf")}, "ema_half_life_kimg must be above 0", "inf"),
         ({"normalization": "batch"}, "normalization must be one of instance, pixel, none", "batch"),
         ({"dtype_policy": "float16"}, "dtype_policy must be one of auto, float32, mixed_bfloat16, mixed_float16",
          "float16"),
@@ -130,8 +173,10 @@ def test_impossible_values_are_refused(values, expected, received):
 @pytest.mark.parametrize(
     "name",
     ["z_size", "w_size", "mapping_layers", "feature_maps_base", "feature_maps_max", "total_kimg", "keep_checkpoints",
-     "regularization_interval", "adam_epsilon", "ema_half_life_kimg", "status_interval_s", "grid_interval_kimg",
-     "tensorboard_interval_kimg", "checkpoint_interval_kimg", "gradient_penalty_target", "minibatch_stddev_features",
+     "critic_regularization_interval", "generator_regularization_interval", "path_length_batch_shrink",
+     "augment_interval", "augment_kimg", "adam_epsilon", "ema_half_life_kimg", "status_interval_s",
+     "grid_interval_kimg", "tensorboard_interval_kimg",
+     "checkpoint_interval_kimg", "gradient_penalty_target", "minibatch_stddev_features",
      "mapping_learning_rate_multiplier"],
 )
 def test_what_must_be_above_zero(name):
@@ -142,7 +187,8 @@ def test_what_must_be_above_zero(name):
 @pytest.mark.parametrize(
     "name",
     ["fused_from", "minibatch_stddev_group", "learning_rate_rampup_kimg", "gradient_penalty_weight", "drift_weight",
-     "r1_gamma", "seed", "num_devices", "max_batch_per_device", "truncation_cutoff", "start_resolution"],
+     "r1_gamma", "path_length_weight", "ema_rampup", "clamp", "critic_mapping_layers", "seed", "num_devices",
+     "max_batch_per_device", "truncation_cutoff", "start_resolution"],
 )
 def test_what_may_be_zero_and_not_less(name):
     TrainConfig().replace({name: 0}).validate()
@@ -155,8 +201,20 @@ def test_corners_that_are_allowed():
         {"resolution": "1024"}, {"resolution": "28", "base_size": "7"}, {"resolution": "64x96", "base_size": "4x6"},
         {"resolution": "4"}, {"batch_size": None}, {"batch_size": table("4:8,32:1")}, {"stage_kimg": table("0")},
         {"style_mixing_probability": 1.0}, {"truncation_psi": -0.5}, {"seed": 2**31 - 1}, {"loss": "logistic"},
+        {"loss": "hinge"}, {"loss": "least-squares"}, {"family": "stylegan2"}, {"augment": "adaptive"},
+        {"generator_architecture": "growing", "critic_architecture": "growing"}, {"augment_target": -0.5},
+        {"path_length_decay": 0.0}, {"augment_p": 1.0}, {"feature_maps_base": table("4:8192,512:16384")},
     ):
         TrainConfig().replace(values).validate()
+
+
+@pytest.mark.parametrize(
+    ("family", "architecture", "grows"),
+    [("stylegan1", "skip", True), ("stylegan2", "skip", False), ("stylegan2", "growing", True)],
+)
+def test_what_grows(family, architecture, grows):
+    values = {"family": family, "generator_architecture": architecture, "critic_architecture": architecture}
+    assert TrainConfig().replace(values).grows is grows
 
 
 @pytest.mark.parametrize(

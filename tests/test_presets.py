@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from stylegan_tf.config import ResolutionTable, TrainConfig
+from stylegan_tf.config import TrainConfig
 from stylegan_tf.presets import PRESETS, preset
+from stylegan_tf.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 
@@ -16,7 +17,8 @@ PUBLISHED = {
     "w_size": 512,
     "mapping_layers": 8,
     "mapping_learning_rate_multiplier": 0.01,
-    "feature_maps_base": 8192,
+    "family": "stylegan1",
+    "feature_maps_base": table("8192"),
     "feature_maps_max": 512,
     "fused_from": 128,
     "constant_input": True,
@@ -37,12 +39,15 @@ PUBLISHED = {
     "gradient_penalty_target": 1.0,
     "drift_weight": 0.001,
     "r1_gamma": 10.0,
-    "regularization_interval": 1,
+    "critic_regularization_interval": 1,
+    "path_length_weight": 0.0,
+    "augment": "off",
     "style_mixing_probability": 0.9,
     "adam_beta1": 0.0,
     "adam_beta2": 0.99,
     "adam_epsilon": 1e-8,
     "ema_half_life_kimg": 10.0,
+    "ema_rampup": 0.0,
     "w_average_decay": 0.995,
     "truncation_psi": 0.7,
     "truncation_cutoff": 8,
@@ -68,6 +73,111 @@ def test_the_default_configuration_is_the_published_one():
 def test_a_preset_survives_json_and_tells_what_it_is_for(name):
     assert TrainConfig.from_json(preset(name).to_json()) == preset(name)
     assert len(PRESETS[name].summary.split()) > 3
+
+
+# As published with StyleGAN2 (Karras et al. 2020): configuration F at 1024x1024.
+PUBLISHED_STYLEGAN2 = {
+    "family": "stylegan2",
+    "generator_architecture": "skip",
+    "critic_architecture": "resnet",
+    "z_size": 512,
+    "w_size": 512,
+    "mapping_layers": 8,
+    "mapping_learning_rate_multiplier": 0.01,
+    "feature_maps_base": table("16384"),
+    "feature_maps_max": 512,
+    "minibatch_stddev_group": 4,
+    "minibatch_stddev_features": 1,
+    "loss": "logistic",
+    "r1_gamma": 10.0,
+    "critic_regularization_interval": 16,
+    "path_length_weight": 2.0,
+    "path_length_decay": 0.01,
+    "path_length_batch_shrink": 2,
+    "generator_regularization_interval": 4,
+    "style_mixing_probability": 0.9,
+    "batch_size": table("32"),
+    "learning_rate": table("0.002"),
+    "learning_rate_rampup_kimg": 0.0,
+    "total_kimg": 25000.0,
+    "adam_beta1": 0.0,
+    "adam_beta2": 0.99,
+    "adam_epsilon": 1e-8,
+    "ema_half_life_kimg": 10.0,
+    "ema_rampup": 0.0,
+    "w_average_decay": 0.995,
+    "truncation_psi": 0.5,
+    "truncation_cutoff": 0,
+    "augment": "off",
+    "resolution": "1024",
+}
+
+# What distinguishes configurations A to E of table 1 from F, and each from the next.
+CONFIGURATIONS = {
+    "e": {"feature_maps_base": table("8192"), "r1_gamma": 100.0},
+    "d": {
+        "feature_maps_base": table("8192"), "r1_gamma": 10.0, "generator_architecture": "growing",
+        "critic_architecture": "growing", "batch_size": table("4:256,16:128,32:64,64:32"),
+        "learning_rate": table("4:0.001,128:0.0015,256:0.002,512:0.003"),
+    },
+    "c": {"path_length_weight": 0.0},
+    "b": {"critic_regularization_interval": 1},
+    "a": {
+        "family": "stylegan1", "truncation_psi": 0.7, "truncation_cutoff": 8, "generator_architecture": "skip",
+        "critic_architecture": "resnet",
+    },
+}
+
+
+def values_of(config, names):
+    return {name: config.get(name) for name in names}
+
+
+def test_published_numbers_of_stylegan2():
+    assert values_of(preset("stylegan2-f"), PUBLISHED_STYLEGAN2) == PUBLISHED_STYLEGAN2
+
+
+def test_published_numbers_of_the_configurations_on_the_way_to_it():
+    expected = dict(PUBLISHED_STYLEGAN2)
+    for name, changes in CONFIGURATIONS.items():
+        expected |= changes
+        assert values_of(preset(f"stylegan2-{name}"), expected) == expected, name
+        assert preset(f"stylegan2-{name}").grows == (name in "abcd")
+
+
+def test_batch_sizes_and_learning_rates_of_the_growing_configurations():
+    schedule = preset("stylegan2-d").schedule
+    sizes = [8 << n for n in range(8)]
+    assert [schedule.batch_size.at((size, size)) for size in sizes] == [256, 128, 64, 32, 32, 32, 32, 32]
+    rates = [schedule.learning_rate.at((size, size)) for size in sizes]
+    assert rates == [0.001, 0.001, 0.001, 0.001, 0.0015, 0.002, 0.003, 0.003]
+    assert schedule.start_resolution == 8
+
+
+def test_published_numbers_of_adaptive_augmentation():
+    config = preset("stylegan2-ada")
+    expected = {
+        **PUBLISHED_STYLEGAN2, "resolution": "", "mapping_layers": 2, "batch_size": None, "r1_gamma": None,
+        "ema_half_life_kimg": None, "ema_rampup": 0.05, "augment": "adaptive", "augment_transforms": "bgc",
+        "augment_p": 0.0, "augment_target": 0.6, "augment_interval": 4, "augment_kimg": None,
+    }
+    for name in ("feature_maps_base", "learning_rate"):
+        del expected[name]
+    assert values_of(config, expected) == expected
+    by_size = {
+        size: (config.network.feature_maps_base.at((size, size)), config.schedule.learning_rate.at((size, size)))
+        for size in (32, 256, 512, 1024)
+    }
+    assert by_size == {32: (8192, 0.0025), 256: (8192, 0.0025), 512: (16384, 0.0025), 1024: (16384, 0.002)}
+
+
+@pytest.mark.parametrize("name", ["tiny-stylegan2", "tiny-stylegan2-ada"])
+def test_the_small_stylegan2_has_the_sizes_of_the_small_stylegan(name):
+    sizes = ("z_size", "w_size", "mapping_layers", "feature_maps_base", "feature_maps_max", "batch_size", "resolution")
+    assert values_of(preset(name), sizes) == values_of(preset("tiny"), sizes)
+    config = preset(name)
+    assert (config.network.family, config.loss.loss, config.grows) == ("stylegan2", "logistic", False)
+    assert config.augment.augment == ("adaptive" if name.endswith("ada") else "off")
 
 
 def test_digits_are_grey_and_lead_from_7_to_28():

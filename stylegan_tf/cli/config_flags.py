@@ -6,8 +6,9 @@ from typing import Any
 
 from absl import flags
 
-from stylegan_tf.config import ResolutionTable, TrainConfig, all_fields
+from stylegan_tf.config import TrainConfig, all_fields
 from stylegan_tf.presets import DEFAULT_PRESET, PRESETS, preset
+from stylegan_tf.resolutions import ResolutionTable
 
 # Headings of --help, in its order.
 SECTIONS = {
@@ -15,6 +16,7 @@ SECTIONS = {
     "network": "Networks",
     "schedule": "Schedule",
     "loss": "Loss",
+    "augment": "Augmentation",
     "optimizer": "Optimizer and averages",
     "run": "Run",
 }
@@ -35,6 +37,18 @@ class _TableParser(flags.ArgumentParser):
 
     def flag_type(self) -> str:
         return "table by resolution"
+
+
+class _NumberParser(flags.ArgumentParser):
+    """A number, or nothing."""
+
+    syntactic_help = "a number, or empty"
+
+    def parse(self, argument: Any) -> float | None:
+        return None if argument is None or not str(argument).strip() else flags.FloatParser().parse(argument)
+
+    def flag_type(self) -> str:
+        return "number"
 
 
 class _Serializer(flags.ArgumentSerializer):
@@ -63,7 +77,9 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 def _parser(kind: str) -> flags.ArgumentParser:
     if "ResolutionTable" in kind:
         return _TableParser(may_be_empty="None" in kind)
-    parsers: dict[str, type[flags.ArgumentParser]] = {"int": flags.IntegerParser, "float": flags.FloatParser}
+    parsers: dict[str, type[flags.ArgumentParser]] = {
+        "int": flags.IntegerParser, "float": flags.FloatParser, "float | None": _NumberParser,
+    }
     return parsers.get(kind, flags.ArgumentParser)()
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.config import TrainConfig, all_fields, require
+from stylegan_tf.config import TrainConfig, all_fields
 from stylegan_tf.data.contact_images import contact_images
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.data.inspection import inspect_source
@@ -38,6 +38,7 @@ from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import count_levels, parse_size
+from stylegan_tf.settings import require
 
 SHEET_IMAGES = 64
 SHEET_CELL = 96  # pixels

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.config import require
+from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
     from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator

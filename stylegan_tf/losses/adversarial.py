@@ -29,3 +29,18 @@ def logistic_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 def logistic_generator_loss(fake_scores: Tensor) -> Tensor:
     """-log(sigmoid(fake)), the non-saturating form. Goodfellow et al. 2014, section 3."""
     return ops.softplus(-fake_scores)
+
+
+def hinge_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """max(0, 1 - real) + max(0, 1 + fake). Lim and Ye 2017 (Geometric GAN), section 3."""
+    return ops.relu(1.0 - real_scores) + ops.relu(1.0 + fake_scores)
+
+
+def least_squares_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """(real - 1)^2 / 2 + fake^2 / 2. Mao et al. 2017 (Least Squares GAN), equation 9."""
+    return 0.5 * (ops.square(real_scores - 1.0) + ops.square(fake_scores))
+
+
+def least_squares_generator_loss(fake_scores: Tensor) -> Tensor:
+    """(fake - 1)^2 / 2. Mao et al. 2017 (Least Squares GAN), equation 9."""
+    return 0.5 * ops.square(fake_scores - 1.0)

@@ -1,4 +1,4 @@
-"""A choice of loss and regulariser for both networks, as a training step uses it."""
+"""A choice of adversarial loss and critic penalty, as a training step uses it."""
 
 from __future__ import annotations
 
@@ -14,74 +14,123 @@ Score = Callable[[tf.Tensor], tf.Tensor]
 Terms = dict[str, tf.Tensor]
 
 
-class Objective(Protocol):
-    """Losses for each image, and what to report of them; both [N] float32."""
+@dataclasses.dataclass(frozen=True)
+class AdversarialLoss:
+    """What critic and generator minimise, for each image.
 
-    def critic_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
-        """The adversarial part of the critic's loss."""
+    Attributes:
+      critic: of real scores and fake scores, both [N], to [N].
+      generator: of fake scores [N] to [N].
+      sign_tells_reals: whether a critic that separates perfectly scores reals above zero and fakes below, which
+        adaptive augmentation reads.
+    """
 
-    def critic_penalty(
+    critic: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    generator: Callable[[tf.Tensor], tf.Tensor]
+    sign_tells_reals: bool = False
+
+
+ADVERSARIAL_LOSSES = {
+    "wgan-gp": AdversarialLoss(adversarial.wasserstein_critic_loss, adversarial.wasserstein_generator_loss),
+    "logistic": AdversarialLoss(adversarial.logistic_critic_loss, adversarial.logistic_generator_loss, True),
+    "hinge": AdversarialLoss(adversarial.hinge_critic_loss, adversarial.wasserstein_generator_loss, True),
+    "least-squares": AdversarialLoss(adversarial.least_squares_critic_loss, adversarial.least_squares_generator_loss),
+}
+
+
+class CriticPenalty(Protocol):
+    """A penalty on the critic's gradient with respect to images."""
+
+    @property
+    def needs_fakes(self) -> bool:
+        """Whether it looks at fakes."""
+
+    def __call__(
         self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float
     ) -> tuple[tf.Tensor, Terms]:
-        """The gradient penalty, weighted, and its terms. `factors` [N] are uniform in [0, 1]."""
+        """The weighted penalty [N], and its terms [N].
 
-    def generator_loss(self, fake_scores: tf.Tensor) -> tf.Tensor:
-        """The generator's loss."""
+        Args:
+          score: images to scores [N, 1].
+          reals, fakes: [N, H, W, C]; a penalty that does not need fakes does not look at them.
+          factors: [N], uniform in [0, 1].
+          gradient_scale: see `regularizers.image_gradients`.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
-class WassersteinGP:
-    """WGAN-GP with a drift penalty on the scores of reals.
+class GradientPenalty:
+    """Of WGAN-GP: on the gradient's norm, between reals and fakes.
 
     Args:
-      penalty_weight: of the gradient penalty.
+      weight: of the penalty.
       target: gradient norm that is not penalised.
-      drift_weight: of the squared scores of reals.
 
-    Reference: Gulrajani et al. 2017, algorithm 1; Karras et al. 2018, appendix A.1.
+    Reference: Gulrajani et al. 2017, algorithm 1; the target, Karras et al. 2018, appendix D.1.
     """
 
-    penalty_weight: float = 10.0
+    weight: float = 10.0
     target: float = 1.0
-    drift_weight: float = 0.001
 
-    def critic_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
-        drift = self.drift_weight * adversarial.drift_penalty(real_scores)
-        return adversarial.wasserstein_critic_loss(real_scores, fake_scores) + drift
+    @property
+    def needs_fakes(self) -> bool:
+        """Always."""
+        return True
 
-    def critic_penalty(
+    def __call__(
         self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float
     ) -> tuple[tf.Tensor, Terms]:
         mixed = regularizers.interpolate(reals, fakes, factors)
-        gradients = regularizers.image_gradients(score, mixed, gradient_scale)
-        norms = regularizers.norms(gradients)
+        norms = regularizers.norms(regularizers.image_gradients(score, mixed, gradient_scale))
         penalty = regularizers.gradient_penalty(norms, self.target)
-        return self.penalty_weight * penalty, {"gradient_penalty": penalty, "critic_gradient_norm": norms}
-
-    def generator_loss(self, fake_scores: tf.Tensor) -> tf.Tensor:
-        return adversarial.wasserstein_generator_loss(fake_scores)
+        return self.weight * penalty, {"gradient_penalty": penalty, "critic_gradient_norm": norms}
 
 
 @dataclasses.dataclass(frozen=True)
-class LogisticR1:
-    """The non-saturating logistic loss with R1 on the reals.
+class R1:
+    """On the gradient's squared norm, at reals.
 
     Args:
-      gamma: weight of the penalty; half of it multiplies the squared gradient norm.
+      weight: gamma; half of it multiplies the squared norm.
 
-    Reference: Goodfellow et al. 2014, section 3; Mescheder et al. 2018, section 4.1.
+    Reference: Mescheder et al. 2018, section 4.1.
     """
 
-    gamma: float = 10.0
+    weight: float = 10.0
 
-    def critic_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
-        return adversarial.logistic_critic_loss(real_scores, fake_scores)
+    @property
+    def needs_fakes(self) -> bool:
+        """Never."""
+        return False
 
-    def critic_penalty(
+    def __call__(
         self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float
     ) -> tuple[tf.Tensor, Terms]:
         penalty = regularizers.squared_norms(regularizers.image_gradients(score, reals, gradient_scale))
-        return 0.5 * self.gamma * penalty, {"gradient_penalty": penalty, "critic_gradient_norm": tf.sqrt(penalty)}
+        terms = {"gradient_penalty": penalty, "critic_gradient_norm": tf.sqrt(penalty)}
+        return 0.5 * self.weight * penalty, terms
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """Losses for each image, [N] float32.
+
+    Args:
+      loss: the adversarial loss.
+      critic_penalty: the critic's gradient penalty.
+      drift_weight: weight of the squared scores of reals, which keeps a Wasserstein critic's scores near zero
+        (Karras et al. 2018, appendix A.1).
+    """
+
+    loss: AdversarialLoss
+    critic_penalty: CriticPenalty
+    drift_weight: float = 0.0
+
+    def critic_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
+        """The critic's loss without its penalty."""
+        losses = self.loss.critic(real_scores, fake_scores)
+        return losses + self.drift_weight * adversarial.drift_penalty(real_scores) if self.drift_weight else losses
 
     def generator_loss(self, fake_scores: tf.Tensor) -> tf.Tensor:
-        return adversarial.logistic_generator_loss(fake_scores)
+        """The generator's loss."""
+        return self.loss.generator(fake_scores)

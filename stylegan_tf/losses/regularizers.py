@@ -53,3 +53,43 @@ def gradient_penalty(gradient_norms: tf.Tensor, target: float = 1.0) -> tf.Tenso
       target: norm that is not penalised, above 0.
     """
     return tf.square(gradient_norms - target) / target**2
+
+
+def path_lengths(
+    synthesize: Callable[[tf.Tensor], tf.Tensor], ws: tf.Tensor, noise: tf.Tensor, scale: float = 1.0
+) -> tf.Tensor:
+    """How far images move with w: the norm of J^T y for random images y. Karras et al. 2020 (StyleGAN2), equation 4.
+
+    Args:
+      synthesize: from ws to images [N, H, W, C].
+      ws: [N, layers, w_size].
+      noise: [N, H, W, C], N(0, 1); divided by sqrt(H * W) here.
+      scale: as in `image_gradients`.
+
+    Returns:
+      float32 [N]: norms over w, the mean of whose squares is taken over layers.
+    """
+    height, width = noise.shape[1:3]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(ws)
+        total = tf.reduce_sum(synthesize(ws) * noise) * (scale / float(height * width) ** 0.5)
+    gradients = tf.cast(tape.gradient(total, ws), tf.float32) / scale
+    squares = tf.reduce_mean(tf.reduce_sum(tf.square(gradients), axis=2), axis=1)
+    return tf.sqrt(tf.maximum(squares, 1e-20))
+
+
+def path_length_penalty(lengths: tf.Tensor, running_mean: tf.Tensor, decay: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Squared distance of path lengths from their running mean. Karras et al. 2020 (StyleGAN2), section 3.2.
+
+    As published, the penalty's gradient also flows through this batch's share in the mean.
+
+    Args:
+      lengths: [N].
+      running_mean: scalar, the mean before this batch.
+      decay: share of this batch in the new mean.
+
+    Returns:
+      The penalty [N], and the new mean.
+    """
+    mean = running_mean + decay * (tf.reduce_mean(lengths) - running_mean)
+    return tf.square(lengths - mean), tf.stop_gradient(mean)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,9 @@ from stylegan_tf.config import TrainConfig
 from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.mapping import MappingNetwork
+from stylegan_tf.networks.sizes import level_size
+from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
+from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.synthesis import SynthesisNetwork
 
 
@@ -26,28 +30,30 @@ def build_generator(
       dtype_policy: Keras policy of the synthesis network; the mapping network is always float32.
     """
     network = config.network
+    stylegan2 = network.family == "stylegan2"
     mapping = MappingNetwork(
         network.w_size,
         num_layers=network.mapping_layers,
         learning_rate_multiplier=network.mapping_learning_rate_multiplier,
         num_classes=num_classes,
+        design="stylegan2" if stylegan2 else "stylegan",
         name="mapping",
     )
-    synthesis = SynthesisNetwork(
-        base_size=config.base_size,
-        num_levels=num_levels,
-        channels=config.channels,
-        feature_maps_base=network.feature_maps_base,
-        feature_maps_max=network.feature_maps_max,
-        constant_input=network.constant_input,
-        style=network.style,
-        noise=network.noise,
-        normalization=network.normalization,
-        blur=network.blur,
-        fused_from=network.fused_from or None,
-        dtype=keras.DTypePolicy(dtype_policy),
-        name="synthesis",
-    )
+    shape = {**_shape(config, num_levels, dtype_policy), "noise": network.noise, "name": "synthesis"}
+    synthesis: SynthesisNetwork | StyleGAN2SynthesisNetwork
+    if stylegan2:
+        synthesis = StyleGAN2SynthesisNetwork(
+            architecture=network.generator_architecture, clamp=_clamp(config, dtype_policy), **shape
+        )
+    else:
+        synthesis = SynthesisNetwork(
+            constant_input=network.constant_input,
+            style=network.style,
+            normalization=network.normalization,
+            blur=network.blur,
+            fused_from=network.fused_from or None,
+            **shape,
+        )
     generator = Generator(network.z_size, mapping, synthesis, name="generator")
     generator.build()
     return generator
@@ -55,25 +61,44 @@ def build_generator(
 
 def build_critic(
     config: TrainConfig, num_levels: int, num_classes: int = 0, dtype_policy: str = "float32"
-) -> Critic:
+) -> Critic | StyleGAN2Critic:
     """A built critic; arguments as of `build_generator`."""
     network = config.network
-    critic = Critic(
-        base_size=config.base_size,
-        num_levels=num_levels,
-        channels=config.channels,
-        num_classes=num_classes,
-        feature_maps_base=network.feature_maps_base,
-        feature_maps_max=network.feature_maps_max,
-        minibatch_stddev_group=network.minibatch_stddev_group,
-        minibatch_stddev_features=network.minibatch_stddev_features,
-        blur=network.blur,
-        fused_from=network.fused_from or None,
-        dtype=keras.DTypePolicy(dtype_policy),
-        name="critic",
-    )
+    shape = {
+        **_shape(config, num_levels, dtype_policy),
+        "num_classes": num_classes,
+        "minibatch_stddev_group": network.minibatch_stddev_group,
+        "minibatch_stddev_features": network.minibatch_stddev_features,
+        "name": "critic",
+    }
+    critic: Critic | StyleGAN2Critic
+    if network.family == "stylegan2":
+        critic = StyleGAN2Critic(
+            architecture=network.critic_architecture, mapping_layers=network.critic_mapping_layers,
+            clamp=_clamp(config, dtype_policy), **shape,
+        )
+    else:
+        critic = Critic(blur=network.blur, fused_from=network.fused_from or None, **shape)
     critic.build()
     return critic
+
+
+def _shape(config: TrainConfig, num_levels: int, dtype_policy: str) -> dict[str, Any]:
+    """What all networks of a configuration have in common."""
+    network = config.network
+    return {
+        "base_size": config.base_size,
+        "num_levels": num_levels,
+        "channels": config.channels,
+        "feature_maps_base": int(network.feature_maps_base.at(level_size(config.base_size, num_levels - 1))),
+        "feature_maps_max": network.feature_maps_max,
+        "dtype": keras.DTypePolicy(dtype_policy),
+    }
+
+
+def _clamp(config: TrainConfig, dtype_policy: str) -> float | None:
+    """StyleGAN2's limit of activations, which half precision needs (Karras et al. 2020, ADA, appendix C)."""
+    return config.network.clamp or None if dtype_policy == "mixed_float16" else None
 
 
 def by_path(variables: Iterable[keras.Variable]) -> dict[str, tf.Variable]:

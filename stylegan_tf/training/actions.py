@@ -6,7 +6,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,7 @@ class Progress:
       images_seen: after that step.
       seconds: spent in training, earlier runs of the same directory not counted.
       images_per_second: over the last status interval.
+      report: of the step that just ended: scalars by name, still on the device.
     """
 
     state: TrainState
@@ -50,6 +51,7 @@ class Progress:
     images_seen: int = 0
     seconds: float = 0.0
     images_per_second: float = 0.0
+    report: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
 
 
 class Action(Protocol):
@@ -75,11 +77,15 @@ class StatusLine:
       total_images: at which the run ends.
       interval_s: seconds between log lines.
       log: writes a line to the log.
+      show_augmentation: whether the line tells the augmentation's strength.
     """
 
     LIVE_INTERVAL_S = 1.0
 
-    def __init__(self, total_images: int, interval_s: float, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, total_images: int, interval_s: float, log: Callable[[str], None], show_augmentation: bool = False
+    ) -> None:
+        self.show_augmentation = show_augmentation
         self.total_images = total_images
         self.live = sys.stdout.isatty()
         self.interval_s = self.LIVE_INTERVAL_S if self.live else interval_s
@@ -108,12 +114,13 @@ class StatusLine:
 
     def text(self, progress: Progress, statistics: dict[str, float]) -> str:
         """The line."""
-        phase = progress.stage.phase
-        fading = f" fading in {progress.stage.fade_in:4.0%}" if phase.fading else ""
+        period = progress.stage.period
+        fading = f" fading in {progress.stage.fade_in:4.0%}" if period.fading else ""
+        augment = f" | augment {float(progress.state.augment_p.numpy()):.3f}" if self.show_augmentation else ""
         return (
-            f"{phase.size[0]}x{phase.size[1]}{fading} | kimg {progress.images_seen / 1000:.1f} of "
+            f"{period.size[0]}x{period.size[1]}{fading} | kimg {progress.images_seen / 1000:.1f} of "
             f"{self.total_images / 1000:g} | {progress.images_per_second:.0f} images/s | critic "
-            f"{statistics['critic_loss']:.2f} generator {statistics['generator_loss']:.2f} | "
+            f"{statistics['critic_loss']:.2f} generator {statistics['generator_loss']:.2f}{augment} | "
             f"{format_seconds(time_left(progress, self.total_images))} left"
         )
 
@@ -125,12 +132,12 @@ def time_left(progress: Progress, total_images: int) -> float:
         return 0.0
     if speed <= 0:
         return math.inf
-    here = progress.stage.phase
+    here = progress.stage.period
     seconds = 0.0
-    for phase in progress.schedule.phases[here.index :]:
-        end = min(phase.start + phase.length, total_images)
-        images = max(0.0, end - max(phase.start, progress.images_seen))
-        seconds += images / speed * math.prod(phase.size) / math.prod(here.size)
+    for period in progress.schedule.periods[here.index :]:
+        end = min(period.start + period.length, total_images)
+        images = max(0.0, end - max(period.start, progress.images_seen))
+        seconds += images / speed * math.prod(period.size) / math.prod(here.size)
     return seconds
 
 
@@ -139,12 +146,14 @@ class TensorBoardScalars:
 
     Args:
       writer: the summary writer.
-      interval_kimg: kimg between points.
+      config: tells the interval, and which curves there are.
     """
 
-    def __init__(self, writer: tf.summary.SummaryWriter, interval_kimg: float) -> None:
+    def __init__(self, writer: tf.summary.SummaryWriter, config: TrainConfig) -> None:
         self.writer = writer
-        self.interval_kimg = interval_kimg
+        self.config = config
+        self.interval_kimg = config.run.tensorboard_interval_kimg
+        self.penalty_name = "gradient_penalty" if config.loss.loss == "wgan-gp" else "r1_penalty"
 
     def due(self, before: int, now: int) -> bool:
         return crosses(before, now, self.interval_kimg)
@@ -156,14 +165,18 @@ class TensorBoardScalars:
             "loss/critic": statistics["critic_loss"],
             "loss/generator": statistics["generator_loss"],
             "loss/wasserstein_estimate": statistics["real_scores"] - statistics["fake_scores"],
-            "loss/gradient_penalty": statistics["gradient_penalty"],
+            f"loss/{self.penalty_name}": statistics["gradient_penalty"],
+            "loss/path_length_penalty": statistics["path_length_penalty"],
             "scores/real": statistics["real_scores"],
             "scores/fake": statistics["fake_scores"],
+            "scores/real_signs": statistics["real_signs"],
+            "path_length/batch": statistics["path_length"],
             "gradients/critic_norm": statistics["critic_gradient_norm"],
             "gradients/critic_weights": statistics["critic_weight_gradient_norm"],
             "gradients/generator_weights": statistics["generator_weight_gradient_norm"],
+            **self._state_values(progress.state),
             "progress/fade_in": stage.fade_in,
-            "progress/resolution": float(stage.phase.size[0]),
+            "progress/resolution": float(stage.period.size[0]),
             "progress/batch_size": float(stage.batch_size),
             "progress/learning_rate": stage.learning_rate,
             "speed/images_per_second": progress.images_per_second,
@@ -174,6 +187,14 @@ class TensorBoardScalars:
                 if math.isfinite(value):  # else not measured yet
                     tf.summary.scalar(name, value)
         self.writer.flush()
+
+    def _state_values(self, state: TrainState) -> dict[str, float]:
+        values = {}
+        if self.config.loss.path_length_weight > 0:
+            values["path_length/running_mean"] = float(state.path_length_mean.numpy())
+        if self.config.augment.augment != "off":
+            values["augment/p"] = float(state.augment_p.numpy())
+        return values
 
 
 class SampleGrid:

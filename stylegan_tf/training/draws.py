@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from stylegan_tf.networks.synthesis import SynthesisNetwork
+from stylegan_tf.augment.draws import AugmentDraws, draw_augmentation
+
+# Folded into a phase's key, beside the draws that every phase has.
+_REAL_AUGMENTATION, _FAKE_AUGMENTATION, _PATH_NOISE = 101, 102, 103
 
 
 class Draws(NamedTuple):
@@ -15,8 +18,10 @@ class Draws(NamedTuple):
     Attributes:
       z, other_z: latents [N, z_size], N(0, 1).
       crossover: int32 [N]; layers from it on take their style from `other_z`.
-      noise: two tensors [N, H, W, 1] a level.
+      noise: a tensor [N, H, W, 1] for each noise image of the synthesis network.
       factors: [N], uniform in [0, 1], places on the line from real to fake.
+      path_noise: [N, H, W, C], N(0, 1), the directions in which path lengths are taken; None in other phases.
+      real_augmentation, fake_augmentation: of the reals and of the fakes; None without augmentation.
     """
 
     z: tf.Tensor
@@ -24,13 +29,16 @@ class Draws(NamedTuple):
     crossover: tf.Tensor
     noise: list[tf.Tensor]
     factors: tf.Tensor
+    path_noise: tf.Tensor | None = None
+    real_augmentation: AugmentDraws | None = None
+    fake_augmentation: AugmentDraws | None = None
 
 
 def draw(
     key: tf.Tensor,
     batch_size: int,
     z_size: int,
-    synthesis: SynthesisNetwork,
+    synthesis: Any,
     level: int,
     style_mixing_probability: float,
 ) -> Draws:
@@ -43,12 +51,13 @@ def draw(
       key: int32 [2], a seed for `tf.random.stateless_*`; equal keys give equal numbers.
       batch_size: N.
       z_size: size of the latents.
-      synthesis: tells the sizes of the noise.
+      synthesis: the synthesis network, which tells the sizes of the noise and the number of layers.
       level: the active level.
       style_mixing_probability: share of images that mix two styles.
     """
-    keys = iter(tf.unstack(tf.random.experimental.stateless_split(key, 5 + 2 * (level + 1))))
-    layers = 2 * (level + 1)
+    noise_sizes = synthesis.noise_sizes(level)
+    keys = iter(tf.unstack(tf.random.experimental.stateless_split(key, 5 + len(noise_sizes))))
+    layers = synthesis.active_ws(level)
     crossover = tf.random.stateless_uniform([batch_size], next(keys), 1, layers, tf.int32)
     mixed = tf.random.stateless_uniform([batch_size], next(keys)) < style_mixing_probability
     return Draws(
@@ -57,9 +66,23 @@ def draw(
         crossover=tf.where(mixed, crossover, layers),
         factors=tf.random.stateless_uniform([batch_size], next(keys)),
         noise=[
-            tf.random.stateless_normal([batch_size, *synthesis.size(index // 2), 1], next(keys))
-            for index in range(layers)
+            tf.random.stateless_normal([batch_size, *size, 1], next(keys)) for size in noise_sizes
         ],
+    )
+
+
+def draw_augmentations(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> list[AugmentDraws]:
+    """What the augmentation of `batch_size` reals, and of as many fakes, draws; `shape` is an image's."""
+    return [
+        draw_augmentation(tf.random.experimental.stateless_fold_in(key, stream), batch_size, shape)
+        for stream in (_REAL_AUGMENTATION, _FAKE_AUGMENTATION)
+    ]
+
+
+def draw_path_noise(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> tf.Tensor:
+    """N(0, 1) of the shape of the images: float32 [batch_size, *shape]."""
+    return tf.random.stateless_normal(
+        [batch_size, *shape], tf.random.experimental.stateless_fold_in(key, _PATH_NOISE)
     )
 
 

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.training.actions import Action, Progress
-from stylegan_tf.training.schedule import Phase, Schedule
+from stylegan_tf.training.schedule import Period, Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
-from stylegan_tf.training.steps import StepKind, TrainingStep
+from stylegan_tf.training.steps import TrainingStep
 
 
 class StopRequest:
@@ -71,24 +71,23 @@ def train(
     """
     loss_scaling = state.dtype_policy == "mixed_float16"
     progress = Progress(state, schedule, Statistics(loss_scaling), schedule.at(images_seen), images_seen)
-    interval = state.config.loss.regularization_interval
     batches: Iterator[tuple[Any, Any]] = iter(())
     reading: tuple[int, int] | None = None
     started = time.monotonic()
     while progress.images_seen < schedule.total_images and not (stop and stop.signal):
         before = progress.images_seen
         stage = progress.stage = schedule.at(before)
-        if stage.phase.index != int(state.optimizer_phase.numpy()):
-            begin_phase(state, stage.phase)
+        if stage.period.index != int(state.optimizer_period.numpy()):
+            begin_period(state, stage.period)
         if reading != (stage.level, stage.batch_size):
             reading = (stage.level, stage.batch_size)
-            batches = read_batches(pipeline, step.strategy, stage.phase, before)
+            batches = read_batches(pipeline, step.strategy, stage.period, before)
         state.set_learning_rate(stage.learning_rate)
-        phase_step = round((before - stage.phase.start) / stage.batch_size)
-        kind = StepKind(stage.level, stage.batch_size, regularize=phase_step % interval == 0)
-        report = step(next(batches), kind, before, stage.fade_in)
+        number = stage.step_at(before)
+        due = [phase for phase in state.phases if phase.due(number)]
+        progress.report = step(next(batches), stage.level, stage.batch_size, due, before, stage.fade_in)
         progress.images_seen = before + stage.batch_size
-        progress.statistics.add(before, kind.regularize, report)
+        progress.statistics.add(before, progress.report)
         progress.seconds = time.monotonic() - started
         for action in actions:
             if action.due(before, progress.images_seen):
@@ -96,16 +95,16 @@ def train(
     return progress
 
 
-def begin_phase(state: TrainState, phase: Phase) -> None:
+def begin_period(state: TrainState, period: Period) -> None:
     """Resets the optimizers where the configuration says so, and remembers that it was done."""
     if state.config.schedule.reset_optimizers:
         state.reset_optimizers()
-    state.optimizer_phase.assign(phase.index)
+    state.optimizer_period.assign(period.index)
 
 
 def read_batches(
-    pipeline: ImagePipeline, strategy: tf.distribute.Strategy, phase: Phase, position: int
+    pipeline: ImagePipeline, strategy: tf.distribute.Strategy, period: Period, position: int
 ) -> Iterator[tuple[Any, Any]]:
-    """Batches of a phase from a position in the data, each spread over the strategy's devices."""
-    halvings = pipeline.image_set.sizes.index(phase.size)
-    return iter(pipeline.distributed_batches(strategy, halvings, phase.batch_size, position))
+    """Batches of a period from a position in the data, each spread over the strategy's devices."""
+    halvings = pipeline.image_set.sizes.index(period.size)
+    return iter(pipeline.distributed_batches(strategy, halvings, period.batch_size, position))

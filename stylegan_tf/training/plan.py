@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
-from stylegan_tf.training.schedule import Phase, Schedule
+from stylegan_tf.training.schedule import Period, Schedule
 from stylegan_tf.training.state import TrainState
 
 
@@ -16,14 +17,18 @@ def describe_plan(
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
     labels = f", {dataset.num_classes} classes" if dataset.num_classes else ""
+    reached = [period for period in schedule.periods if period.start < schedule.total_images]
     lines = [
         f"Devices    {devices}, {state.dtype_policy}, XLA {'on' if jit else 'off'}",
         f"Data       {dataset.name}: {dataset.count:,} images, {height}x{width} {kinds[dataset.channels]}{labels}",
-        f"Loss       {state.config.loss.loss}, until {schedule.total_images / 1000:g} kimg",
+        f"Networks   {_networks(state)}",
+        f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
+        f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
+        *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
         "",
         *_table(
-            ["phase", "resolution", "from kimg", "kimg", "batch", "learning rate", "generator", "critic"],
-            [_phase_row(state, schedule, phase) for phase in schedule.phases if phase.start < schedule.total_images],
+            ["period", "resolution", "from kimg", "kimg", "batch", "learning rate", "generator", "critic"],
+            [_period_row(state, schedule, period) for period in reached],
         ),
         "",
         f"Writes to  {directory.path}",
@@ -31,19 +36,49 @@ def describe_plan(
     return "\n".join(lines)
 
 
-def _phase_row(state: TrainState, schedule: Schedule, phase: Phase) -> list[str]:
-    end = min(phase.start + phase.length, schedule.total_images)
+def _networks(state: TrainState) -> str:
+    network = state.config.network
+    if network.family == "stylegan1":
+        return "StyleGAN, growing"
+    return f"StyleGAN2, {network.generator_architecture} generator, {network.critic_architecture} critic"
+
+
+def _loss(state: TrainState) -> str:
+    loss = state.config.loss
+    penalty = f"R1 {loss.r1_gamma:g}"
+    if loss.loss == "wgan-gp":
+        penalty = f"gradient penalty {loss.gradient_penalty_weight:g}"
+    path_length = f", path length {loss.path_length_weight:g}" if loss.path_length_weight > 0 else ""
+    return f"{loss.loss}, {penalty}{path_length}"
+
+
+def _phase(phase: Phase) -> str:
+    return phase.name if phase.interval == 1 else f"{phase.name} every {phase.interval} steps"
+
+
+def _augmentation(state: TrainState) -> str:
+    augment = state.config.augment
+    if augment.augment == "fixed":
+        return f"{augment.augment_transforms}, fixed at {augment.augment_p:g}"
+    return (
+        f"{augment.augment_transforms}, adaptive from {augment.augment_p:g}, target {augment.augment_target:g}, "
+        f"at most 1 in {augment.augment_kimg:g} kimg"
+    )
+
+
+def _period_row(state: TrainState, schedule: Schedule, period: Period) -> list[str]:
+    end = min(period.start + period.length, schedule.total_images)
     counts = [
-        sum(math.prod(weight.shape) for weight in network.active_weights(phase.level))
+        sum(math.prod(weight.shape) for weight in network.active_weights(period.level))
         for network in (state.generator, state.critic)
     ]
     return [
-        "fade in" if phase.fading else "train",
-        f"{phase.size[0]}x{phase.size[1]}",
-        f"{phase.start / 1000:g}",
-        f"{(end - phase.start) / 1000:g}",
-        f"{phase.batch_size}",
-        f"{phase.learning_rate:g}",
+        "fade in" if period.fading else "train",
+        f"{period.size[0]}x{period.size[1]}",
+        f"{period.start / 1000:g}",
+        f"{(end - period.start) / 1000:g}",
+        f"{period.batch_size}",
+        f"{period.learning_rate:g}",
         *(f"{count:,}" for count in counts),
     ]
 

@@ -8,18 +8,22 @@ import signal
 import sys
 import time
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from stylegan_tf.config import TrainConfig, all_fields, parse_size, require
+from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.config import TrainConfig, all_fields
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
 from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.images import save_png
-from stylegan_tf.losses.objectives import LogisticR1, Objective, WassersteinGP
+from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
 from stylegan_tf.progress import ProgressLine, format_seconds
+from stylegan_tf.resolutions import parse_size
+from stylegan_tf.settings import require
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
     Action,
@@ -31,6 +35,8 @@ from stylegan_tf.training.actions import (
     readable_grid,
     write_progress_animation,
 )
+from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
+from stylegan_tf.training.automatic import fill_in
 from stylegan_tf.training.loop import stop_on_signals, train
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
@@ -38,13 +44,19 @@ from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError
 from stylegan_tf.training.steps import TrainingStep
+from stylegan_tf.training.transfer import initialize, read_networks
 
 GRID_IMAGES = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a configuration becomes before training starts; made by `prepare_run`."""
+    """What a configuration becomes before training starts; made by `prepare_run`.
+
+    Attributes:
+      config: as it is saved. What it leaves open (`training.automatic`) is filled in the state's configuration.
+      start: what was taken from another run's networks.
+    """
 
     config: TrainConfig
     directory: RunDirectory
@@ -54,7 +66,9 @@ class Run:
     strategy: tf.distribute.Strategy
     schedule: Schedule
     state: TrainState
+    augmentation: Augmentation | None
     jit: bool
+    start: str = ""
 
 
 def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
@@ -78,6 +92,7 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     plan = describe_plan(
         run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit
     )
+    plan = f"{plan}\n{run.start}" if run.start else plan
     print(plan, flush=True)
     if dry_run:
         return 0
@@ -92,6 +107,7 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
 
     Nothing is written, but large sets are prepared into the cache, without `dry_run`.
     """
+    augmentation = make_augmentation(config)
     strategy = devices.choose_strategy(config.run.num_devices)
     image_set = _read_images(config, dry_run)
     height, width, channels = image_set.image_shape()
@@ -110,11 +126,16 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     _check_batches(config, schedule, strategy.num_replicas_in_sync)
     policy = devices.choose_dtype_policy(config.run.dtype_policy)
     config = config.replace({"dtype_policy": policy})
+    filled = fill_in(config, dataset.size, strategy.num_replicas_in_sync)
+    directory = RunDirectory(config.run.run_dir)
+    start = ""
     with strategy.scope():
-        state = TrainState(config, num_levels, dataset.num_classes, policy)
+        state = TrainState(filled, num_levels, dataset.num_classes, policy)
+        if config.run.initialize_from and directory.latest_checkpoint() is None:
+            start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
     return Run(
-        config, RunDirectory(config.run.run_dir), dataset, image_set, num_levels, strategy, schedule, state,
-        devices.choose_jit(config.run.jit_compile),
+        config, directory, dataset, image_set, num_levels, strategy, schedule, state,
+        augmentation, devices.choose_jit(config.run.jit_compile), start,
     )
 
 
@@ -144,7 +165,7 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
 def _check_batches(config: TrainConfig, schedule: Schedule, replicas: int) -> None:
     """Every batch must divide over the devices, their pieces, and the groups of the minibatch statistic."""
     group = config.network.minibatch_stddev_group
-    for batch in sorted({phase.batch_size for phase in schedule.phases}):
+    for batch in sorted({period.batch_size for period in schedule.periods}):
         require(
             batch % replicas == 0,
             f"batch_size must be a multiple of the number of devices, {replicas}; choose another --batch_size", batch,
@@ -157,6 +178,12 @@ def _check_batches(config: TrainConfig, schedule: Schedule, replicas: int) -> No
             f"a device's batch ({batch // replicas}) must divide into equal pieces of at most max_batch_per_device",
             limit,
         )
+        lengths = max(batch // replicas // config.loss.path_length_batch_shrink, 1)
+        require(
+            config.loss.path_length_weight == 0 or lengths % math.ceil(lengths / limit) == 0,
+            f"the images of a device whose path lengths are taken ({lengths}) must divide into equal pieces of at most "
+            "max_batch_per_device; change it, --batch_size or --path_length_batch_shrink", limit,
+        )
         require(
             group <= 1 or piece <= group or piece % group == 0,
             f"the images that a device takes at once must be a multiple of minibatch_stddev_group, {group}, or fewer; "
@@ -165,11 +192,30 @@ def _check_batches(config: TrainConfig, schedule: Schedule, replicas: int) -> No
 
 
 def make_objective(config: TrainConfig) -> Objective:
-    """The losses of a configuration."""
+    """The losses of a configuration with nothing left open."""
     loss = config.loss
-    if loss.loss == "logistic":
-        return LogisticR1(loss.r1_gamma)
-    return WassersteinGP(loss.gradient_penalty_weight, loss.gradient_penalty_target, loss.drift_weight)
+    penalty: CriticPenalty = R1(loss.r1_gamma or 0.0)
+    if loss.loss == "wgan-gp":
+        penalty = GradientPenalty(loss.gradient_penalty_weight, loss.gradient_penalty_target)
+    drift = loss.drift_weight if loss.loss == "wgan-gp" else 0.0
+    return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift)
+
+
+def make_augmentation(config: TrainConfig) -> Augmentation | None:
+    """The augmentation of a configuration, or None.
+
+    Raises:
+      ValueError: when its strength should follow signs that the loss does not give.
+    """
+    if config.augment.augment == "off":
+        return None
+    telling = [name for name, loss in ADVERSARIAL_LOSSES.items() if loss.sign_tells_reals]
+    require(
+        config.augment.augment == "fixed" or config.loss.loss in telling,
+        f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
+        "--augment=fixed", f"loss={config.loss.loss}",
+    )
+    return Augmentation.from_groups(config.augment.augment_transforms)
 
 
 class Logger:
@@ -205,19 +251,28 @@ def _train(run: Run, log: Logger) -> int:
         run.image_set, seed=config.run.seed, mirror=config.data.mirror, random_crop=config.data.random_crop,
         use_labels=config.data.use_labels,
     )
+    reals, _ = pipeline.sample(GRID_IMAGES)
     if not images_seen:
-        _write_first_summaries(run, pipeline, writer)
+        _write_first_summaries(run, reals, writer)
+    augmentation = run.augmentation
     step = TrainingStep(
-        state, make_objective(config), run.strategy, jit_compile=run.jit,
+        state, make_objective(state.config), run.strategy, augmentation=augmentation, jit_compile=run.jit,
         max_batch_per_device=config.run.max_batch_per_device,
     )
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
     actions: list[Action] = [
-        StatusLine(run.schedule.total_images, config.run.status_interval_s, log.to_file if _live() else log),
-        TensorBoardScalars(writer, config.run.tensorboard_interval_kimg),
+        StatusLine(
+            run.schedule.total_images, config.run.status_interval_s, log.to_file if _live() else log,
+            show_augmentation=augmentation is not None,
+        ),
+        TensorBoardScalars(writer, config),
         grid,
         checkpoints,
     ]
+    if augmentation is not None:
+        actions.insert(0, AugmentedReals(config, augmentation, reals, directory, writer))
+    if config.augment.augment == "adaptive":
+        actions.insert(0, AugmentationControl(state.config))  # first: others show and save what it sets
     with stop_on_signals() as stop:
         try:
             progress = train(
@@ -247,8 +302,7 @@ def _live() -> bool:
     return sys.stdout.isatty()
 
 
-def _write_first_summaries(run: Run, pipeline: ImagePipeline, writer: tf.summary.SummaryWriter) -> None:
-    reals, _ = pipeline.sample(GRID_IMAGES)
+def _write_first_summaries(run: Run, reals: np.ndarray, writer: tf.summary.SummaryWriter) -> None:
     picture = readable_grid(reals)
     save_png(run.directory.samples / "reals.png", picture)
     flat = {

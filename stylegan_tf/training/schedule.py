@@ -9,22 +9,16 @@ from __future__ import annotations
 import bisect
 import dataclasses
 
-from stylegan_tf.config import ResolutionTable, ScheduleConfig, TrainConfig
+from stylegan_tf.config import TrainConfig
 from stylegan_tf.networks.sizes import level_size
+from stylegan_tf.settings import ScheduleConfig
+from stylegan_tf.training.automatic import fill_in
 
 WASSERSTEIN_LEARNING_RATE_LIMIT = 0.002  # Karras et al. 2019, appendix C: higher rates need another loss
 
-# Images a step by number of devices and resolution, as published with StyleGAN.
-PUBLISHED_BATCH_SIZES = {
-    1: "4:128,32:64,64:32,128:16,256:8,512:4",
-    2: "4:256,32:128,64:64,128:32,256:16,512:8",
-    4: "4:512,32:256,64:128,128:64,256:32,512:16",
-    8: "4:512,8:256,16:128,32:64,64:32",
-}
-
 
 @dataclasses.dataclass(frozen=True)
-class Phase:
+class Period:
     """A stretch of the schedule.
 
     Attributes:
@@ -32,7 +26,7 @@ class Phase:
       level: level of the networks.
       size: image height and width.
       fading: whether the level is being faded in.
-      start, length: images seen at its start, and images it lasts; the last phase's length is what remains.
+      start, length: images seen at its start, and images it lasts; the last period's length is what remains.
       batch_size: images a step, over all devices.
       learning_rate: of both networks.
     """
@@ -49,32 +43,39 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """What holds at one moment: the phase, how far this level is faded in (0 to 1), and the learning rate."""
+    """What holds at one moment: the period, how far this level is faded in (0 to 1), and the learning rate."""
 
-    phase: Phase
+    period: Period
     fade_in: float
     learning_rate: float
 
     @property
     def level(self) -> int:
         """Level of the networks."""
-        return self.phase.level
+        return self.period.level
 
     @property
     def batch_size(self) -> int:
         """Images a step, over all devices."""
-        return self.phase.batch_size
+        return self.period.batch_size
+
+    def step_at(self, images_seen: int) -> int:
+        """Whole steps since the period began, which may be in the middle of a step."""
+        return (images_seen - round(self.period.start)) // self.period.batch_size
 
 
 class Schedule:
-    """The phases of a run; `at` says where a number of images seen lies in them.
+    """The periods of a run; `at` says where a number of images seen lies in them.
 
     Args:
-      config: the schedule's settings.
+      config: the schedule's settings, batch sizes included.
       base_size: image height and width at level 0.
       num_levels: number of levels of the networks.
-      num_devices: chooses the published batch sizes where the configuration names none.
+      grows: whether it begins at a small resolution; otherwise all of it is one period at the last.
       learning_rate_limit: no learning rate is higher.
+
+    Raises:
+      ValueError: when no period is left.
     """
 
     def __init__(
@@ -82,17 +83,18 @@ class Schedule:
         config: ScheduleConfig,
         base_size: tuple[int, int],
         num_levels: int,
-        num_devices: int = 1,
+        grows: bool = True,
         learning_rate_limit: float = float("inf"),
     ) -> None:
         self.config = config
         self.total_images = int(round(config.total_kimg * 1000))
-        batch_sizes = config.batch_size or published_batch_sizes(num_devices)
-        self.phases: list[Phase] = []
+        batch_sizes = config.batch_size
+        if batch_sizes is None:
+            raise ValueError("a schedule must have batch sizes (see training.automatic). Received: batch_size=None.")
+        self.periods: list[Period] = []
         start = 0.0
-        first = next(
-            (n for n in range(num_levels) if min(level_size(base_size, n)) >= config.start_resolution), num_levels - 1
-        )
+        high_enough = (n for n in range(num_levels) if min(level_size(base_size, n)) >= config.start_resolution)
+        first = next(high_enough, num_levels - 1) if grows else num_levels - 1
         for level in range(first, num_levels):
             size = level_size(base_size, level)
             for fading in ([True, False] if level > first else [False]):
@@ -102,30 +104,26 @@ class Schedule:
                 if length > 0:
                     rate = min(config.learning_rate.at(size), learning_rate_limit)
                     batch_size = int(batch_sizes.at(size))
-                    self.phases.append(
-                        Phase(len(self.phases), level, size, fading, start, length, batch_size, rate)
+                    self.periods.append(
+                        Period(len(self.periods), level, size, fading, start, length, batch_size, rate)
                     )
                 start += length
-        if not self.phases:
-            raise ValueError("the schedule must have a phase; raise total_kimg or stage_kimg. Received: none.")
+        if not self.periods:
+            raise ValueError("the schedule must have a period; raise total_kimg or stage_kimg. Received: none.")
 
     @classmethod
     def from_config(cls, config: TrainConfig, num_levels: int, num_devices: int = 1) -> Schedule:
         """The schedule of a whole configuration; WGAN-GP limits the learning rate."""
+        filled = fill_in(config, level_size(config.base_size, num_levels - 1), num_devices)
         limit = WASSERSTEIN_LEARNING_RATE_LIMIT if config.loss.loss == "wgan-gp" else float("inf")
-        return cls(config.schedule, config.base_size, num_levels, num_devices, limit)
+        return cls(filled.schedule, config.base_size, num_levels, config.grows, limit)
 
     def at(self, images_seen: int) -> Stage:
         """What holds after `images_seen` real images."""
-        index = bisect.bisect_left([phase.start for phase in self.phases], images_seen) - 1
-        phase = self.phases[max(index, 0)]
-        fade_in = (images_seen - phase.start) / phase.length if phase.fading else 1.0
+        index = bisect.bisect_left([period.start for period in self.periods], images_seen) - 1
+        period = self.periods[max(index, 0)]
+        fade_in = (images_seen - period.start) / period.length if period.fading else 1.0
         rampup = self.config.learning_rate_rampup_kimg * 1000
         factor = min(images_seen / rampup, 1.0) if rampup > 0 else 1.0
-        return Stage(phase, fade_in, phase.learning_rate * factor)
+        return Stage(period, fade_in, period.learning_rate * factor)
 
-
-def published_batch_sizes(num_devices: int) -> ResolutionTable:
-    """The published batch sizes for the largest published number of devices that is not above `num_devices`."""
-    known = max(number for number in PUBLISHED_BATCH_SIZES if number <= max(num_devices, 1))
-    return ResolutionTable.parse(PUBLISHED_BATCH_SIZES[known])

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
+from stylegan_tf.training.phases import lazy_factor, training_phases
 
 
 class TrainState:
@@ -27,7 +28,11 @@ class TrainState:
       generator_ema: the generator's running average, in float32.
       generator_optimizer, critic_optimizer: Adam, with loss scaling under mixed_float16.
       images_seen: int64 variable.
-      optimizer_phase: int64 variable, the schedule's phase in which the optimizers last forgot their moments.
+      path_length_mean: running mean of path lengths.
+      augment_p: strength of the augmentation.
+      sign_sum: sum of the mean signs of real scores since the strength was last adjusted.
+      optimizer_period: int64 variable, the schedule's period in which the optimizers last forgot their moments.
+      phases: of a training step.
       checkpoint: the `tf.train.Checkpoint` of all of these.
     """
 
@@ -41,24 +46,35 @@ class TrainState:
         self.generator_ema.trainable = False
         for average, value in zip(self.generator_ema.weights, self.generator.weights, strict=True):
             average.assign(value)
-        self.generator_optimizer = self._adam(self.generator)
-        self.critic_optimizer = self._adam(self.critic)
+        self.phases = training_phases(config)
+        self.generator_optimizer = self._adam(self.generator, lazy_factor(self.phases, "generator"))
+        self.critic_optimizer = self._adam(self.critic, lazy_factor(self.phases, "critic"))
         self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
-        self.optimizer_phase = tf.Variable(0, dtype=tf.int64, trainable=False, name="optimizer_phase")
+        self.optimizer_period = tf.Variable(0, dtype=tf.int64, trainable=False, name="optimizer_period")
+        # Replicas move it from their own images: the mean keeps their copies equal.
+        self.path_length_mean = tf.Variable(
+            0.0, trainable=False, aggregation=tf.VariableAggregation.MEAN, name="path_length_mean"
+        )
+        self.augment_p = tf.Variable(config.augment.augment_p, trainable=False, dtype=tf.float32, name="augment_p")
+        self.sign_sum = tf.Variable(0.0, trainable=False, name="sign_sum")
         self.checkpoint = tf.train.Checkpoint(
             generator=by_path(self.generator.weights),
             critic=by_path(self.critic.weights),
             generator_ema=by_path(self.generator_ema.weights),
             generator_optimizer=by_path(self.generator_optimizer.variables),
             critic_optimizer=by_path(self.critic_optimizer.variables),
+            path_length_mean=self.path_length_mean,
+            augment_p=self.augment_p,
+            sign_sum=self.sign_sum,
             images_seen=self.images_seen,
-            optimizer_phase=self.optimizer_phase,
+            optimizer_period=self.optimizer_period,
         )
 
-    def _adam(self, network: keras.Model) -> keras.optimizers.Optimizer:
+    def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
         settings = self.config.optimizer
         optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
-            0.001, beta_1=settings.adam_beta1, beta_2=settings.adam_beta2, epsilon=settings.adam_epsilon, name="adam"
+            0.001, beta_1=settings.adam_beta1**factor, beta_2=settings.adam_beta2**factor,
+            epsilon=settings.adam_epsilon, name="adam",
         )
         if self.dtype_policy == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
@@ -66,10 +82,15 @@ class TrainState:
         return optimizer
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Sets the learning rate of both optimizers."""
-        for optimizer in (self.generator_optimizer, self.critic_optimizer):
+        """Sets the learning rate of both optimizers, corrected for lazy regularisation."""
+        for network in ("generator", "critic"):
+            optimizer = self.optimizer(network)
             inner = getattr(optimizer, "inner_optimizer", optimizer)
-            inner.learning_rate.assign(learning_rate)
+            inner.learning_rate.assign(learning_rate * lazy_factor(self.phases, network))
+
+    def optimizer(self, network: str) -> keras.optimizers.Optimizer:
+        """That of the "generator" or the "critic"."""
+        return self.generator_optimizer if network == "generator" else self.critic_optimizer
 
     def reset_optimizers(self) -> None:
         """Forgets moments and step counts, as the published training does whenever a resolution begins or is in."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from stylegan_tf.training.steps import STATISTICS
-
-# Without a gradient penalty in a step these are not measured in it.
-PENALTY_TERMS = ("gradient_penalty", "critic_gradient_norm")
 # Under loss scaling, weight gradients overflow now and then; the optimizer leaves such a step out.
 MAY_OVERFLOW = ("critic_weight_gradient_norm", "generator_weight_gradient_norm")
 
@@ -28,19 +26,18 @@ class Statistics:
 
     def __init__(self, loss_scaling: bool = False) -> None:
         self.loss_scaling = loss_scaling
-        self._pending: list[tuple[int, bool, tf.Tensor]] = []
-        self._rows: list[np.ndarray] = []
-        self.latest: dict[str, float] = dict.fromkeys(STATISTICS, math.nan)
+        self._pending: list[tuple[int, Mapping[str, tf.Tensor]]] = []
+        self._rows: list[dict[str, float]] = []
+        self.latest: dict[str, float] = defaultdict(lambda: math.nan)
 
-    def add(self, images_seen: int, regularized: bool, report: tf.Tensor) -> None:
+    def add(self, images_seen: int, report: Mapping[str, tf.Tensor]) -> None:
         """Takes a step's report, without waiting for it.
 
         Args:
           images_seen: the clock before the step.
-          regularized: whether the gradient penalty was part of it.
-          report: float32 [len(STATISTICS)].
+          report: scalars by name, of what the step measured.
         """
-        self._pending.append((images_seen, regularized, report))
+        self._pending.append((images_seen, report))
 
     def read(self) -> dict[str, float]:
         """Waits for all reports, checks them, and returns means over those since the last `read`.
@@ -49,31 +46,31 @@ class Statistics:
           NonFiniteError: naming the step and the term.
         """
         rows = []
-        for images_seen, regularized, report in self._pending:
-            row = report.numpy().astype(np.float64)
-            for name, value in zip(STATISTICS, row, strict=True):
-                if not np.isfinite(value) and not (self.loss_scaling and name in MAY_OVERFLOW):
+        for images_seen, report in self._pending:
+            row = {name: float(value.numpy()) for name, value in report.items()}
+            for name, value in row.items():
+                if not math.isfinite(value) and not (self.loss_scaling and name in MAY_OVERFLOW):
                     raise NonFiniteError(f"{name} became {value} in the step at {images_seen} images")
-            if not regularized:
-                row[[STATISTICS.index(name) for name in PENALTY_TERMS]] = np.nan
             rows.append(row)
         self._pending.clear()
         self._rows += rows
         if rows:
-            self.latest = _means(rows, self.latest)
+            self.latest.update(_means(rows))
         return self.latest
 
     def means(self) -> dict[str, float]:
         """Means over all reports since the last call of `means`."""
         self.read()
         rows, self._rows = self._rows, []
-        return _means(rows, self.latest)
+        means = defaultdict(lambda: math.nan, self.latest)
+        means.update(_means(rows))
+        return means
 
 
-def _means(rows: list[np.ndarray], otherwise: dict[str, float]) -> dict[str, float]:
-    means = dict(otherwise)
-    for index, name in enumerate(STATISTICS):
-        values = [row[index] for row in rows if np.isfinite(row[index])]
-        if values:
-            means[name] = float(np.mean(values))
-    return means
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for name, value in row.items():
+            if math.isfinite(value):
+                values[name].append(value)
+    return {name: float(np.mean(column)) for name, column in values.items()}

@@ -12,7 +12,7 @@ import pytest
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.config import require
+from stylegan_tf.settings import require
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = flags.FlagValues()

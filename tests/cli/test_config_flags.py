@@ -7,8 +7,9 @@ from absl import flags
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli.config_flags import SECTIONS, config_from_flags, define_config_flags
-from stylegan_tf.config import ResolutionTable, TrainConfig, all_fields
+from stylegan_tf.config import TrainConfig, all_fields
 from stylegan_tf.presets import DEFAULT_PRESET, PRESETS, preset
+from stylegan_tf.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 
@@ -75,6 +76,18 @@ def test_a_flag_that_repeats_the_default_still_overrides_the_preset(config_of):
     assert config_of("--preset=tiny", "--batch_size=").schedule.batch_size is None  # empty: as published
 
 
+def test_what_may_be_left_open_can_be_given_and_taken_back(config_of):
+    """Empty: it follows from resolution and devices."""
+    for name, default, value in (("r1_gamma", 10.0, 2.5), ("ema_half_life_kimg", 10.0, 2.5), ("augment_kimg", None, 7.0)):
+        assert config_of("--preset=stylegan1").get(name) == default
+        assert config_of("--preset=stylegan1", f"--{name}={value}").get(name) == value
+        assert config_of("--preset=stylegan1", f"--{name}={value}", f"--{name}=").get(name) is None
+    assert config_of("--preset=stylegan2-ada", "--batch_size=16").schedule.batch_size == table("16")
+    assert config_of("--preset=stylegan2-f", "--feature_maps_base=4:8192,512:16384").network.feature_maps_base == table(
+        "4:8192,512:16384"
+    )
+
+
 def test_switches(config_of):
     assert config_of("--mirror").data.mirror is True
     assert config_of("--nonoise", "--nouse_labels").network.noise is False
@@ -107,6 +120,9 @@ def test_flagfile(config_of, tmp_path):
         ("--learning_rate=fast", ["--learning_rate", "4:128,32:64", "fast"]),
         ("--learning_rate=", ["--learning_rate", "4:128,32:64"]), ("--preset=huge", ["preset must be one of", "huge"]),
         ("--resolution=100", ["resolution must be", "100x100"]), ("--total_kimg=nan", ["total_kimg", "nan"]),
+        ("--r1_gamma=strong", ["--r1_gamma", "strong"]), ("--r1_gamma=-1", ["r1_gamma must be 0 or more", "-1"]),
+        ("--feature_maps_base=", ["--feature_maps_base"]), ("--loss=wgan", ["loss must be one of", "hinge", "wgan"]),
+        ("--generator_architecture=growing", ["must both be 'growing'", "growing and resnet"]),
         ("--flagfile=nowhere", ["nowhere"]), ("--mirror=perhaps", ["--mirror", "perhaps"]),
     ],
 )

@@ -30,7 +30,8 @@ def train(*arguments, cwd=None):
 def tiny_flags(data, run_dir, **values):
     """The tiny configuration as flags."""
     config = tiny_config(data=str(data), run_dir=str(run_dir), **values)
-    return [f"--{field.name}={config.get(field.name)}" for _, field in all_fields()]
+    values = {field.name: config.get(field.name) for _, field in all_fields()}
+    return [f"--{name}={'' if value is None else value}" for name, value in values.items()]
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,12 @@ def data(tmp_path_factory):
         (["--adam_beta2=1"], ["adam_beta2", "Received: 1.0."]),
         (["portraits"], ["'portraits'"]),
         (["--data=nowhere"], ["nowhere"]),
+        (["--critic_architecture=growing"], ["both be 'growing', or neither", "Received: skip and growing."]),
+        (["--augment=adaptive"], ["logistic or hinge", "Received: loss=wgan-gp."]),
+        (["--augment=adaptive", "--loss=least-squares"], ["logistic or hinge", "Received: loss=least-squares."]),
     ],
-    ids=["unknown flag", "unknown preset", "impossible value", "no flag", "missing data"],
+    ids=["unknown flag", "unknown preset", "impossible value", "no flag", "missing data", "half growing",
+         "adaptive with wgan-gp", "adaptive with least-squares"],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, arguments, words):
     code, out, err = train(*arguments, cwd=tmp_path)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.losses import adversarial, regularizers
-from stylegan_tf.losses.objectives import LogisticR1, WassersteinGP
+from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, GradientPenalty, Objective
 
 REAL = np.array([0.5, -2.0, 3.0], np.float32)
 FAKE = np.array([1.0, 0.0, -4.0], np.float32)
@@ -29,6 +29,49 @@ def test_logistic_losses():
     expected = -np.log(1 - sigmoid(FAKE)) - np.log(sigmoid(REAL))
     np.testing.assert_allclose(adversarial.logistic_critic_loss(REAL, FAKE), expected, rtol=1e-5)
     np.testing.assert_allclose(adversarial.logistic_generator_loss(FAKE), -np.log(sigmoid(FAKE)), rtol=1e-5)
+
+
+def test_hinge_losses():
+    expected = np.maximum(0, 1 - REAL) + np.maximum(0, 1 + FAKE)
+    assert list(expected) == [2.5, 4.0, 0.0]
+    np.testing.assert_allclose(adversarial.hinge_critic_loss(REAL, FAKE), expected)
+
+
+def test_least_squares_losses():
+    np.testing.assert_allclose(adversarial.least_squares_critic_loss(REAL, FAKE), [0.625, 4.5, 10.0])
+    np.testing.assert_allclose(adversarial.least_squares_generator_loss(FAKE), [0.0, 0.5, 12.5])
+
+
+# Derivatives of each critic's loss by the scores of reals and of fakes, and of the generator's by those of fakes.
+DERIVATIVES = {
+    "wgan-gp": (lambda r: -np.ones_like(r), np.ones_like, lambda f: -np.ones_like(f)),
+    "logistic": (lambda r: -1 / (1 + np.exp(r)), lambda f: 1 / (1 + np.exp(-f)), lambda f: -1 / (1 + np.exp(f))),
+    "hinge": (lambda r: -1.0 * (r < 1), lambda f: 1.0 * (f > -1), lambda f: -np.ones_like(f)),
+    "least-squares": (lambda r: r - 1, lambda f: f, lambda f: f - 1),
+}
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
+def test_derivatives(name):
+    loss, reals, fakes = ADVERSARIAL_LOSSES[name], tf.constant(REAL), tf.constant(FAKE)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([reals, fakes])
+        critic, generator = loss.critic(reals, fakes), loss.generator(fakes)
+    found = [*tape.gradient(critic, [reals, fakes]), tape.gradient(generator, fakes)]
+    by_real, by_fake, by_generated = DERIVATIVES[name]
+    for got, want in zip(found, [by_real(REAL), by_fake(FAKE), by_generated(FAKE)], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
+def test_losses_whose_sign_tells_reals_are_those_that_treat_both_alike(name):
+    """For them, a critic that takes reals for fakes does as badly as one that takes fakes for reals, around zero."""
+    loss = ADVERSARIAL_LOSSES[name]
+    swapped = loss.critic(tf.constant(-FAKE), tf.constant(-REAL))
+    mirrored = np.allclose(swapped, loss.critic(tf.constant(REAL), tf.constant(FAKE)), rtol=1e-6)
+    assert mirrored == (name != "least-squares")
+    shifted = np.allclose(loss.critic(REAL + 1, FAKE + 1), loss.critic(REAL, FAKE), rtol=1e-6)
+    assert loss.sign_tells_reals == (mirrored and not shifted)  # WGAN's zero is anywhere
 
 
 @pytest.mark.parametrize("scale", [1.0, 256.0])
@@ -58,18 +101,28 @@ def test_interpolation_goes_from_real_to_fake():
 
 
 def test_wasserstein_objective_adds_drift_and_weighs_the_penalty():
-    objective = WassersteinGP(penalty_weight=5.0, target=2.0, drift_weight=0.1)
+    objective = Objective(ADVERSARIAL_LOSSES["wgan-gp"], GradientPenalty(weight=5.0, target=2.0), drift_weight=0.1)
     np.testing.assert_allclose(objective.critic_loss(REAL, FAKE), FAKE - REAL + 0.1 * REAL**2, rtol=1e-6)
+    np.testing.assert_allclose(objective.generator_loss(FAKE), -FAKE)
     reals, fakes = tf.ones([2, 2, 2, 1]), -tf.ones([2, 2, 2, 1])
     penalty, terms = objective.critic_penalty(quadratic_score, reals, fakes, tf.constant([0.0, 0.25]), 1.0)
     norms = np.array([2.0, 1.0])  # of the mixed images 1 and 0.5, over four pixels
     np.testing.assert_allclose(terms["critic_gradient_norm"], norms, rtol=1e-6)
+    np.testing.assert_allclose(terms["gradient_penalty"], (norms - 2.0) ** 2 / 4.0, atol=1e-6)
     np.testing.assert_allclose(penalty, 5.0 * (norms - 2.0) ** 2 / 4.0, atol=1e-6)
+    assert objective.critic_penalty.needs_fakes
+
+
+def test_without_drift_the_objective_is_the_loss_alone():
+    objective = Objective(ADVERSARIAL_LOSSES["hinge"], R1())
+    np.testing.assert_array_equal(objective.critic_loss(REAL, FAKE), adversarial.hinge_critic_loss(REAL, FAKE))
 
 
 def test_r1_is_half_gamma_times_the_squared_norm_on_reals():
     reals = tf.random.stateless_normal([3, 2, 2, 1], [0, 1])
-    penalty, terms = LogisticR1(gamma=4.0).critic_penalty(quadratic_score, reals, reals * 9, tf.ones([3]), 1.0)
+    penalty, terms = R1(weight=4.0)(quadratic_score, reals, reals * 9, tf.ones([3]), 1.0)
     squares = np.sum(np.square(reals), axis=(1, 2, 3))
     np.testing.assert_allclose(penalty, 2.0 * squares, rtol=1e-5)
     np.testing.assert_allclose(terms["gradient_penalty"], squares, rtol=1e-5)
+    np.testing.assert_allclose(terms["critic_gradient_norm"], np.sqrt(squares), rtol=1e-5)
+    assert not R1().needs_fakes

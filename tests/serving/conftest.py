@@ -10,9 +10,10 @@ import keras
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.config import ResolutionTable, TrainConfig
+from stylegan_tf.config import TrainConfig
 from stylegan_tf.networks.build import build_generator
 from stylegan_tf.networks.generator import Generator
+from stylegan_tf.resolutions import ResolutionTable
 from stylegan_tf.serving.endpoints import ServedGenerator
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState

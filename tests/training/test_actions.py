@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import table, tiny_config
+from tiny_run import report, table, tiny_config
 
-from stylegan_tf.config import ScheduleConfig
 from stylegan_tf.images import save_png
+from stylegan_tf.settings import ScheduleConfig
 from stylegan_tf.training import actions
 from stylegan_tf.training.actions import (
     Checkpoints,
     Progress,
     SampleGrid,
     StatusLine,
-    TensorBoardScalars,
     crosses,
     format_seconds,
     readable_grid,
@@ -30,7 +29,6 @@ from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError, Statistics
-from stylegan_tf.training.steps import STATISTICS
 
 # 4x4 until 1000 images, 8x8 faded in until 3000, 8x8 until 4000.
 SCHEDULE = Schedule(
@@ -124,7 +122,7 @@ def steps(line, clock, seconds, count, start=0):
     ran, statistics = [], Statistics()
     for before in range(start, start + 10 * count, 10):
         clock.now += seconds
-        statistics.add(before, True, SimpleNamespace(numpy=lambda: np.arange(len(STATISTICS), dtype=np.float32)))
+        statistics.add(before, report())
         if line.due(before, before + 10):
             line.run(progress_at(before + 10, statistics=statistics))
             ran.append(before + 10)
@@ -159,20 +157,24 @@ def test_the_last_step_always_has_a_line(status):
 def test_text(status):
     line, clock, _, logged = status(False)
     steps(line, clock, 2.0, 6, start=1990)
-    critic, generator = (STATISTICS.index(name) for name in ("critic_loss", "generator_loss"))
     assert logged == [
-        f"8x8 fading in  52% | kimg 2.0 of 4 | 5 images/s | critic {critic}.00 generator {generator}.00 | "
-        "6 min 30 s left"
+        "8x8 fading in  52% | kimg 2.0 of 4 | 5 images/s | critic 1.00 generator 2.00 | 6 min 30 s left"
     ]
     steps(line, clock, 2.0, 6, start=3490)
     assert logged[1].startswith("8x8 | kimg 3.5 of 4 | ")
+
+
+def test_the_line_tells_the_strength_of_the_augmentation_when_asked():
+    progress = progress_at(2000, SimpleNamespace(augment_p=tf.Variable(0.1234)))
+    text = StatusLine(4000, 10.0, print, show_augmentation=True).text(progress, progress.statistics.latest)
+    assert "generator nan | augment 0.123 | ? left" in text
 
 
 def test_speed_is_that_of_the_steps_between_two_lines(status):
     """The first step is left out: tracing it takes longer than many steps."""
     line, clock, _, _ = status(False)
     progress = progress_at(60)
-    progress.statistics.add(0, True, SimpleNamespace(numpy=lambda: np.zeros(len(STATISTICS), np.float32)))
+    progress.statistics.add(0, report())
     clock.now += 100.0
     assert not line.due(0, 10)
     clock.now += 10.0
@@ -284,32 +286,6 @@ def test_progress_animation_of_large_grids_is_made_smaller(directory):
         assert animation.size == (1024, 512)
 
 
-def test_tensorboard_leaves_out_what_was_not_measured_yet(directory):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    writer = tf.summary.create_file_writer(str(directory.tensorboard))
-    scalars = TensorBoardScalars(writer, 1.0)
-    progress = progress_at(2010, speed=3.0)
-    row = np.arange(len(STATISTICS), dtype=np.float32)
-    progress.statistics.add(2000, False, SimpleNamespace(numpy=lambda: row))
-    assert scalars.due(1990, 2000)
-    assert not scalars.due(2000, 2010)
-    scalars.run(progress)
-    writer.close()
-    events = EventAccumulator(str(directory.tensorboard), size_guidance={"tensors": 0})
-    events.Reload()
-    found = {}
-    for tag in events.Tags()["tensors"]:
-        (event,) = events.Tensors(tag)
-        assert event.step == 2010
-        found[tag] = float(tf.make_ndarray(event.tensor_proto))
-    assert not {"loss/gradient_penalty", "gradients/critic_norm"} & set(found)
-    real, fake = STATISTICS.index("real_scores"), STATISTICS.index("fake_scores")
-    assert found["loss/wasserstein_estimate"] == real - fake
-    assert (found["speed/images_per_second"], found["progress/fade_in"]) == (3.0, 0.5)
-    assert found["progress/batch_size"] == 10
-
-
 @pytest.fixture
 def checkpoints(state, directory):
     return Checkpoints(state, directory, tiny_config(keep_checkpoints=2))
@@ -334,9 +310,7 @@ def test_the_newest_checkpoints_are_kept(state, directory, checkpoints):
 def test_nothing_is_saved_when_a_statistic_is_not_finite(state, directory, checkpoints):
     checkpoints.run(progress_at(100, state))
     progress = progress_at(200, state)
-    broken = np.ones(len(STATISTICS), np.float32)
-    broken[0] = np.nan
-    progress.statistics.add(190, True, SimpleNamespace(numpy=lambda: broken))
+    progress.statistics.add(190, report(critic_loss=math.nan))
     with pytest.raises(NonFiniteError):
         checkpoints.run(progress)
     assert names(directory) == ["ckpt-100.index"]

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.networks import SynthesisNetwork
-from stylegan_tf.training.draws import draw, step_key
+from stylegan_tf.training.draws import draw, draw_augmentations, draw_path_noise, step_key
 
 SYNTHESIS = SynthesisNetwork(base_size=(4, 6), num_levels=3)
 
@@ -48,3 +48,28 @@ def test_crossovers_lie_within_the_active_layers():
 def test_keys_work_in_a_graph():
     key = tf.function(lambda images: step_key(7, images, 2, 1))(tf.constant(123, tf.int64))
     np.testing.assert_array_equal(key, step_key(7, 123, 2, 1))
+
+
+def test_path_noise_is_normal_and_none_of_the_other_numbers():
+    key = step_key(0, 8, 0, 3)
+    noise = draw_path_noise(key, 64, (4, 6, 3)).numpy()
+    assert noise.shape == (64, 4, 6, 3)
+    assert abs(noise.mean()) < 0.05
+    assert abs(noise.std() - 1.0) < 0.05
+    np.testing.assert_array_equal(noise, draw_path_noise(key, 64, (4, 6, 3)))
+    draws = drawn(key)
+    for other in (draws.z, draws.other_z, *draws.noise, draw_path_noise(step_key(0, 16, 0, 3), 64, (4, 6, 3))):
+        size = min(np.size(other), noise.size)
+        assert np.abs(np.corrcoef(np.ravel(other)[:size], noise.ravel()[:size])[0, 1]) < 0.2
+
+
+def test_reals_and_fakes_are_augmented_by_numbers_of_their_own():
+    key = step_key(0, 8, 0, 0)
+    reals, fakes = draw_augmentations(key, 64, (4, 6, 3))
+    assert reals.noise.shape == fakes.noise.shape == (64, 4, 6, 3)
+    again, _ = draw_augmentations(key, 64, (4, 6, 3))
+    for one, same, other in zip(*(tf.nest.flatten(draws) for draws in (reals, again, fakes)), strict=True):
+        assert one.shape[0] == 64
+        np.testing.assert_array_equal(one, same)
+        assert np.abs(np.corrcoef(np.ravel(one), np.ravel(other))[0, 1]) < 0.5
+    assert np.abs(np.corrcoef(np.ravel(reals.noise), np.ravel(draw_path_noise(key, 64, (4, 6, 3))))[0, 1]) < 0.1

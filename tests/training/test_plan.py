@@ -3,8 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from tiny_run import table, tiny_config
+from tiny_run import table, tiny_config, tiny_stylegan2
 
+from stylegan_tf.training.phases import training_phases
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.schedule import Schedule
@@ -20,21 +21,42 @@ def state():
     return TrainState(tiny_config(), 2, 2, "float32")
 
 
-def plan_of(state, dataset=None, jit=False, **values):
-    config = tiny_config(**values)
+def plan_of(state, dataset=None, jit=False, configure=tiny_config, **values):
+    config = configure(**values)
     schedule = Schedule.from_config(config, 2)
-    shown = SimpleNamespace(config=config, dtype_policy="float32", generator=state.generator, critic=state.critic)
+    shown = SimpleNamespace(
+        config=config, dtype_policy="float32", generator=state.generator, critic=state.critic,
+        phases=training_phases(config),
+    )
     dataset = dataset or DatasetInfo("faces", 1234567, (8, 8), 3, "abc")
     return describe_plan(shown, schedule, dataset, RunDirectory("runs/mine"), "2 of 3 GPUs", jit).splitlines()
 
 
-def test_plan_tells_devices_data_loss_and_place(state):
+def test_plan_tells_devices_data_networks_loss_and_place(state):
     lines = plan_of(state)
-    assert lines[0] == "Devices    2 of 3 GPUs, float32, XLA off"
-    assert lines[1] == "Data       faces: 1,234,567 images, 8x8 RGB"
-    assert lines[2] == "Loss       wgan-gp, until 0.096 kimg"
+    assert lines[:5] == [
+        "Devices    2 of 3 GPUs, float32, XLA off",
+        "Data       faces: 1,234,567 images, 8x8 RGB",
+        "Networks   StyleGAN, growing",
+        "Loss       wgan-gp, gradient penalty 10, until 0.096 kimg",
+        "Step       critic, generator",
+    ]
+    assert lines[5] == ""
     assert lines[-1] == "Writes to  runs/mine"
     assert plan_of(state, jit=True, loss="logistic")[0].endswith("XLA on")
+
+
+def test_plan_of_stylegan2_tells_architectures_regularisers_and_augmentation(state):
+    lines = plan_of(state, configure=tiny_stylegan2, augment="adaptive", augment_kimg=500.0)
+    assert lines[2:7] == [
+        "Networks   StyleGAN2, skip generator, resnet critic",
+        "Loss       logistic, R1 1, path length 2, until 0.096 kimg",
+        "Step       generator, generator regularizer every 2 steps, critic, critic regularizer every 3 steps",
+        "Augment    bgc, adaptive from 0, target 0.6, at most 1 in 500 kimg",
+        "",
+    ]
+    fixed = plan_of(state, configure=tiny_stylegan2, augment="fixed", augment_p=0.25, augment_transforms="blit,color")
+    assert fixed[5] == "Augment    blit,color, fixed at 0.25"
 
 
 @pytest.mark.parametrize(("channels", "word"), [(1, "grey"), (3, "RGB"), (4, "RGBA")])
@@ -43,31 +65,37 @@ def test_data_in_words(state, channels, word):
     assert plan_of(state, labelled)[1] == f"Data       faces: 7 images, 8x12 {word}, 2 classes"
 
 
-def test_table_of_phases(state):
+def test_table_of_periods(state):
     lines = plan_of(state, batch_size=table("4:16,8:8"), learning_rate=table("4:0.001,8:0.0005"))
-    rows = [line.split("  ") for line in lines[4:8]]
-    header, *phases = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert header == ["phase", "resolution", "from kimg", "kimg", "batch", "learning rate", "generator", "critic"]
+    rows = [line.split("  ") for line in lines[6:10]]
+    header, *periods = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert header == ["period", "resolution", "from kimg", "kimg", "batch", "learning rate", "generator", "critic"]
     counts = [
         [f"{parameters(network.active_weights(level)):,}" for network in (state.generator, state.critic)]
         for level in (0, 1)
     ]
-    assert phases == [
+    assert periods == [
         ["train", "4x4", "0", "0.032", "16", "0.001", *counts[0]],
         ["fade in", "8x8", "0.032", "0.032", "8", "0.0005", *counts[1]],
         ["train", "8x8", "0.064", "0.032", "8", "0.0005", *counts[1]],
     ]
-    assert len({len(line) for line in lines[4:8]}) == 1  # columns are aligned
+    assert len({len(line) for line in lines[6:10]}) == 1  # columns are aligned
+
+
+def test_a_network_that_does_not_grow_has_one_period(state):
+    lines = plan_of(state, configure=tiny_stylegan2)
+    assert lines[7].split()[:6] == ["train", "8x8", "0", "0.096", "8", "0.001"]
+    assert lines[8] == ""
 
 
 def test_two_levels_at_the_second_are_the_whole_networks(state):
     whole = [f"{parameters(network.trainable_weights):,}" for network in (state.generator, state.critic)]
-    assert plan_of(state)[7].split()[-2:] == whole
-    assert plan_of(state)[5].split()[-2:] != whole
+    assert plan_of(state)[9].split()[-2:] == whole
+    assert plan_of(state)[7].split()[-2:] != whole
 
 
-def test_phases_that_the_run_does_not_reach_are_left_out(state):
+def test_periods_that_the_run_does_not_reach_are_left_out(state):
     lines = plan_of(state, total_kimg=0.048)
-    phases = [line.split()[0] for line in lines[5:] if line.split() and line.split()[0] in ("train", "fade")]
-    assert phases == ["train", "fade"]
-    assert "0.016" in lines[6]  # of the fade-in's 0.032 kimg
+    periods = [line.split()[0] for line in lines[7:] if line.split() and line.split()[0] in ("train", "fade")]
+    assert periods == ["train", "fade"]
+    assert "0.016" in lines[8]  # of the fade-in's 0.032 kimg

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
-from stylegan_tf.losses.objectives import LogisticR1, WassersteinGP
+from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, GradientPenalty, Objective
 from stylegan_tf.pretrained.published_names import (
     critic_entries,
     load_published_critic,
@@ -16,17 +16,21 @@ from stylegan_tf.pretrained.published_names import (
     style_entries,
 )
 from stylegan_tf.training.draws import Draws
+from stylegan_tf.training.gradients import PhaseGradients, StepKind
+from stylegan_tf.training.phases import training_phases
 from stylegan_tf.training.state import TrainState
-from stylegan_tf.training.steps import STATISTICS, StepKind, TrainingStep
 
 REFERENCE = pathlib.Path(__file__).parents[1] / "reference"
 FILES = ("losses", "losses_cond10")
+WASSERSTEIN, LOGISTIC = ADVERSARIAL_LOSSES["wgan-gp"], ADVERSARIAL_LOSSES["logistic"]
 OBJECTIVES = {
-    "D_wgan_gp": WassersteinGP(),
-    "D_wgan_gp_wgan_target2": WassersteinGP(target=2.0),
-    "D_logistic_simplegp_r1_gamma10": LogisticR1(gamma=10.0),
+    "D_wgan_gp": Objective(WASSERSTEIN, GradientPenalty(), drift_weight=0.001),
+    "D_wgan_gp_wgan_target2": Objective(WASSERSTEIN, GradientPenalty(target=2.0), drift_weight=0.001),
+    "D_logistic_simplegp_r1_gamma10": Objective(LOGISTIC, R1(10.0)),
 }
-GENERATOR_OBJECTIVES = {"G_wgan": WassersteinGP(), "G_logistic_nonsaturating": LogisticR1()}
+GENERATOR_OBJECTIVES = {
+    "G_wgan": OBJECTIVES["D_wgan_gp"], "G_logistic_nonsaturating": OBJECTIVES["D_logistic_simplegp_r1_gamma10"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +72,13 @@ def draws_of(file, state):
     )
 
 
-def gradients_of(file, state, objective, lod, name, channels_last):
-    step = TrainingStep(state, objective, tf.distribute.get_strategy())
+def gradients_of(file, state, objective, lod, network, channels_last):
     reals = tf.constant(channels_last(file.inputs["reals"]))
-    kind = StepKind(level=3, batch_size=len(reals))
-    labels = tf.constant(file.inputs["labels"])
-    return getattr(step, name)(tf.constant(1.0 - lod), reals, labels, draws_of(file, state), kind=kind)
+    (phase,) = (phase for phase in training_phases(state.config) if phase.network == network)
+    kind = StepKind(level=3, batch_size=len(reals), phase=phase)
+    labels, draws = tf.constant(file.inputs["labels"]), draws_of(file, state)
+    compute = getattr(PhaseGradients(state, objective), network)
+    return compute(tf.constant(1.0 - lod), reals, labels, draws, kind=kind)
 
 
 def assert_equal_gradients(network, entries, gradients, file, key, relative_error):
@@ -99,8 +104,8 @@ def test_critic(case, published, channels_last, relative_error):
     file, state = published
     _, name, lod = case
     key = f"{name}/lod{lod}"
-    gradients, report, _ = gradients_of(file, state, OBJECTIVES[name], lod, "critic_gradients", channels_last)
-    values = dict(zip(STATISTICS, report.numpy(), strict=False))
+    gradients, report, means = gradients_of(file, state, OBJECTIVES[name], lod, "critic", channels_last)
+    values = {name: float(value) for name, value in report.items()}
     outputs = file.outputs
     assert values["critic_loss"] == pytest.approx(outputs[f"{key}/mean"], rel=1e-3)
     assert values["real_scores"] == pytest.approx(outputs[f"{key}/stat_scores_real"].mean(), rel=1e-4)
@@ -110,6 +115,7 @@ def test_critic(case, published, channels_last, relative_error):
     else:
         assert values["gradient_penalty"] == pytest.approx(outputs[f"{key}/stat_r1_penalty"].mean(), rel=1e-3)
     assert_equal_gradients(state.critic, critic_entries(state.critic), gradients, file, key, relative_error)
+    assert_mean_of_w(means, file, state)
 
 
 @pytest.mark.parametrize("case", cases(GENERATOR_OBJECTIVES), ids=str)
@@ -117,9 +123,14 @@ def test_generator(case, published, channels_last, relative_error):
     file, state = published
     _, name, lod = case
     key, objective = f"{name}/lod{lod}", GENERATOR_OBJECTIVES[name]
-    gradients, report, w_sum = gradients_of(file, state, objective, lod, "generator_gradients", channels_last)
-    assert float(report[0]) == pytest.approx(file.outputs[f"{key}/mean"], rel=1e-4)
+    gradients, report, means = gradients_of(file, state, objective, lod, "generator", channels_last)
+    assert set(report) == {"generator_loss"}
+    assert float(report["generator_loss"]) == pytest.approx(file.outputs[f"{key}/mean"], rel=1e-4)
     assert_equal_gradients(state.generator, style_entries(state.generator), gradients, file, key, relative_error)
-    np.testing.assert_allclose(
-        w_sum, np.sum(state.generator.map(file.inputs["z"], file.inputs["labels"])[:, 0], axis=0), rtol=1e-4, atol=1e-5
-    )
+    assert_mean_of_w(means, file, state)
+
+
+def assert_mean_of_w(means, file, state):
+    assert set(means) == {"w"}
+    ws = state.generator.map(file.inputs["z"], file.inputs["labels"])
+    np.testing.assert_allclose(means["w"], np.mean(ws[:, 0], axis=0), rtol=1e-4, atol=1e-5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import table, tiny_config, write_images
+from tiny_run import table, tiny_config, tiny_stylegan2, write_images
 
 from stylegan_tf.training import run as run_module
 from stylegan_tf.training.loop import StopRequest
@@ -21,8 +21,8 @@ def data(tmp_path_factory):
     return str(write_images(tmp_path_factory.mktemp("data") / "images"))
 
 
-def configure(data, run_dir, **values):
-    return tiny_config(data=data, run_dir=str(run_dir), **values)
+def configure(data, run_dir, make=tiny_config, **values):
+    return make(data=data, run_dir=str(run_dir), **values)
 
 
 def checkpoint_arrays(directory):
@@ -125,6 +125,87 @@ def test_a_resumed_run_in_half_precision_ends_bit_identical(data, tmp_path, monk
     assert_equal_checkpoints(tmp_path / "whole", tmp_path / "resumed")
 
 
+ADAPTIVE = {"make": tiny_stylegan2, "augment": "adaptive", "augment_kimg": 0.1, "augment_interval": 2}
+
+
+def test_stylegan2_resumes_bit_identical_with_regularisers_and_adaptive_augmentation(data, tmp_path, monkeypatch):
+    """Stopped between two adjustments of the strength, and between two of either regulariser."""
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    assert run_training(configure(data, whole, **ADAPTIVE)) == 0
+    with monkeypatch.context() as patched:
+        stop_after(patched, 40)
+        assert run_training(configure(data, resumed, **ADAPTIVE)) == 128 + signal.SIGTERM
+    state = scalars_of(resumed)
+    assert state["path_length_mean"] > 0
+    assert state["sign_sum"] != 0
+    assert run_training(configure(data, resumed, **ADAPTIVE)) == 0
+    assert_equal_checkpoints(whole, resumed)
+    directory = RunDirectory(whole)
+    assert sorted(path.name for path in directory.samples.iterdir()) == [
+        "augmented_reals.png", "kimg_000000.05.png", "kimg_000000.10.png", "reals.png"
+    ]
+    log = directory.log_file.read_text()
+    for text in ("critic regularizer every 3 steps", "adaptive from 0, target 0.6", "| augment 0."):
+        assert text in log
+    assert load_generator(whole).generator(tf.zeros([2, 8])).shape == (2, 8, 8, 3)
+
+
+def scalars_of(directory):
+    arrays = checkpoint_arrays(directory)
+    names = {name.partition("/")[0]: name for name in arrays if arrays[name].shape == ()}
+    return {name: float(arrays[path]) for name, path in names.items()}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"generator_architecture": "growing", "critic_architecture": "growing"},
+        {"max_batch_per_device": 4, "path_length_batch_shrink": 1, "augment": "fixed", "augment_p": 0.5},
+    ],
+    ids=["growing", "in pieces"],
+)
+def test_stylegan2_that_grows_or_takes_its_batch_in_pieces(data, tmp_path, values):
+    directory = tmp_path / "run"
+    assert run_training(configure(data, directory, tiny_stylegan2, **values)) == 0
+    arrays = checkpoint_arrays(directory)
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    assert scalars_of(directory)["path_length_mean"] > 0
+    log = RunDirectory(directory).log_file.read_text()
+    assert ("fade in" in log) == ("generator_architecture" in values)
+    assert load_generator(directory).generator(tf.zeros([2, 8])).shape == (2, 8, 8, 3)
+
+
+def test_what_is_left_open_stays_open_in_the_saved_configuration(data, tmp_path):
+    """So that a run may go on with other devices; plan and state have what follows."""
+    open_values = dict.fromkeys(("batch_size", "r1_gamma", "ema_half_life_kimg", "augment_kimg"))
+    config = configure(data, tmp_path / "run", tiny_stylegan2, augment="adaptive", **open_values)
+    run = run_module.prepare_run(config)
+    assert [run.config.get(name) for name in open_values] == [None] * 4
+    assert run.state.config.get("batch_size") == table("32")
+    assert run.state.config.get("r1_gamma") == pytest.approx(0.0002 * 64 / 32)
+    assert (run.state.config.get("ema_half_life_kimg"), run.state.config.get("augment_kimg")) == (10.0, 500.0)
+    assert run.schedule.at(0).batch_size == 32
+    run.directory.prepare(run.config, run.dataset)
+    assert run.directory.read_config() == run.config
+    run.directory.check(run.config, run.dataset)
+
+
+@pytest.mark.parametrize("loss", ["wgan-gp", "least-squares"])
+def test_adaptive_augmentation_needs_a_loss_whose_sign_tells_reals(data, tmp_path, loss):
+    config = configure(data, tmp_path / "run", augment="adaptive", loss=loss)
+    with pytest.raises(ValueError, match=rf"loss=logistic or hinge.*--augment=fixed\. Received: loss={loss}\.$"):
+        run_training(config)
+    assert not (tmp_path / "run").exists()
+    assert run_module.make_augmentation(configure(data, tmp_path, augment="fixed", loss=loss)) is not None
+    assert run_module.make_augmentation(configure(data, tmp_path, loss=loss)) is None
+
+
+def test_unknown_transforms_are_refused(data, tmp_path):
+    config = configure(data, tmp_path / "run", augment="fixed", augment_transforms="blit,colour")
+    with pytest.raises(ValueError, match="Received: 'blit,colour'"):
+        run_training(config)
+
+
 def test_a_finished_run_says_so_and_trains_on_when_asked(data, finished, tmp_path, capsys):
     import shutil
 
@@ -184,6 +265,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(d
         ({"batch_size": table("6")}, "multiple of minibatch_stddev_group.*Received: 6"),
         ({"max_batch_per_device": 3}, "max_batch_per_device. Received: 3"),
         ({"num_devices": 3}, "multiple of the number of devices, 3"),
+        (
+            {"batch_size": table("6"), "minibatch_stddev_group": 2, "max_batch_per_device": 2, "path_length_weight": 2.0},
+            r"path lengths are taken \(3\) must divide into equal pieces.*Received: 2",
+        ),
     ],
 )
 def test_batches_that_do_not_divide_are_refused(data, tmp_path, values, message, monkeypatch):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from stylegan_tf.config import ResolutionTable, ScheduleConfig, TrainConfig
-from stylegan_tf.presets import preset
-from stylegan_tf.training.schedule import Schedule, published_batch_sizes
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.presets import PRESETS, preset
+from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.settings import ScheduleConfig
+from stylegan_tf.training.schedule import Schedule
 
 table = ResolutionTable.parse
 
@@ -22,7 +24,7 @@ def test_equals_the_published_schedule(reference):
         stage = schedule.at(int(images_seen))
         assert images_seen / 1000 == pytest.approx(kimg, abs=1e-2)
         assert 5 - stage.level + (1 - stage.fade_in) == pytest.approx(lod, abs=1e-5)
-        assert stage.phase.size == (resolution, resolution)
+        assert stage.period.size == (resolution, resolution)
         assert stage.batch_size == batch_size
         assert stage.learning_rate == pytest.approx(generator_rate, rel=1e-5) == pytest.approx(critic_rate)
 
@@ -31,21 +33,15 @@ def test_published_settings_of_the_1024_preset():
     config = preset("stylegan1")
     schedule = Schedule.from_config(config, 9)
     assert schedule.total_images == 25_000_000
-    assert schedule.phases[0].size == (8, 8)
-    by_size = {phase.size[0]: phase for phase in schedule.phases}
+    assert schedule.periods[0].size == (8, 8)
+    by_size = {period.size[0]: period for period in schedule.periods}
     batch_sizes = {8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4, 1024: 4}
-    assert {size: phase.batch_size for size, phase in by_size.items()} == batch_sizes
+    assert {size: period.batch_size for size, period in by_size.items()} == batch_sizes
     rates = {8: 0.001, 16: 0.001, 32: 0.001, 64: 0.001, 128: 0.0015, 256: 0.002, 512: 0.002, 1024: 0.002}
-    assert {size: phase.learning_rate for size, phase in by_size.items()} == rates  # WGAN-GP: at most 0.002
+    assert {size: period.learning_rate for size, period in by_size.items()} == rates  # WGAN-GP: at most 0.002
     logistic = Schedule.from_config(config.replace({"loss": "logistic"}), 9)
-    assert logistic.phases[-1].learning_rate == 0.003
-    assert {phase.length for phase in schedule.phases[:-1]} == {600_000}
-
-
-def test_published_batch_sizes_of_eight_devices():
-    eight = published_batch_sizes(8)
-    assert [eight.at((size, size)) for size in (4, 8, 16, 32, 64, 1024)] == [512, 256, 128, 64, 32, 32]
-    assert published_batch_sizes(3).rows == published_batch_sizes(2).rows
+    assert logistic.periods[-1].learning_rate == 0.003
+    assert {period.length for period in schedule.periods[:-1]} == {600_000}
 
 
 def test_fading_rises_from_zero_to_one_and_then_stays():
@@ -56,17 +52,21 @@ def test_fading_rises_from_zero_to_one_and_then_stays():
     seen = [schedule.at(images) for images in (0, 1000, 1001, 2000, 3000, 3001, 4000, 5000, 19_999)]
     assert [stage.level for stage in seen] == [0, 0, 1, 1, 1, 1, 1, 2, 2]
     np.testing.assert_allclose([stage.fade_in for stage in seen], [1, 1, 0.0005, 0.5, 1, 1, 1, 0.5, 1])
-    assert schedule.phases[-1].start + schedule.phases[-1].length == schedule.total_images
+    assert schedule.periods[-1].start + schedule.periods[-1].length == schedule.total_images
 
 
 def test_without_fading_the_levels_follow_each_other():
-    config = ScheduleConfig(start_resolution=4, stage_kimg=table("1"), fade_kimg=table("0"), total_kimg=5.0)
-    assert [phase.level for phase in Schedule(config, (4, 4), 3).phases] == [0, 1, 2]
+    config = ScheduleConfig(
+        start_resolution=4, stage_kimg=table("1"), fade_kimg=table("0"), batch_size=table("8"), total_kimg=5.0
+    )
+    assert [period.level for period in Schedule(config, (4, 4), 3).periods] == [0, 1, 2]
 
 
 def test_a_rectangle_grows_from_its_own_base():
-    config = ScheduleConfig(start_resolution=8, stage_kimg=table("1"), fade_kimg=table("1"), total_kimg=9.0)
-    sizes = [phase.size for phase in Schedule(config, (4, 6), 5).phases]
+    config = ScheduleConfig(
+        start_resolution=8, stage_kimg=table("1"), fade_kimg=table("1"), batch_size=table("8"), total_kimg=9.0
+    )
+    sizes = [period.size for period in Schedule(config, (4, 6), 5).periods]
     assert sizes == [(8, 12), (16, 24), (16, 24), (32, 48), (32, 48), (64, 96), (64, 96)]
 
 
@@ -75,14 +75,62 @@ def test_batch_sizes_follow_the_area_of_a_rectangle():
     assert table("4:8,64:2").at((32, 120)) == 8
 
 
-@pytest.mark.parametrize("name", ["tiny", "stylegan1", "stylegan1-256", "digits"])
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
+@pytest.mark.parametrize("grows", [True, False])
+def test_only_networks_that_grow_begin_at_a_small_resolution(family, grows):
+    architecture = "growing" if grows else "skip"
+    config = TrainConfig().replace({
+        "family": family, "generator_architecture": architecture, "critic_architecture": architecture,
+        "start_resolution": 4, "batch_size": table("4:16,16:8"), "total_kimg": 5000.0,
+    })
+    periods = Schedule.from_config(config, 3).periods
+    if family == "stylegan1" or grows:
+        assert [(period.level, period.fading) for period in periods] == [
+            (0, False), (1, True), (1, False), (2, True), (2, False)
+        ]
+    else:
+        (only,) = periods
+        assert (only.level, only.size, only.fading, only.batch_size) == (2, (16, 16), False, 8)
+        assert (only.start, only.length) == (0.0, 5_000_000)
+
+
+def test_batch_sizes_that_are_left_open_follow_the_devices():
+    growing, fixed = TrainConfig(), TrainConfig().replace({"family": "stylegan2"})
+    assert Schedule.from_config(growing, 9).at(0).batch_size == 128
+    assert Schedule.from_config(growing, 9, num_devices=2).at(0).batch_size == 256
+    assert Schedule.from_config(fixed, 9).at(0).batch_size == 4
+    assert Schedule.from_config(fixed, 9, num_devices=2).at(0).batch_size == 8
+    with pytest.raises(ValueError, match="a schedule must have batch sizes.*Received: batch_size=None"):
+        Schedule(growing.schedule, (4, 4), 9)
+
+
+def test_steps_are_counted_from_where_a_period_begins():
+    """Every step has its own number, also where the one before ended in the middle of it, as 600 kimg of 128 do."""
+    config = ScheduleConfig(
+        start_resolution=4, stage_kimg=table("0.608"), fade_kimg=table("0.3"), batch_size=table("4:128,8:64,16:24"),
+        total_kimg=4.0,
+    )
+    schedule = Schedule(config, (4, 4), 3)
+    images_seen, numbers = 0, {}
+    while images_seen < schedule.total_images:
+        stage = schedule.at(images_seen)
+        numbers.setdefault(stage.period.index, []).append(stage.step_at(images_seen))
+        images_seen += stage.batch_size
+    assert set(numbers) == {0, 1, 2, 3, 4}
+    assert numbers[0][0] == 0
+    for found in numbers.values():
+        assert found == list(range(found[0], found[0] + len(found)))
+    assert schedule.at(512).step_at(512 + 128) == 5  # of the step that follows, were this period to go on
+
+
+@pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_valid_and_reach_their_resolution(name):
     config = preset(name)
     config.validate()
     size = (int(config.data.resolution or 32),) * 2
     schedule = Schedule.from_config(config, config.num_levels_for(size))
-    assert schedule.phases[-1].size == size
-    assert schedule.phases[-1].start < schedule.total_images
+    assert schedule.periods[-1].size == size
+    assert schedule.periods[-1].start < schedule.total_images
 
 
 def test_unknown_preset():

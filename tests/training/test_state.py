@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_run import tiny_config
+from tiny_run import tiny_config, tiny_stylegan2
 
 from stylegan_tf.training.state import TrainState
 
@@ -15,16 +15,27 @@ def variables_of(state):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_every_variable_returns_from_a_checkpoint(tmp_path, policy):
-    one, other = TrainState(tiny_config(), 2, 3, policy), TrainState(tiny_config(seed=1), 2, 3, policy)
+@pytest.mark.parametrize("configure", [tiny_config, tiny_stylegan2], ids=["stylegan1", "stylegan2"])
+def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
+    one, other = TrainState(configure(), 2, 3, policy), TrainState(configure(seed=1), 2, 3, policy)
     for index, variable in enumerate(variables_of(one)):
         variable.assign(tf.cast(tf.fill(variable.shape, 1 + index % 7), variable.dtype))
     one.images_seen.assign(123)
-    one.optimizer_phase.assign(4)
+    one.optimizer_period.assign(4)
+    scalars = {"path_length_mean": 0.75, "augment_p": 0.5, "sign_sum": -2.5}
+    for name, value in scalars.items():
+        getattr(one, name).assign(value)
     other.checkpoint.restore(one.checkpoint.save(str(tmp_path / "ckpt"))).assert_consumed()
     for a, b in zip(variables_of(one), variables_of(other), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
-    assert (int(other.images_seen), int(other.optimizer_phase)) == (123, 4)
+    assert (int(other.images_seen), int(other.optimizer_period)) == (123, 4)
+    assert {name: float(getattr(other, name)) for name in scalars} == scalars
+
+
+def test_the_strength_of_the_augmentation_starts_where_the_configuration_says():
+    state = TrainState(tiny_config(augment="fixed", augment_p=0.25), 2, 0, "float32")
+    assert float(state.augment_p) == 0.25
+    assert float(state.path_length_mean) == float(state.sign_sum) == 0.0
 
 
 def test_weights_follow_the_seed_and_the_average_starts_at_the_generator():
@@ -48,3 +59,27 @@ def test_reset_forgets_moments_and_keeps_the_learning_rate(policy):
     moments = [variable for variable in inner.variables if variable.path.endswith(("momentum", "velocity"))]
     assert len(moments) == 2 * len(state.critic.trainable_weights)
     assert not any(np.any(variable.numpy()) for variable in moments)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_optimizers_make_up_for_lazy_regularisation(policy):
+    """The generator's takes 3 steps in 2, the critic's 4 in 3 (Karras et al. 2020, StyleGAN2, appendix B)."""
+    state = TrainState(tiny_stylegan2(adam_beta1=0.5, adam_beta2=0.99, adam_epsilon=1e-6), 2, 0, policy)
+    state.set_learning_rate(0.012)
+    for optimizer, factor in ((state.generator_optimizer, 2 / 3), (state.critic_optimizer, 3 / 4)):
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        assert (optimizer is not inner) == (policy == "mixed_float16")
+        assert float(inner.learning_rate.numpy()) == pytest.approx(0.012 * factor, rel=1e-6)
+        assert inner.beta_1 == pytest.approx(0.5**factor, rel=1e-12)
+        assert inner.beta_2 == pytest.approx(0.99**factor, rel=1e-12)
+        assert inner.epsilon == 1e-6
+
+
+def test_optimizers_without_lazy_regularisation_are_as_configured():
+    state = TrainState(tiny_config(adam_beta1=0.5), 2, 0, "float32")
+    state.set_learning_rate(0.012)
+    for optimizer in (state.generator_optimizer, state.critic_optimizer):
+        assert float(optimizer.learning_rate.numpy()) == pytest.approx(0.012, rel=1e-6)
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.99)
+    assert state.optimizer("generator") is state.generator_optimizer
+    assert state.optimizer("critic") is state.critic_optimizer

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from stylegan_tf.config import ResolutionTable, TrainConfig
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 
 
 def tiny_config(**values):
-    """8x8 images, two levels, eight feature maps; 96 images: train 4x4, fade 8x8 in, train 8x8."""
+    """StyleGAN: 8x8 images, two levels, eight feature maps; 96 images: train 4x4, fade 8x8 in, train 8x8."""
     return TrainConfig().replace({
         "resolution": "8", "start_resolution": 4, "z_size": 8, "w_size": 8, "mapping_layers": 2,
         "feature_maps_base": 32, "feature_maps_max": 8, "fused_from": 8, "stage_kimg": table("0.032"),
@@ -16,6 +17,22 @@ def tiny_config(**values):
         "tensorboard_interval_kimg": 0.016, "grid_interval_kimg": 0.048, "checkpoint_interval_kimg": 0.032,
         "dtype_policy": "float32", "jit_compile": "off", **values,
     })
+
+
+def tiny_stylegan2(**values):
+    """The same sizes for StyleGAN2, all twelve steps at 8x8; regularisers every other and every third step."""
+    return tiny_config(**{
+        "family": "stylegan2", "loss": "logistic", "r1_gamma": 1.0, "critic_mapping_layers": 1,
+        "critic_regularization_interval": 3, "path_length_weight": 2.0, "generator_regularization_interval": 2,
+        **values,
+    })
+
+
+def report(**terms):
+    """What a step reports: scalars on a device."""
+    import tensorflow as tf
+
+    return {name: tf.constant(value) for name, value in {"critic_loss": 1.0, "generator_loss": 2.0, **terms}.items()}
 
 
 def write_images(folder, count=20, size=(8, 8), mode="RGB", seed=0):

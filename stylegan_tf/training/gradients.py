@@ -1,0 +1,183 @@
+"""Gradients of the phases: what each network minimises, on one replica's images."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.losses.objectives import Objective
+from stylegan_tf.losses.regularizers import path_length_penalty, path_lengths
+from stylegan_tf.networks.styles import mix_styles
+from stylegan_tf.training.draws import Draws
+from stylegan_tf.training.phases import Phase
+from stylegan_tf.training.state import TrainState
+
+# Half precision keeps gradients of single scores above its smallest number with this factor.
+FLOAT16_SCORE_SCALE = 256.0
+
+
+class Result(NamedTuple):
+    """What a phase computes on a replica's images, or on a piece of them: shares that add up.
+
+    Attributes:
+      gradients: of the loss with respect to the network's active weights.
+      report: terms by name, summed over images and divided by the images of the whole step.
+      means: new values for the running means "w" and "path_length", summed and divided by the replica's images.
+    """
+
+    gradients: list[tf.Tensor]
+    report: dict[str, tf.Tensor]
+    means: dict[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class StepKind:
+    """What a compiled phase is specialised for.
+
+    Attributes:
+      level: the active level.
+      batch_size: images over all replicas.
+      phase: which network is updated, by what.
+    """
+
+    level: int
+    batch_size: int
+    phase: Phase
+
+
+class PhaseGradients:
+    """Gradients of each phase, without side effects.
+
+    Args:
+      state: networks, running means and augmentation strength.
+      objective: losses and gradient penalty.
+      augmentation: of what the critic sees; None for none.
+      replicas: number of them.
+    """
+
+    def __init__(
+        self, state: TrainState, objective: Objective, augmentation: Augmentation | None = None, replicas: int = 1
+    ) -> None:
+        self.state = state
+        self.objective = objective
+        self.augmentation = augmentation
+        self.replicas = replicas
+        self.score_scale = FLOAT16_SCORE_SCALE if state.dtype_policy == "mixed_float16" else 1.0
+
+    def images(self, kind: StepKind) -> int:
+        """Images that a phase looks at, over all replicas: path lengths are taken of a smaller batch."""
+        if kind.phase.network == "critic" or kind.phase.main:
+            return kind.batch_size
+        shrink = self.state.config.loss.path_length_batch_shrink
+        return self.replicas * max(kind.batch_size // self.replicas // shrink, 1)
+
+    def _map(self, labels: tf.Tensor, draws: Draws) -> tuple[tf.Tensor, tf.Tensor]:
+        """ws of the generator in training, with style mixing, and the sum of their first ws."""
+        generator = self.state.generator
+        if self.state.config.loss.style_mixing_probability > 0:
+            both = generator.map(tf.concat([draws.z, draws.other_z], 0), tf.concat([labels, labels], 0))
+            ws, other_ws = tf.split(both, 2)
+            w_sum = tf.reduce_sum(ws[:, 0], axis=0)
+            ws = mix_styles(ws, other_ws, draws.crossover)
+        else:
+            ws = generator.map(draws.z, labels)
+            w_sum = tf.reduce_sum(ws[:, 0], axis=0)
+        return ws, tf.stop_gradient(w_sum)
+
+    def _augment(self, images: tf.Tensor, draws: Any) -> tf.Tensor:
+        """What the critic sees of images."""
+        return images if self.augmentation is None else self.augmentation(images, draws, self.state.augment_p)
+
+    def critic(
+        self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
+    ) -> Result:
+        """Of the critic's loss with respect to its active weights.
+
+        Args:
+          fade_in: scalar.
+          reals: float32 [n, H, W, C] in [-1, 1], faded like the fakes.
+          labels: [n, num_classes].
+          draws: random numbers for n images.
+          kind: what the phase is specialised for.
+        """
+        state, phase, objective, level = self.state, kind.phase, self.objective, kind.level
+        fakes, means = reals, {}
+        if phase.main or objective.critic_penalty.needs_fakes:
+            ws, w_sum = self._map(labels, draws)
+            fakes = tf.stop_gradient(state.generator.synthesis(ws, level=level, fade_in=fade_in, noise=draws.noise))
+            means = {"w": w_sum * float(self.replicas) / kind.batch_size}
+
+        def score(images: tf.Tensor) -> tf.Tensor:
+            seen = self._augment(images, draws.real_augmentation)
+            return state.critic(seen, labels=labels, level=level, fade_in=fade_in)
+
+        weights = [weight.value for weight in state.critic.active_weights(level)]
+        terms: dict[str, tf.Tensor] = {}
+        losses: Any = 0.0
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            if phase.main:
+                seen = [self._augment(reals, draws.real_augmentation), self._augment(fakes, draws.fake_augmentation)]
+                scores = state.critic(
+                    tf.concat(seen, 0), labels=tf.concat([labels, labels], 0), level=level, fade_in=fade_in,
+                    num_batches=2,
+                )
+                real_scores, fake_scores = tf.split(scores[:, 0], 2)
+                losses += objective.critic_loss(real_scores, fake_scores)
+                terms |= {"real_scores": real_scores, "fake_scores": fake_scores, "real_signs": tf.sign(real_scores)}
+            if phase.regularizer:
+                penalty, measured = objective.critic_penalty(score, reals, fakes, draws.factors, self.score_scale)
+                losses += penalty * phase.interval
+                terms |= measured
+            loss = tf.reduce_sum(losses) / kind.batch_size
+            scaled = self._scale_loss(state.critic_optimizer, loss)
+        if phase.main:
+            terms["critic_loss"] = losses
+        report = {name: tf.reduce_sum(values) / kind.batch_size for name, values in terms.items()}
+        return Result(_gradients(tape, scaled, weights, phase), report, means)
+
+    def generator(
+        self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
+    ) -> Result:
+        """Of the generator's loss with respect to its active weights; arguments as above."""
+        state, phase, level = self.state, kind.phase, kind.level
+        replicas, images = float(self.replicas), float(self.images(kind))
+        weights = [weight.value for weight in state.generator.active_weights(level)]
+        report: dict[str, tf.Tensor] = {}
+        means: dict[str, tf.Tensor] = {}
+        loss: Any = 0.0
+
+        def synthesize(ws: tf.Tensor) -> tf.Tensor:
+            return state.generator.synthesis(ws, level=level, fade_in=fade_in, noise=draws.noise)
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            ws, w_sum = self._map(labels, draws)
+            if phase.main:
+                seen = self._augment(synthesize(ws), draws.fake_augmentation)
+                scores = state.critic(seen, labels=labels, level=level, fade_in=fade_in)[:, 0]
+                loss += tf.reduce_sum(self.objective.generator_loss(scores)) / images
+                report["generator_loss"] = loss
+            if phase.regularizer:
+                settings = state.config.loss
+                lengths = path_lengths(synthesize, ws, draws.path_noise, self.score_scale)
+                penalty, mean = path_length_penalty(lengths, state.path_length_mean, settings.path_length_decay)
+                report["path_length"] = tf.reduce_sum(lengths) / images
+                report["path_length_penalty"] = tf.reduce_sum(penalty) / images
+                loss += report["path_length_penalty"] * settings.path_length_weight * phase.interval
+                means["path_length"] = mean * lengths.shape[0] * replicas / images
+            scaled = self._scale_loss(state.generator_optimizer, loss)
+        means["w"] = w_sum * replicas / images
+        return Result(_gradients(tape, scaled, weights, phase), report, means)
+
+    def _scale_loss(self, optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
+        return optimizer.scale_loss(loss) if self.score_scale != 1.0 else loss
+
+
+def _gradients(tape: tf.GradientTape, loss: tf.Tensor, weights: list[tf.Tensor], phase: Phase) -> list[tf.Tensor]:
+    # A regulariser does not depend on every bias; a main loss that does not is a mistake.
+    unconnected = tf.UnconnectedGradients.NONE if phase.main else tf.UnconnectedGradients.ZERO
+    return tape.gradient(loss, weights, unconnected_gradients=unconnected)

@@ -1,0 +1,64 @@
+"""The phases of a training step: which network is updated, by which part of its loss, and how often.
+
+Lazy regularisation (Karras et al. 2020, StyleGAN2, section 3.1): a regulariser that is computed every k-th step gets an
+update of its own, weighted by k. The optimizer then takes (k + 1) steps where it took k, so that its learning rate
+is multiplied by c = k / (k + 1) and its decays are raised to the power c (appendix B).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from stylegan_tf.config import TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One update of one network.
+
+    Attributes:
+      name: what it is called in plans and reports.
+      network: "generator" or "critic".
+      stream: of its random numbers; no two phases of a step share one.
+      main: whether the adversarial loss is part of it.
+      regularizer: whether the network's regulariser is part of it.
+      interval: steps from one to the next.
+    """
+
+    name: str
+    network: str
+    stream: int
+    main: bool = True
+    regularizer: bool = False
+    interval: int = 1
+
+    def due(self, step: int) -> bool:
+        """Whether it is part of this step, counted from 0 where the current period of the schedule begins."""
+        return step % self.interval == 0
+
+
+def training_phases(config: TrainConfig) -> list[Phase]:
+    """The phases of a configuration, in their order within a step: as published, StyleGAN's critic goes first, and
+    StyleGAN2's generator."""
+    loss = config.loss
+    has_penalty = loss.gradient_penalty_weight > 0 if loss.loss == "wgan-gp" else loss.r1_gamma != 0
+    critic = _phases("critic", 0, loss.critic_regularization_interval if has_penalty else 0)
+    path_length = loss.generator_regularization_interval if loss.path_length_weight > 0 else 0
+    generator = _phases("generator", 1, path_length)
+    return critic + generator if config.network.family == "stylegan1" else generator + critic
+
+
+def lazy_factor(phases: list[Phase], network: str) -> float:
+    """c, by which the learning rate of a network's optimizer is multiplied; 1 without a lazy regulariser."""
+    interval = max((phase.interval for phase in phases if phase.network == network), default=1)
+    return interval / (interval + 1) if interval > 1 else 1.0
+
+
+def _phases(network: str, stream: int, interval: int) -> list[Phase]:
+    """Phases of a network whose regulariser comes every `interval` steps; 0 for none."""
+    if interval <= 1:
+        return [Phase(network, network, stream, regularizer=interval == 1)]
+    regularizer = Phase(
+        f"{network} regularizer", network, stream + 2, main=False, regularizer=True, interval=interval
+    )
+    return [Phase(network, network, stream), regularizer]

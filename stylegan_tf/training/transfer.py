@@ -1,0 +1,184 @@
+"""Starting a run from another run's networks, or from an export, as far as they fit.
+
+Weights are matched by their path, and paths name levels. So networks of another resolution share what lies below it,
+and what does not fit stays as it was made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.training.state import TrainState
+
+Weights = Mapping[str, np.ndarray]
+NETWORKS = ("generator", "critic", "generator_ema")
+_ATTRIBUTE = "/.ATTRIBUTES/VARIABLE_VALUE"
+_LONGEST_LIST = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceNetworks:
+    """Weights of another run, or of an export.
+
+    Attributes:
+      name: what to call it.
+      weights: arrays by path, by network ("generator", "critic", "generator_ema"); an export has no critic.
+      label_names: names of its classes.
+      family: "stylegan1" or "stylegan2".
+    """
+
+    name: str
+    weights: Mapping[str, Weights]
+    label_names: tuple[str, ...]
+    family: str
+
+
+def read_networks(path: str | Path) -> SourceNetworks:
+    """Reads the newest checkpoint of a run, or the newest version of an export.
+
+    Args:
+      path: a run's directory, an export, or one version of an export.
+
+    Raises:
+      ValueError: when it is none of these, or cannot be read.
+    """
+    path = Path(path)
+    try:
+        if (path / "config.json").exists():
+            return _read_run(RunDirectory(path))
+        versions = [child for child in path.glob("*") if child.name.isdigit() and (child / "saved_model.pb").exists()]
+        if (path / "saved_model.pb").exists():
+            versions = [path]
+        if versions:
+            return _read_export(max(versions, key=lambda version: int(version.name) if version.name.isdigit() else 0))
+    except (OSError, tf.errors.OpError, json.JSONDecodeError, KeyError) as error:
+        raise ValueError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
+    raise ValueError(
+        "initialize_from must be a run's directory (which holds config.json) or an export (which holds numbered "
+        f"versions). Received: {path}."
+    )
+
+
+def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str, ...]) -> str:
+    """Gives the networks of a state what fits of a source's weights; call it in the strategy's scope.
+
+    Args:
+      state: a new run's.
+      source: the weights.
+      label_names: names of the classes of the new run.
+
+    Returns:
+      What was taken and what was not, as text.
+
+    Raises:
+      ValueError: when the families differ, or nothing of the generator fits.
+    """
+    family = state.config.network.family
+    if source.family != family:
+        raise ValueError(
+            f"initialize_from must hold networks of the same family, {family}. Received: {source.name}, which is "
+            f"{source.family}; choose another --preset or --family."
+        )
+    same_labels = source.label_names == label_names
+    lines = [f"Starts from {source.name}"]
+    for name in NETWORKS:
+        network = getattr(state, name)
+        weights = source.weights.get(name, {})
+        if not weights:
+            lines.append(f"  {name}: new, as the source has none")
+            continue
+        taken, left = _fill(network, weights, same_labels)
+        kernels = [path for path in taken if "/synthesis/" in path and path.endswith("/kernel")]
+        if name == "generator" and not kernels:
+            raise ValueError(
+                "initialize_from must hold a generator that shares weights with the new one: the same feature maps "
+                f"and size of w. Received: {source.name}, of which nothing fits."
+            )
+        unused = sorted(path for path in weights.keys() - set(taken) - set(left) if "seed_generator" not in path)
+        lines.append(f"  {name}: {len(taken)} of {len(taken) + len(left)} arrays taken")
+        for text, paths in (("new", left), ("only in the source", unused)):
+            if paths:
+                lines.append(f"    {text}: {_shortened(paths)}")
+    return "\n".join(lines)
+
+
+def _fill(network: Any, weights: Weights, same_labels: bool) -> tuple[list[str], list[str]]:
+    """Assigns what fits; returns the paths that were taken and those that were not."""
+    taken, left = [], []
+    z_size = getattr(network, "z_size", 0)
+    for variable in network.weights:
+        path, array = variable.path, weights.get(variable.path)
+        if "seed_generator" in path:
+            continue
+        if path.endswith("mapping/dense_0/kernel") and z_size and array is not None and not same_labels:
+            array = _latent_rows(array, variable.shape, z_size)
+        if array is None or array.shape != tuple(variable.shape) or (not same_labels and _belongs_to_labels(path)):
+            left.append(path)
+        else:
+            variable.assign(array)
+            taken.append(path)
+    return taken, left
+
+
+def _belongs_to_labels(path: str) -> bool:
+    return "/label_" in path or path.startswith(("critic/mapping/", "critic/score/"))
+
+
+def _latent_rows(kernel: np.ndarray, shape: tuple[int, ...], z_size: int) -> np.ndarray:
+    """The first mapping layer for other labels: the rows of z, so scaled that z counts as before; labels count nothing.
+
+    Equalized weights are divided by the root of their number of rows when they are used.
+    """
+    rows = np.zeros((shape[0], kernel.shape[1]), kernel.dtype)
+    rows[:z_size] = kernel[:z_size] * math.sqrt(shape[0] / kernel.shape[0])
+    return rows
+
+
+def _shortened(paths: list[str]) -> str:
+    """Layers rather than their weights, and not too many of them."""
+    layers = list(dict.fromkeys(path.split("/", 1)[1].rsplit("/", 1)[0] for path in paths))
+    more = f" and {len(layers) - _LONGEST_LIST} more" if len(layers) > _LONGEST_LIST else ""
+    return ", ".join(layers[:_LONGEST_LIST]) + more
+
+
+def _read_run(directory: RunDirectory) -> SourceNetworks:
+    prefix = directory.latest_checkpoint()
+    if prefix is None:
+        raise ValueError(f"initialize_from must be a run with a checkpoint. Received: {directory.path}, without one.")
+    reader = tf.train.load_checkpoint(prefix)
+    weights: dict[str, dict[str, np.ndarray]] = {name: {} for name in NETWORKS}
+    for key in reader.get_variable_to_shape_map():
+        network, _, rest = key.partition("/")
+        if network in weights and rest.endswith(_ATTRIBUTE):
+            path = rest.removesuffix(_ATTRIBUTE).replace(".S", "/")
+            weights[network][path] = reader.get_tensor(key)
+    kimg = int(reader.get_tensor(f"images_seen{_ATTRIBUTE}")) / 1000
+    name = f"{directory.path} at {kimg:g} kimg"
+    family = directory.read_config().network.family
+    return SourceNetworks(name, weights, directory.read_dataset().label_names, family)
+
+
+def _read_export(version: Path) -> SourceNetworks:
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((version / "saved_model.pb").read_bytes())
+    nodes = model.meta_graphs[0].object_graph_def.nodes
+    children = {child.local_name: child.node_id for child in nodes[0].children}
+    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
+    weights = {
+        nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
+        for child in nodes[children["_all_variables"]].children
+    }
+    metadata = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
+    generator = {"generator": weights, "generator_ema": weights}
+    family = metadata["config"]["network"].get("family", "stylegan1")  # older exports know one family only
+    return SourceNetworks(f"{version}, an export", generator, tuple(metadata.get("label_names") or ()), family)

@@ -1,0 +1,99 @@
+"""Settings that follow from resolution and devices, against the published rules."""
+
+import pytest
+
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.presets import preset
+from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.training.automatic import automatic_batch_size, fill_in, published_batch_sizes
+
+table = ResolutionTable.parse
+OPEN = TrainConfig().replace({
+    "family": "stylegan2", "loss": "logistic", "batch_size": None, "r1_gamma": None, "ema_half_life_kimg": None,
+    "augment": "adaptive", "augment_kimg": None,
+})
+NAMES = ("batch_size", "r1_gamma", "ema_half_life_kimg", "augment_kimg")
+
+# Batch size, gamma and half-life by (resolution, devices), from the published rules by hand.
+BY_HAND = {
+    (32, 1): (32, 0.0064, 10.0),
+    (128, 1): (32, 0.1024, 10.0),
+    (256, 1): (16, 0.8192, 5.0),
+    (512, 1): (8, 6.5536, 2.5),
+    (1024, 1): (4, 52.4288, 1.25),
+    (32, 2): (64, 0.0032, 20.0),
+    (32, 8): (64, 0.0032, 20.0),
+    (1024, 8): (32, 6.5536, 10.0),
+    (64, 100): (100, 0.008192, 31.25),
+}
+
+
+@pytest.mark.parametrize(("resolution", "devices"), BY_HAND)
+def test_stylegan2_follows_the_published_rules(resolution, devices):
+    filled = fill_in(OPEN, (resolution, resolution), devices)
+    batch, gamma, half_life = BY_HAND[resolution, devices]
+    assert filled.schedule.batch_size == table(str(batch))
+    assert filled.loss.r1_gamma == pytest.approx(gamma, rel=1e-9)
+    assert filled.optimizer.ema_half_life_kimg == pytest.approx(half_life, rel=1e-9)
+    filled.validate()
+
+
+@pytest.mark.parametrize("devices", [1, 2, 3, 4, 8, 16, 100])
+@pytest.mark.parametrize("resolution", [4 << n for n in range(9)])
+def test_batch_sizes_of_squares(resolution, devices):
+    want = max(min(devices * min(4096 // resolution, 32), 64), devices)
+    assert automatic_batch_size((resolution, resolution), devices) == want
+
+
+@pytest.mark.parametrize(("size", "batch", "gamma"), [((256, 1024), 8, 6.5536), ((128, 512), 16, 0.8192)])
+def test_a_rectangle_counts_as_the_square_of_its_area(size, batch, gamma):
+    filled = fill_in(OPEN, size, 1)
+    assert filled.schedule.batch_size == table(str(batch))
+    assert filled.loss.r1_gamma == pytest.approx(gamma)
+
+
+def test_gamma_and_half_life_follow_a_batch_size_that_is_given():
+    filled = fill_in(OPEN.replace({"batch_size": table("4:64,32:8")}), (64, 64), 4)
+    assert filled.schedule.batch_size == table("4:64,32:8")
+    assert filled.loss.r1_gamma == pytest.approx(0.0002 * 64**2 / 8)
+    assert filled.optimizer.ema_half_life_kimg == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(("start", "kimg"), [("", 500.0), ("runs/other", 100.0)])
+def test_the_strength_of_the_augmentation_moves_faster_when_networks_are_transferred(start, kimg):
+    assert fill_in(OPEN.replace({"initialize_from": start}), (32, 32), 1).augment.augment_kimg == kimg
+
+
+def test_what_is_given_stays():
+    given = {"batch_size": table("24"), "r1_gamma": 0.0, "ema_half_life_kimg": 3.0, "augment_kimg": 7.0}
+    config = OPEN.replace(given)
+    assert fill_in(config, (256, 256), 8) == config
+
+
+def test_nothing_else_changes_and_the_configuration_itself_stays_open():
+    filled = fill_in(OPEN, (32, 32), 1)
+    assert all(OPEN.get(name) is None for name in NAMES)
+    assert filled.replace(dict.fromkeys(NAMES)) == OPEN
+    assert TrainConfig.from_json(OPEN.to_json()) == OPEN
+
+
+def test_stylegan_has_its_own_published_batch_sizes():
+    filled = fill_in(TrainConfig(), (1024, 1024), 2)
+    assert filled.schedule.batch_size == published_batch_sizes(2) == table("4:256,32:128,64:64,128:32,256:16,512:8")
+    gamma = fill_in(TrainConfig().replace({"r1_gamma": None}), (256, 256), 1).loss.r1_gamma
+    assert gamma == pytest.approx(0.0002 * 256**2 / 8)  # of the last resolution's batch
+
+
+def test_published_batch_sizes_of_eight_devices():
+    eight = published_batch_sizes(8)
+    assert [eight.at((size, size)) for size in (4, 8, 16, 32, 64, 1024)] == [512, 256, 128, 64, 32, 32]
+    assert published_batch_sizes(3).rows == published_batch_sizes(2).rows
+
+
+def test_the_preset_leaves_open_what_is_filled_in():
+    config = preset("stylegan2-ada")
+    assert [config.get(name) for name in NAMES] == [None] * 4
+    filled = fill_in(config, (1024, 1024), 8)
+    assert filled.schedule.batch_size == table("32")
+    assert filled.loss.r1_gamma == pytest.approx(6.5536)
+    assert filled.augment.augment_kimg == 500.0
