@@ -53,9 +53,9 @@ def _stylegan1_256() -> Preset:
 def _stylegan2(config_name: str) -> Preset:
     """Karras et al. 2020 (StyleGAN2), table 1, configurations A to F at 1024x1024, with the settings published with it.
 
-    A is StyleGAN in that training setup; B demodulates weights; C regularises lazily; D regularises path lengths; E does
-    not grow, with a skip generator and a residual critic; F has twice the feature maps at high resolutions. Each keeps
-    what the one before brought.
+    A is StyleGAN in that training setup; B demodulates weights; C regularises lazily; D regularises path lengths; E
+    does not grow, with a skip generator and a residual critic; F has twice the feature maps at high resolutions. Each
+    keeps what the one before brought.
     """
     growing = {
         "start_resolution": 8, "batch_size": table("4:256,16:128,32:64,64:32"),
@@ -104,8 +104,8 @@ def _stylegan2_ada() -> Preset:
 def _tiny_stylegan2() -> Preset:
     """StyleGAN2 for portraits at 32x32 on two CPU cores, beside `tiny`, from which it has the sizes.
 
-    As there: eight images a step, a short mapping network that learns faster, no noise, no style mixing, a short average.
-    No path length regularisation: smooth w matters less here than a quarter more steps.
+    As there: eight images a step, a short mapping network that learns faster, no noise, no style mixing, a short
+    average. No path length regularisation: smooth w matters less here than a quarter more steps.
     """
     config = _tiny().config.replace({
         "family": "stylegan2", "loss": "logistic", "critic_regularization_interval": 16,

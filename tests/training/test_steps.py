@@ -105,15 +105,17 @@ def test_a_step_of_stylegan2_trains_every_weight(policy):
 @BOTH
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_both_networks_of_every_family(configure, loss):
-    step = make_step(configure, loss=loss, noise=False)
+    step = make_step(configure, loss=loss)
     networks = (step.state.generator, step.state.critic)
     before = [arrays_of(network.trainable_weights) for network in networks]
     for index in range(2):
-        report = run(step, 8 * index, 1.0, phases=[phase for phase in step.state.phases if phase.due(index)])
+        report = run(step, 8 * index, phases=[phase for phase in step.state.phases if phase.due(index)])
         assert all(np.isfinite(value) for value in report.values())
     for network, arrays in zip(networks, before, strict=True):
-        changed = [not np.array_equal(*pair) for pair in zip(arrays, arrays_of(network.trainable_weights), strict=True)]
-        assert np.mean(changed) > 0.8  # growing networks do not fade at 1.0
+        for weight, array in zip(network.trainable_weights, arrays, strict=True):
+            # Within its margin the hinge loss, as WGAN's, is that of any other zero of the scores.
+            if weight is not step.state.critic.score.bias:
+                assert not np.array_equal(array, weight.numpy()), weight.path
 
 
 # By phase: which of generator, critic, their optimizers, mean of w, mean of path lengths change; what is reported.
@@ -324,8 +326,10 @@ def test_augmentation_acts_by_its_strength():
     losses, bgc = {}, Augmentation.from_groups("bgc")
     for name, augmentation, strength in (("none", None, 1.0), ("zero", bgc, 0.0), ("all", bgc, 1.0)):
         step = make_step(tiny_stylegan2, augmentation=augmentation, augment_p=strength)
-        report = run(step)
-        losses[name] = np.array([report[key] for key in ("generator_loss", "critic_loss", "real_scores")])
+        regularizer = step.state.phases[-1]
+        report = {**run(step, phases=[regularizer]), **run(step, phases=step.state.phases[:-1])}
+        terms = ("generator_loss", "critic_loss", "real_scores", "fake_scores", "gradient_penalty")
+        losses[name] = np.array([report[term] for term in terms])
     np.testing.assert_allclose(losses["zero"], losses["none"], rtol=1e-4)
     assert np.all(np.abs(losses["all"] - losses["none"]) > 1e-3 * np.abs(losses["none"]))
 
