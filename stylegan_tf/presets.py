@@ -89,7 +89,7 @@ def _stylegan2(config_name: str) -> Preset:
 
 
 def _stylegan2_ada() -> Preset:
-    """Karras et al. 2020 (ADA), appendix C: the automatic settings for data of any size and resolution.
+    """Karras et al. 2020 (ADA): the automatic settings published with its code, for data of any size and resolution.
 
     Batch size, gamma and the average's half-life follow from resolution and devices (`training.automatic`).
     """

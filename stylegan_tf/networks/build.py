@@ -97,7 +97,7 @@ def _shape(config: TrainConfig, num_levels: int, dtype_policy: str) -> dict[str,
 
 
 def _clamp(config: TrainConfig, dtype_policy: str) -> float | None:
-    """StyleGAN2's limit of activations, which half precision needs (Karras et al. 2020, ADA, appendix C)."""
+    """StyleGAN2's limit of activations, which half precision needs (Karras et al. 2020, ADA, appendix D)."""
     return config.network.clamp or None if dtype_policy == "mixed_float16" else None
 
 

@@ -15,13 +15,13 @@ PUBLISHED_BATCH_SIZES = {
     8: "4:512,8:256,16:128,32:64,64:32",
 }
 DEFAULT_AUGMENT_KIMG = 500.0  # Karras et al. 2020 (ADA), section 3.1
-TRANSFER_AUGMENT_KIMG = 100.0  # the same, appendix C: when another run's networks are the start
+TRANSFER_AUGMENT_KIMG = 100.0  # published with its code, for runs that start from other networks
 
 
 def fill_in(config: TrainConfig, size: tuple[int, int], num_devices: int) -> TrainConfig:
     """The configuration with nothing left open.
 
-    StyleGAN2's rules are those of the automatic settings published with StyleGAN2-ADA (Karras et al. 2020, appendix C).
+    StyleGAN2's rules are the automatic settings that were published with StyleGAN2-ADA's code (Karras et al. 2020).
 
     Args:
       config: the configuration; `batch_size`, `r1_gamma`, `ema_half_life_kimg` and `augment_kimg` may be None.

@@ -209,7 +209,8 @@ def average_decay(batch_size: int, images_seen: int, half_life_kimg: float, ramp
       batch_size: images a step.
       images_seen: before the step.
       half_life_kimg: of the average.
-      rampup: above 0, the half-life is at most this share of the images seen (Karras et al. 2020, ADA, appendix C).
+      rampup: above 0, the half-life is at most this share of the images seen (published with
+        StyleGAN2-ADA's code).
     """
     half_life = 1000.0 * half_life_kimg
     if rampup > 0:

@@ -195,3 +195,16 @@ def test_every_kind_of_model_passes_its_verification(make_served, tmp_path, fiel
 def test_descriptions_are_plain_json(make_run, tmp_path):
     description = describe_run(load_generator(make_run(tmp_path / "run")), tmp_path / "run")
     assert json.loads(json.dumps(description))["dataset"]["size"] == [8, 8]
+
+
+@pytest.mark.parametrize("architecture", ["skip", "growing"])
+def test_stylegan2_answers_without_the_package_as_with_it(make_served, tmp_path, architecture):
+    """`export` compares every signature, run in a clean process, with the networks."""
+    critic = {"critic_architecture": "growing"} if architecture == "growing" else {}
+    served = make_served(family="stylegan2", generator_architecture=architecture, **critic)
+    path = export(served, tmp_path / "model")
+    loaded = tf.saved_model.load(path).signatures["serving_default"]
+    z = tf.random.normal([3, 8])
+    images = served.synthesize(served.truncate(served.map(z), tf.fill([3], served.truncation_psi)))
+    pixels = np.clip(np.round(images.numpy() * 127.5 + 127.5), 0, 255)
+    assert np.abs(loaded(z=z)["images"].numpy() - pixels).max() <= 1
