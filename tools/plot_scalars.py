@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from absl import app, flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 _RUNS = flags.DEFINE_list("runs", None, "run directories", required=True)
 _SCALARS = flags.DEFINE_list("scalars", None, "names of scalars, as TensorBoard shows them", required=True)
@@ -20,12 +21,12 @@ _SMOOTH = flags.DEFINE_integer("smooth", 1, "points that each point is the mean 
 
 def read_scalar(run: pathlib.Path, name: str) -> tuple[list[float], list[float]]:
     """Images seen, in kimg, and values of a run's scalar; empty where the run has none."""
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"scalars": 0})
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0})
     events.Reload()
-    if name not in events.Tags()["scalars"]:
+    if name not in events.Tags()["tensors"]:
         return [], []
-    points = events.Scalars(name)
-    return [point.step / 1000 for point in points], [point.value for point in points]
+    points = events.Tensors(name)
+    return [point.step / 1000 for point in points], [float(make_ndarray(point.tensor_proto)) for point in points]
 
 
 def smoothed(values: list[float], width: int) -> list[float]:
@@ -39,10 +40,10 @@ def main(arguments: list[str]) -> None:
     names = _SCALARS.value
     figure, panels = plt.subplots(1, len(names), figsize=(5 * len(names), 3.2), squeeze=False)
     for panel, name in zip(panels[0], names, strict=True):
-        for run in map(pathlib.Path, _RUNS.value):
+        for index, run in enumerate(map(pathlib.Path, _RUNS.value)):
             kimg, values = read_scalar(run, name)
             if values:
-                panel.plot(kimg, smoothed(values, _SMOOTH.value), label=run.name)
+                panel.plot(kimg, smoothed(values, _SMOOTH.value), label=run.name, color=f"C{index}")
         panel.set_title(name)
         panel.set_xlabel("kimg")
         panel.grid(alpha=0.3)
