@@ -103,6 +103,10 @@ class TrainConfig:
         for section, field in all_fields():
             check_field(field, getattr(getattr(self, section), field.name))
         require(
+            self.augment.augment != "fixed" or self.augment.augment_p > 0,
+            "augment_p must be above 0 with augment=fixed, such as --augment_p=0.2", self.augment.augment_p,
+        )
+        require(
             (self.network.generator_architecture == "growing") == (self.network.critic_architecture == "growing"),
             "generator_architecture and critic_architecture must both be 'growing', or neither",
             f"{self.network.generator_architecture} and {self.network.critic_architecture}",

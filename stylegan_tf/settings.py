@@ -186,7 +186,9 @@ class AugmentConfig:
     augment_p: float = option(
         0.0, "probability of each transform: fixed, or where the adaptive strength starts", least=0, most=1
     )
-    augment_target: float = option(0.6, "adaptive: mean sign of the critic's scores of reals that is aimed at")
+    augment_target: float = option(
+        0.6, "adaptive: mean sign of the critic's scores of reals that is aimed at", least=-1, most=1
+    )
     augment_interval: int = option(4, "adaptive: steps between adjustments", above=0)
     augment_kimg: float | None = option(
         None, "adaptive: kimg in which the strength can rise from 0 to 1; empty: 500, or 100 with --initialize_from",

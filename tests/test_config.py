@@ -138,6 +138,8 @@ def test_differences_are_those_that_a_resumed_run_may_not_have():
          "'growing', or neither", "growing and resnet"),
         ({"critic_architecture": "growing"}, "must both be 'growing', or neither", "skip and growing"),
         ({"augment": "always"}, "augment must be one of off, adaptive, fixed", "always"),
+        ({"augment": "fixed"}, "augment_p must be above 0 with augment=fixed", "0.0"),
+        ({"augment_target": 1.5}, "augment_target must lie between -1 and 1", "1.5"),
         ({"augment_p": 1.5}, "augment_p must lie between 0 and 1", "1.5"),
         ({"path_length_decay": 1.5}, "path_length_decay must lie between 0 and 1", "1.5"),
         ({"random_crop": 1.0}, "random_crop must be 0 or more, and below 1", "1.0"),

@@ -205,7 +205,7 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
     """The augmentation of a configuration, or None.
 
     Raises:
-      ValueError: when its strength should follow signs that the loss does not give.
+      ValueError: for unknown transforms, or when its strength should follow signs that the loss does not give.
     """
     if config.augment.augment == "off":
         return None
@@ -215,7 +215,10 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
         f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
         "--augment=fixed", f"loss={config.loss.loss}",
     )
-    return Augmentation.from_groups(config.augment.augment_transforms)
+    try:
+        return Augmentation.from_groups(config.augment.augment_transforms)
+    except ValueError as error:
+        raise ValueError(f"augment_transforms: {error}") from error
 
 
 class Logger:

@@ -35,12 +35,14 @@ class SourceNetworks:
       weights: arrays by path, by network ("generator", "critic", "generator_ema"); an export has no critic.
       label_names: names of its classes.
       family: "stylegan1" or "stylegan2".
+      z_size: size of its latents.
     """
 
     name: str
     weights: Mapping[str, Weights]
     label_names: tuple[str, ...]
     family: str
+    z_size: int
 
 
 def read_networks(path: str | Path) -> SourceNetworks:
@@ -89,7 +91,6 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
             f"initialize_from must hold networks of the same family, {family}. Received: {source.name}, which is "
             f"{source.family}; choose another --preset or --family."
         )
-    same_labels = source.label_names == label_names
     lines = [f"Starts from {source.name}"]
     for name in NETWORKS:
         network = getattr(state, name)
@@ -97,7 +98,7 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
         if not weights:
             lines.append(f"  {name}: new, as the source has none")
             continue
-        taken, left = _fill(network, weights, same_labels)
+        taken, left = _fill(network, weights, source, label_names)
         kernels = [path for path in taken if "/synthesis/" in path and path.endswith("/kernel")]
         if name == "generator" and not kernels:
             raise ValueError(
@@ -106,22 +107,23 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
             )
         unused = sorted(path for path in weights.keys() - set(taken) - set(left) if "seed_generator" not in path)
         lines.append(f"  {name}: {len(taken)} of {len(taken) + len(left)} arrays taken")
-        for text, paths in (("new", left), ("only in the source", unused)):
-            if paths:
-                lines.append(f"    {text}: {_shortened(paths)}")
+        listed = [("new", left), ("only in the source", unused)] if name != "generator_ema" else []
+        lines += [f"    {text}: {_shortened(paths)}" for text, paths in listed if paths]  # the average's are the same
     return "\n".join(lines)
 
 
-def _fill(network: Any, weights: Weights, same_labels: bool) -> tuple[list[str], list[str]]:
+def _fill(
+    network: Any, weights: Weights, source: SourceNetworks, label_names: tuple[str, ...]
+) -> tuple[list[str], list[str]]:
     """Assigns what fits; returns the paths that were taken and those that were not."""
     taken, left = [], []
-    z_size = getattr(network, "z_size", 0)
+    same_labels = source.label_names == label_names
     for variable in network.weights:
         path, array = variable.path, weights.get(variable.path)
         if "seed_generator" in path:
             continue
-        if path.endswith("mapping/dense_0/kernel") and z_size and array is not None and not same_labels:
-            array = _latent_rows(array, variable.shape, z_size)
+        if path == "generator/mapping/dense_0/kernel" and array is not None and not same_labels:
+            array = _latent_rows(array, variable.shape, source.z_size) if network.z_size == source.z_size else None
         if array is None or array.shape != tuple(variable.shape) or (not same_labels and _belongs_to_labels(path)):
             left.append(path)
         else:
@@ -146,7 +148,7 @@ def _latent_rows(kernel: np.ndarray, shape: tuple[int, ...], z_size: int) -> np.
 
 def _shortened(paths: list[str]) -> str:
     """Layers rather than their weights, and not too many of them."""
-    layers = list(dict.fromkeys(path.split("/", 1)[1].rsplit("/", 1)[0] for path in paths))
+    layers = list(dict.fromkeys("/".join(path.split("/")[1:-1][:2]) for path in paths))
     more = f" and {len(layers) - _LONGEST_LIST} more" if len(layers) > _LONGEST_LIST else ""
     return ", ".join(layers[:_LONGEST_LIST]) + more
 
@@ -164,8 +166,8 @@ def _read_run(directory: RunDirectory) -> SourceNetworks:
             weights[network][path] = reader.get_tensor(key)
     kimg = int(reader.get_tensor(f"images_seen{_ATTRIBUTE}")) / 1000
     name = f"{directory.path} at {kimg:g} kimg"
-    family = directory.read_config().network.family
-    return SourceNetworks(name, weights, directory.read_dataset().label_names, family)
+    network = directory.read_config().network
+    return SourceNetworks(name, weights, directory.read_dataset().label_names, network.family, network.z_size)
 
 
 def _read_export(version: Path) -> SourceNetworks:
@@ -181,4 +183,5 @@ def _read_export(version: Path) -> SourceNetworks:
     metadata = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
     generator = {"generator": weights, "generator_ema": weights}
     family = metadata["config"]["network"].get("family", "stylegan1")  # older exports know one family only
-    return SourceNetworks(f"{version}, an export", generator, tuple(metadata.get("label_names") or ()), family)
+    label_names = tuple(metadata.get("label_names") or ())
+    return SourceNetworks(f"{version}, an export", generator, label_names, family, metadata["z_size"])

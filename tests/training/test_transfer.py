@@ -121,13 +121,22 @@ def test_as_many_labels_of_other_names_are_other_labels(runs):
     state, named = new_state(num_classes=3), new_state(num_classes=3)
     initialize(state, source, ("a", "b", "c"))
     weights_of_labels = state.generator.mapping.label_dense.kernel
-    again = source.__class__("x", {"generator": weights(state.generator)}, ("a", "b", "c"), "stylegan2")
+    again = source.__class__("x", {"generator": weights(state.generator)}, ("a", "b", "c"), "stylegan2", 8)
     initialize(named, again, ("a", "b", "c"))
     np.testing.assert_array_equal(named.generator.mapping.label_dense.kernel, weights_of_labels)
     other = new_state(num_classes=3)
     other.generator.mapping.label_dense.kernel.assign(0 * weights_of_labels)
     initialize(other, again, ("a", "b", "d"))
     assert not other.generator.mapping.label_dense.kernel.numpy().any()
+
+
+@pytest.mark.parametrize("z_size", [4, 16])
+def test_the_first_layer_of_another_z_is_new(runs, z_size):
+    state = new_state(num_classes=3, z_size=z_size)
+    before = state.generator.mapping.dense[0].kernel.numpy()
+    report = initialize(state, read_networks(runs / "stylegan2"), ("a", "b", "c"))
+    assert "mapping/dense_0" in report.split("new: ")[1].splitlines()[0]
+    np.testing.assert_array_equal(state.generator.mapping.dense[0].kernel, before)
 
 
 def test_another_family_is_refused(runs):
