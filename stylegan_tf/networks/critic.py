@@ -11,7 +11,7 @@ from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
-from stylegan_tf.networks.sizes import check_image_size, feature_maps_at, level_size
+from stylegan_tf.networks.sizes import check_image_size, check_labels, feature_maps_at, level_size
 from stylegan_tf.ops.resample import downsample_average
 
 
@@ -129,11 +129,7 @@ class Critic(keras.Model):
         fade_in: Any = None,
         num_batches: int = 1,
     ) -> Any:
-        if self.num_classes and labels is None:
-            raise ValueError(
-                f"labels must be given to a critic with {self.num_classes} classes, one-hot "
-                f"[N, {self.num_classes}]. Received: labels=None."
-            )
+        check_labels(labels, self.num_classes, "critic")
         level = self.num_levels - 1 if level is None else level
         check_image_size(images, self.base_size, level)
         x = self.from_rgb[level](images)

@@ -9,6 +9,7 @@ from keras import ops
 
 from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.equalized_dense import EqualizedDense
+from stylegan_tf.networks.sizes import check_labels
 from stylegan_tf.ops.normalization import pixel_norm
 
 DESIGNS = ("stylegan", "stylegan2")
@@ -97,13 +98,9 @@ class MappingNetwork(keras.layers.Layer):
         self.output_size = size
 
     def call(self, z: Any, labels: Any = None) -> Any:
+        check_labels(labels, self.num_classes, "network")
         parts = [] if z is None else [z]
         if self.num_classes:
-            if labels is None:
-                raise ValueError(
-                    f"labels must be given to a network with {self.num_classes} classes, one-hot "
-                    f"[N, {self.num_classes}]. Received: labels=None."
-                )
             labels = ops.cast(labels, "float32")
             if self.design == "stylegan2":
                 labels = self.label_dense(labels)

@@ -1,4 +1,4 @@
-"""Sizes of a network: image size and feature maps by level, and what does not have them.
+"""Sizes of a network: image size and feature maps by level, and inputs that do not have them.
 
 Level 0 is the base resolution (4x4 as published, but any size); every level doubles it.
 """
@@ -51,4 +51,13 @@ def check_image_size(images: Any, base_size: tuple[int, int], level: int) -> Non
     if any(got not in (None, want) for got, want in zip(images.shape[1:3], size, strict=True)):
         raise ValueError(
             f"images must be {size[0]}x{size[1]} pixels at level {level}. Received: shape {tuple(images.shape)}."
+        )
+
+
+def check_labels(labels: Any, num_classes: int, network: str) -> None:
+    """Raises ValueError for labels that are missing, naming what kind of `network` wants them."""
+    if num_classes and labels is None:
+        raise ValueError(
+            f"labels must be given to a {network} with {num_classes} classes, one-hot [N, {num_classes}]. "
+            "Received: labels=None."
         )

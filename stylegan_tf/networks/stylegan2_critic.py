@@ -15,7 +15,7 @@ from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.sizes import check_image_size, checked_level, feature_maps_at, level_size
+from stylegan_tf.networks.sizes import check_image_size, check_labels, checked_level, feature_maps_at, level_size
 from stylegan_tf.networks.stylegan2_synthesis import ARCHITECTURES, RESIDUAL_GAIN
 from stylegan_tf.ops.upfirdn import downsample_fir, make_filter
 
@@ -181,11 +181,7 @@ class StyleGAN2Critic(keras.Model):
         fade_in: Any = None,
         num_batches: int = 1,
     ) -> Any:
-        if self.num_classes and labels is None:
-            raise ValueError(
-                f"labels must be given to a critic with {self.num_classes} classes, one-hot "
-                f"[N, {self.num_classes}]. Received: labels=None."
-            )
+        check_labels(labels, self.num_classes, "critic")
         level = checked_level(level, self.num_levels, self.grows)
         check_image_size(images, self.base_size, level)
         x = self.from_rgb[level - self.num_levels](images)

@@ -14,7 +14,8 @@ from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.modulated_layer import ModulatedLayer
 from stylegan_tf.layers.modulated_to_rgb import ModulatedToRGB
-from stylegan_tf.networks.sizes import checked_level, feature_maps_at, level_size
+from stylegan_tf.networks.levels import SynthesisLevels
+from stylegan_tf.networks.sizes import checked_level
 from stylegan_tf.ops.upfirdn import make_filter, upsample_fir
 
 ARCHITECTURES = ("skip", "orig", "resnet", "growing")
@@ -24,7 +25,7 @@ RESIDUAL_GAIN = math.sqrt(0.5)
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
-class StyleGAN2SynthesisNetwork(keras.layers.Layer):
+class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     """Intermediate latents to images.
 
     Level 0 has one modulated layer behind the learned constant; every further level one that doubles the resolution
@@ -129,35 +130,13 @@ class StyleGAN2SynthesisNetwork(keras.layers.Layer):
         """Whether it also makes images of the levels below the last."""
         return self.architecture == "growing"
 
-    @property
-    def has_noise(self) -> bool:
-        """Whether its layers add noise."""
-        return bool(self.options["noise"])
-
-    @property
-    def num_ws(self) -> int:
-        """Number of ws that it takes."""
-        return self.active_ws(self.num_levels - 1)
-
-    def active_ws(self, level: int) -> int:
-        """Number of ws, from the first, that take part at a level."""
-        return 2 * (level + 1)
-
     def level_of_w(self, index: int) -> int:
         """The level at which a w, counted from 0, styles features; the last one only colours the image."""
         return min((index + 1) // 2, self.num_levels - 1)
 
-    def size(self, level: int) -> tuple[int, int]:
-        """Image height and width at a level."""
-        return level_size(self.base_size, level)
-
     def noise_sizes(self, level: int) -> list[tuple[int, int]]:
         """Height and width of each noise image that a call at a level takes; none for a network without noise."""
         return [self.size(index // 2) for index in range(1, 2 * (level + 1))] if self.has_noise else []
-
-    def feature_maps(self, level: int) -> int:
-        """Number of feature maps at a level."""
-        return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         w_shape = (None, input_shape[-1])

@@ -12,12 +12,12 @@ from stylegan_tf.layers.latent_input import LatentInput
 from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.styled_layer import StyledLayer
 from stylegan_tf.layers.to_rgb import ToRGB
-from stylegan_tf.networks.sizes import feature_maps_at, level_size
+from stylegan_tf.networks.levels import SynthesisLevels
 from stylegan_tf.ops.resample import upsample_nearest
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
-class SynthesisNetwork(keras.layers.Layer):
+class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     """Intermediate latents to images, at any of its resolutions.
 
     All blocks exist from the start; `level` and `fade_in` decide which of them run. The defaults are the published
@@ -98,20 +98,6 @@ class SynthesisNetwork(keras.layers.Layer):
         """Whether it also makes images of the levels below the last."""
         return True
 
-    @property
-    def has_noise(self) -> bool:
-        """Whether its layers add noise."""
-        return bool(self.options["noise"])
-
-    @property
-    def num_ws(self) -> int:
-        """Number of layers, each of which takes a w of its own."""
-        return self.active_ws(self.num_levels - 1)
-
-    def active_ws(self, level: int) -> int:
-        """Number of ws, from the first, that take part at a level."""
-        return 2 * (level + 1)
-
     def level_of_w(self, index: int) -> int:
         """The level at which a w, counted from 0, styles features."""
         return index // 2
@@ -119,14 +105,6 @@ class SynthesisNetwork(keras.layers.Layer):
     def noise_sizes(self, level: int) -> list[tuple[int, int]]:
         """Height and width of each noise image that a call at a level takes; none for a network without noise."""
         return [self.size(index // 2) for index in range(2 * (level + 1))] if self.has_noise else []
-
-    def size(self, level: int) -> tuple[int, int]:
-        """Image height and width at a level."""
-        return level_size(self.base_size, level)
-
-    def feature_maps(self, level: int) -> int:
-        """Number of feature maps at a level."""
-        return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         w_shape = (None, input_shape[-1])

@@ -254,10 +254,11 @@ def _train(run: Run, log: Logger) -> int:
         run.image_set, seed=config.run.seed, mirror=config.data.mirror, random_crop=config.data.random_crop,
         use_labels=config.data.use_labels,
     )
-    reals, _ = pipeline.sample(GRID_IMAGES)
+    augmentation = run.augmentation
+    if not images_seen or augmentation is not None:
+        reals, _ = pipeline.sample(GRID_IMAGES)
     if not images_seen:
         _write_first_summaries(run, reals, writer)
-    augmentation = run.augmentation
     step = TrainingStep(
         state, make_objective(state.config), run.strategy, augmentation=augmentation, jit_compile=run.jit,
         max_batch_per_device=config.run.max_batch_per_device,

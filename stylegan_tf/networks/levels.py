@@ -1,0 +1,43 @@
+"""What synthesis networks of both families answer about their levels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stylegan_tf.networks.sizes import feature_maps_at, level_size
+
+
+class SynthesisLevels:
+    """Mixed into a synthesis network, beside its Keras class.
+
+    Attributes:
+      base_size: height and width at level 0.
+      num_levels: number of resolutions.
+      options: arguments of the network, feature_maps_base, feature_maps_max and noise among them.
+    """
+
+    base_size: tuple[int, int]
+    num_levels: int
+    options: dict[str, Any]
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether its layers add noise."""
+        return bool(self.options["noise"])
+
+    @property
+    def num_ws(self) -> int:
+        """Number of ws that it takes."""
+        return self.active_ws(self.num_levels - 1)
+
+    def active_ws(self, level: int) -> int:
+        """Number of ws, from the first, that take part at a level."""
+        return 2 * (level + 1)
+
+    def size(self, level: int) -> tuple[int, int]:
+        """Image height and width at a level."""
+        return level_size(self.base_size, level)
+
+    def feature_maps(self, level: int) -> int:
+        """Number of feature maps at a level."""
+        return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
