@@ -1,1 +1,1 @@
-"""Image quality metrics as pure functions over features; they know no network, no file and no flag."""
+"""Image quality metrics as pure functions over features, probabilities or images; they know no file and no flag."""

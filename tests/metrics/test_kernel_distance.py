@@ -1,40 +1,81 @@
 """The kernel distance against published implementations, a closed form, and sums written out pair by pair.
 
-`reference_metrics.npz` holds random features and what the official code computed from them:
-NVlabs/stylegan2-ada-pytorch @ d72cc7d (`fid_sg2ada`, `kid_*`), NVlabs/stylegan @ 1e0d5c7 (`fid_sg1_firstN`),
-GaParmar/clean-fid @ e88c4d6 (`fid_cleanfid`) and toshas/torch-fidelity @ 5e211a9 (`*_torchfidelity*`).
+The reference numbers are those of NVlabs/stylegan2-ada-pytorch (`kid_subsets`, `kid_full_firstN`), clean-fid, which
+draws in the same order, and torch-fidelity.
 """
 
 import pathlib
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from stylegan_tf.metrics import kernel_distance as module
 from stylegan_tf.metrics.kernel_distance import kernel_distance, kernel_distance_subsets
 
-_REFERENCE = np.load(pathlib.Path(__file__).with_name("reference_metrics.npz"))
-_REAL, _FAKE = _REFERENCE["in/feat_real"], _REFERENCE["in/feat_gen"]
+
+@pytest.fixture(scope="module")
+def metrics(reference: Callable[[str], Any]) -> Any:
+    return reference("metrics")
+
+
+@pytest.fixture(scope="module")
+def real(metrics: Any) -> np.ndarray:
+    return metrics.inputs["feat_real"]
+
+
+@pytest.fixture(scope="module")
+def fake(metrics: Any) -> np.ndarray:
+    return metrics.inputs["feat_gen"]
 
 
 def _normal(count: int, seed: int, shift: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=[count, 8]) + shift
 
 
-def test_full_sets_match_stylegan2_ada() -> None:
-    count = min(len(_REAL), len(_FAKE))
-    distance = kernel_distance(_REAL[:count], _FAKE[:count])
-    np.testing.assert_allclose(distance, _REFERENCE["out/kid_full_firstN"], rtol=1e-5)
+def test_full_sets_match_stylegan2_ada(metrics: Any, real: np.ndarray, fake: np.ndarray) -> None:
+    count = min(len(real), len(fake))
+    distance = kernel_distance(real[:count], fake[:count])
+    np.testing.assert_allclose(distance, metrics.outputs["kid_full_firstN"], rtol=1e-5)
 
 
-def test_subsets_match_stylegan2_ada() -> None:
-    mean, _ = kernel_distance_subsets(_REAL, _FAKE, num_subsets=20, subset_size=100, seed=77)
-    np.testing.assert_allclose(mean, _REFERENCE["out/kid_subsets"], rtol=1e-5)
+@pytest.mark.parametrize("name", ["kid_subsets", "kid_cleanfid"])
+def test_subsets_match_stylegan2_ada_and_clean_fid(
+    metrics: Any, real: np.ndarray, fake: np.ndarray, name: str
+) -> None:
+    mean, _ = kernel_distance_subsets(real, fake, num_subsets=20, subset_size=100, seed=77)
+    np.testing.assert_allclose(mean, metrics.outputs[name], rtol=1e-5)
 
 
-def test_subsets_match_torch_fidelity() -> None:
-    mean, deviation = kernel_distance_subsets(_REAL, _FAKE, num_subsets=20, subset_size=100, seed=2020)
-    np.testing.assert_allclose(mean, _REFERENCE["out/kid_torchfidelity_mean"], rtol=1e-5)
-    np.testing.assert_allclose(deviation, _REFERENCE["out/kid_torchfidelity_std"], rtol=1e-5)
+def test_subsets_match_torch_fidelity(metrics: Any, real: np.ndarray, fake: np.ndarray) -> None:
+    mean, deviation = kernel_distance_subsets(real, fake, num_subsets=20, subset_size=100, seed=2020)
+    np.testing.assert_allclose(mean, metrics.outputs["kid_torchfidelity_mean"], rtol=1e-5)
+    np.testing.assert_allclose(deviation, metrics.outputs["kid_torchfidelity_std"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [7, 64, 129])
+def test_blocks_change_nothing(
+    real: np.ndarray, fake: np.ndarray, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = kernel_distance(real[:130], fake)
+    monkeypatch.setattr(module, "_BLOCK_ROWS", rows)
+    np.testing.assert_allclose(kernel_distance(real[:130], fake), whole, rtol=1e-10)
+
+
+def test_memory_mapped_sets_are_read_in_parts(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    features = np.random.default_rng(0).normal(size=[2, 1000, 32]).astype(np.float32)
+    features.tofile(tmp_path / "features")
+    real, fake = np.memmap(tmp_path / "features", np.float32, "r", shape=features.shape)
+    expected = kernel_distance(*features.astype(np.float64))
+    monkeypatch.setattr(module, "_BLOCK_ROWS", 64)
+    tracemalloc.start()
+    distance = kernel_distance(real, fake)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_allclose(distance, expected, rtol=1e-9)
+    assert peak < 200_000  # one set in float64 takes 256,000 bytes, all pairs 8,000,000
 
 
 def test_sets_of_different_sizes_match_sums_over_pairs() -> None:
@@ -74,8 +115,8 @@ def test_estimate_is_unbiased_and_grows_with_a_shift() -> None:
     assert shifted == sorted(shifted) and shifted[2] > 0.1
 
 
-def test_subsets_are_a_function_of_the_seed() -> None:
-    first, again, other = (kernel_distance_subsets(_REAL, _FAKE, 3, 50, seed) for seed in (1, 1, 2))
+def test_subsets_are_a_function_of_the_seed(real: np.ndarray, fake: np.ndarray) -> None:
+    first, again, other = (kernel_distance_subsets(real, fake, 3, 50, seed) for seed in (1, 1, 2))
     assert first == again != other
 
 
