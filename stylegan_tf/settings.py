@@ -243,6 +243,14 @@ class RunConfig:
     )
     checkpoint_interval_kimg: float = option(100.0, "kimg between checkpoints", may_change=True, above=0)
     keep_checkpoints: int = option(3, "checkpoints kept", may_change=True, above=0)
+    metrics: str = option(
+        "", "protocols measured now and then and at the end, joined by commas, such as "
+        "kd2k_full_efficientnet_lite0; the first one chooses the best checkpoint (docs/metrics.md)", may_change=True
+    )
+    metrics_interval_kimg: float = option(100.0, "kimg between measurements", may_change=True, above=0)
+    metrics_weights: str = option(
+        "", "files of the feature networks of metrics, such as inception=FILE, joined by commas", may_change=True
+    )
     truncation_psi: float = option(0.7, "truncation of sample grids; default of sampling and export", may_change=True)
     truncation_cutoff: int = option(
         8, "layers that truncation reaches, from the first; 0 for all", may_change=True, least=0

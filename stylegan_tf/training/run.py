@@ -6,7 +6,6 @@ import dataclasses
 import math
 import signal
 import sys
-import time
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +18,7 @@ from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_se
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
 from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
+from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
 from stylegan_tf.progress import ProgressLine, format_seconds
@@ -37,7 +37,9 @@ from stylegan_tf.training.actions import (
 )
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.automatic import fill_in
+from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import stop_on_signals, train
+from stylegan_tf.training.metric_actions import Metrics, make_evaluator, prepare_instruments
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.schedule import Schedule
@@ -55,6 +57,7 @@ class Run:
 
     Attributes:
       config: as it is saved. What it leaves open (`training.automatic`) is filled in the state's configuration.
+      evaluator: of the metrics; None without.
       start: what was taken from another run's networks.
     """
 
@@ -62,6 +65,7 @@ class Run:
     directory: RunDirectory
     dataset: DatasetInfo
     image_set: ImageSet
+    evaluator: Evaluator | None
     num_levels: int
     strategy: tf.distribute.Strategy
     schedule: Schedule
@@ -109,6 +113,7 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     """
     augmentation = make_augmentation(config)
     strategy = devices.choose_strategy(config.run.num_devices)
+    instruments = prepare_instruments(config, strategy)
     image_set = _read_images(config, dry_run)
     height, width, channels = image_set.image_shape()
     config = config.replace({
@@ -133,8 +138,9 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
         state = TrainState(filled, num_levels, dataset.num_classes, policy)
         if config.run.initialize_from and directory.latest_checkpoint() is None:
             start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
+    evaluator = make_evaluator(config, instruments, image_set, strategy)
     return Run(
-        config, directory, dataset, image_set, num_levels, strategy, schedule, state,
+        config, directory, dataset, image_set, evaluator, num_levels, strategy, schedule, state,
         augmentation, devices.choose_jit(config.run.jit_compile), start,
     )
 
@@ -221,24 +227,6 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
         raise ValueError(f"augment_transforms: {error}") from error
 
 
-class Logger:
-    """Prints lines and appends them, with the time, to the run's log."""
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self.path = directory.log_file
-
-    def __call__(self, text: str) -> None:
-        if sys.stdout.isatty():
-            print("\r\033[K", end="")
-        print(text, flush=True)
-        self.to_file(text)
-
-    def to_file(self, text: str) -> None:
-        """Appends to the log only."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
-
-
 def _train(run: Run, log: Logger) -> int:
     config, directory, state = run.config, run.directory, run.state
     checkpoints = Checkpoints(state, directory, config)
@@ -266,7 +254,7 @@ def _train(run: Run, log: Logger) -> int:
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
     actions: list[Action] = [
         StatusLine(
-            run.schedule.total_images, config.run.status_interval_s, log.to_file if _live() else log,
+            run.schedule.total_images, config.run.status_interval_s, log.to_file if sys.stdout.isatty() else log,
             show_augmentation=augmentation is not None,
         ),
         TensorBoardScalars(writer, config),
@@ -277,6 +265,10 @@ def _train(run: Run, log: Logger) -> int:
         actions.insert(0, AugmentedReals(config, augmentation, reals, directory, writer))
     if config.augment.augment == "adaptive":
         actions.insert(0, AugmentationControl(state.config))  # first: others show and save what it sets
+    metrics = None
+    if run.evaluator is not None:
+        metrics = Metrics(config, run.evaluator, state, directory, writer, log)
+        actions.append(metrics)  # last: what takes longest, and may fail, comes after the checkpoint
     with stop_on_signals() as stop:
         try:
             progress = train(
@@ -292,18 +284,16 @@ def _train(run: Run, log: Logger) -> int:
             log.to_file(message)
             raise NonFiniteError(message) from error
         grid.run(progress)
+        if metrics is not None and stop.signal is None:
+            metrics.run(progress)
     write_progress_animation(directory)
     writer.close()
     if stop.signal is not None:
         name = signal.Signals(stop.signal).name
         log(f"Stopped by {name} and saved at {progress.images_seen / 1000:g} kimg; run the same command to go on.")
         return 128 + stop.signal
-    log(_summary(run, progress))
+    log(_summary(run, progress, metrics.summary() if metrics is not None else ""))
     return 0
-
-
-def _live() -> bool:
-    return sys.stdout.isatty()
 
 
 def _write_first_summaries(run: Run, reals: np.ndarray, writer: tf.summary.SummaryWriter) -> None:
@@ -320,7 +310,7 @@ def _write_first_summaries(run: Run, reals: np.ndarray, writer: tf.summary.Summa
     writer.flush()
 
 
-def _summary(run: Run, progress: Progress) -> str:
+def _summary(run: Run, progress: Progress, best: str) -> str:
     directory, path = run.directory, run.directory.path
     newest = sorted(directory.samples.glob("kimg_*.png"))[-1]
     return "\n".join([
@@ -328,6 +318,7 @@ def _summary(run: Run, progress: Progress) -> str:
         f"  last samples   {newest}",
         f"  animation      {directory.progress_file}",
         f"  checkpoint     {directory.latest_checkpoint()}",
+        *([f"  best           {best}", f"  metrics        {directory.results_file}"] if best else []),
         f"  configuration  {directory.config_file}",
         f"  log            {directory.log_file}",
         "Next:",

@@ -7,6 +7,8 @@
     progress.gif   the grids as an animation
     tensorboard/   events
     checkpoints/   the state
+    best/          the state that was best by the first metric, where metrics were measured
+    metrics.jsonl  what was measured, a JSON object a line
 """
 
 from __future__ import annotations
@@ -67,6 +69,8 @@ class RunDirectory:
         self.progress_file = self.path / "progress.gif"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
+        self.best = self.path / "best"
+        self.results_file = self.path / "metrics.jsonl"
 
     def check(self, config: TrainConfig, dataset: DatasetInfo) -> None:
         """Makes sure that a run can start here, or that the run here is the same one; writes nothing.
@@ -132,6 +136,48 @@ class RunDirectory:
         """Prefix of the newest checkpoint, or None."""
         return tf.train.latest_checkpoint(str(self.checkpoints))
 
+    def find_checkpoints(self, which: str = "newest") -> list[str]:
+        """Prefixes of checkpoints, by images seen.
+
+        Args:
+          which: "newest", "best" (by the first metric of the training), "all" that are kept, or a number of kimg.
+
+        Raises:
+          ValueError: when there is none.
+        """
+        newest = self.latest_checkpoint()
+        if newest is None:
+            raise ValueError(f"the run must have a checkpoint; train it first. Received: none in {self.checkpoints}.")
+        if which == "newest":
+            return [newest]
+        best = _numbered(self.best)
+        every = {**best, **_numbered(self.checkpoints)}
+        if which == "best":
+            found = [best[max(best)]] if best else []
+        else:
+            found = [every[at] for at in sorted(every) if which == "all" or _is_kimg(which, at)]
+        if not found:
+            there = ", ".join(f"{at / 1000:g}" for at in sorted(every))
+            wanted = "; training keeps the best one with --metrics" if which == "best" else ""
+            raise ValueError(
+                f"checkpoint must be newest, best, all, or one of the kimg {there}{wanted}. "
+                f"Received: checkpoint={which} of {self.path}."
+            )
+        return found
+
+
+def _numbered(folder: Path) -> dict[int, str]:
+    """Images seen -> prefix."""
+    names = [path.name.removesuffix(".index") for path in folder.glob("ckpt-*.index")]
+    return {int(name[5:]): str(folder / name) for name in names if name[5:].isdigit()}
+
+
+def _is_kimg(text: str, images_seen: int) -> bool:
+    try:
+        return round(float(text) * 1000) == images_seen
+    except (ValueError, OverflowError):
+        return False
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainedGenerator:
@@ -152,17 +198,25 @@ class TrainedGenerator:
     dataset: DatasetInfo
 
 
-def load_generator(run_dir: str | Path) -> TrainedGenerator:
-    """Reads the averaged generator of a run's newest checkpoint.
+def load_generator(run_dir: str | Path, checkpoint: str = "newest") -> TrainedGenerator:
+    """Reads the averaged generator of a run.
+
+    Args:
+      run_dir: the run's directory.
+      checkpoint: see `RunDirectory.find_checkpoints`.
 
     Raises:
-      ValueError: when the directory is no run's, or has no checkpoint yet.
+      ValueError: when the directory is no run's, or has no such checkpoint.
     """
     directory = RunDirectory(run_dir)
     config, dataset = directory.read_config(), directory.read_dataset()
-    prefix = directory.latest_checkpoint()
-    if prefix is None:
-        raise ValueError(f"the run must have a checkpoint; train it first. Received: none in {directory.checkpoints}.")
+    if checkpoint == "all":
+        raise ValueError("checkpoint must be one: newest, best, or kimg. Received: checkpoint=all.")
+    return read_generator(directory.find_checkpoints(checkpoint)[-1], config, dataset)
+
+
+def read_generator(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> TrainedGenerator:
+    """Reads the averaged generator of one checkpoint of a run with this configuration and data."""
     num_levels = config.num_levels_for(dataset.size)
     generator = build_generator(config, num_levels, dataset.num_classes)
     images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)

@@ -1,11 +1,13 @@
 """EfficientNet-Lite0 features against the layers written out in NumPy, and what callers rely on."""
 
+import hashlib
 import importlib.metadata
 import pathlib
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import stylegan_tf
 from stylegan_tf.features import efficientnet_lite
@@ -83,6 +85,31 @@ def test_matches_the_layers_in_numpy(network: EfficientNetLite0Features) -> None
     expected = _naive_features(image[0])
     assert expected.std() > 0.1
     np.testing.assert_allclose(network(image)[0], expected, atol=1e-4 * np.abs(expected).max())
+
+
+@needs_weights
+def test_what_it_says_of_itself(network: EfficientNetLite0Features) -> None:
+    assert (network.name, network.feature_count, network.class_names) == ("efficientnet_lite0", 1280, ())
+    file = efficientnet_lite._find_weights().read_bytes()
+    assert network.checksum == hashlib.sha256(file).hexdigest()
+    assert network.compute(tf.constant(_images(1))).logits is None
+
+
+@needs_weights
+def test_whole_numbers_and_others_give_the_same(network: EfficientNetLite0Features) -> None:
+    images = _images(2)
+    features = network.compute(tf.constant(images, tf.float32)).features
+    np.testing.assert_allclose(features, network(images), atol=1e-4 * np.max(features))
+
+
+@needs_weights
+def test_every_device_of_a_strategy_has_weights_of_its_own() -> None:
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        network = EfficientNetLite0Features(image_size=32)
+    kernel, bias = network._network.stem
+    for variable in (kernel, bias):
+        assert isinstance(variable, tf.distribute.DistributedValues)
+        assert not variable.trainable
 
 
 @needs_weights

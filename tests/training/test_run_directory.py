@@ -1,6 +1,10 @@
 """What a run's directory makes of what it finds."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+import tensorflow as tf
 from tiny_run import tiny_config
 
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
@@ -50,3 +54,43 @@ def test_a_description_of_the_data_that_is_something_else(tmp_path, text):
     directory.dataset_file.write_text(text)
     with pytest.raises(ValueError, match=r"dataset\.json must describe the run's data\. Received: "):
         directory.read_dataset()
+
+
+@pytest.fixture
+def with_checkpoints(tmp_path):
+    """A run with three checkpoints and another that was best, of which only the names matter here."""
+    directory = RunDirectory(tmp_path / "run")
+    directory.prepare(tiny_config(), DATASET)
+    for folder, numbers in ((directory.checkpoints, (8000, 16000, 24000)), (directory.best, (12000,))):
+        state = tf.train.Checkpoint(x=tf.Variable(1.0))
+        manager = tf.train.CheckpointManager(state, str(folder), max_to_keep=3)
+        for number in numbers:
+            manager.save(checkpoint_number=number)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        ("newest", ["checkpoints/ckpt-24000"]), ("best", ["best/ckpt-12000"]), ("16", ["checkpoints/ckpt-16000"]),
+        ("8.0", ["checkpoints/ckpt-8000"]), ("12", ["best/ckpt-12000"]),
+        ("all", [f"{folder}/ckpt-{at}" for folder, at in (
+            ("checkpoints", 8000), ("best", 12000), ("checkpoints", 16000), ("checkpoints", 24000)
+        )]),
+    ],
+)
+def test_checkpoints_are_found(with_checkpoints, which, expected):
+    found = with_checkpoints.find_checkpoints(which)
+    assert [str(Path(prefix).relative_to(with_checkpoints.path)) for prefix in found] == expected
+
+
+@pytest.mark.parametrize("which", ["9", "last", "", "nan", "1e400"])
+def test_a_checkpoint_that_is_not_there_names_those_that_are(with_checkpoints, which):
+    with pytest.raises(ValueError, match=r"newest, best, all, or one of the kimg 8, 12, 16, 24. Received: checkpoint="):
+        with_checkpoints.find_checkpoints(which)
+
+
+def test_the_best_checkpoint_of_a_run_that_measured_nothing(with_checkpoints):
+    shutil.rmtree(with_checkpoints.best)
+    with pytest.raises(ValueError, match="training keeps the best one with --metrics"):
+        with_checkpoints.find_checkpoints("best")

@@ -1,0 +1,266 @@
+"""Measures generated images: of a run, of an export, or of a directory that any program made.
+
+  python -m stylegan_tf.cli.evaluate --run_dir=RUN
+  python -m stylegan_tf.cli.evaluate --export=EXPORT --data=DATA --metrics=fd10k_full_efficientnet_lite0,swd2k
+  python -m stylegan_tf.cli.evaluate --images=DIR --data=DATA --metrics=pr2k3_full_efficientnet_lite0
+  python -m stylegan_tf.cli.evaluate --compare RUN_A RUN_B RUN_C --output=comparison.png
+  python -m stylegan_tf.cli.evaluate --list
+
+Every line of the results says which protocol it is, over which network, of how many images and which seed. Beside a
+value stands what real images score against real images. docs/metrics.md explains the protocols and their networks.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from stylegan_tf.cli import app
+from stylegan_tf.metrics.protocols import (
+    DEFAULT_PROTOCOLS,
+    EXAMPLES,
+    PUBLISHED,
+    Protocol,
+    parse_protocols,
+    protocol,
+)
+from stylegan_tf.resolutions import parse_size
+from stylegan_tf.settings import require
+
+if TYPE_CHECKING:
+    from stylegan_tf.data.image_set import ImageSet
+    from stylegan_tf.data.loading import DataSettings
+    from stylegan_tf.evaluation.generated import FakeImages
+
+FLAGS = flags.FlagValues()
+
+
+def _flag(define: Any, section: str, name: str, default: Any, text: str, **options: Any) -> flags.FlagHolder[Any]:
+    return define(name=name, default=default, help=text, flag_values=FLAGS, module_name=section, **options)
+
+
+_RUN_DIR = _flag(flags.DEFINE_string, "What", "run_dir", "", "directory of a training run: its averaged generator")
+_CHECKPOINT = _flag(
+    flags.DEFINE_string, "What", "checkpoint", "newest",
+    "of the run: newest, best (by the first metric of its training), all of those kept, or kimg such as 76",
+)
+_EXPORT = _flag(flags.DEFINE_string, "What", "export", "", "an export, or one version of it; its noise is fixed")
+_IMAGES = _flag(
+    flags.DEFINE_string, "What", "images", "",
+    "generated images, whoever made them: anything that --data of train.py reads",
+)
+_METRICS = _flag(
+    flags.DEFINE_list, "What", "metrics", list(DEFAULT_PROTOCOLS), "protocols, joined by commas; --list explains them"
+)
+_DATA = _flag(
+    flags.DEFINE_string, "Real images", "data", "",
+    "as for train.py; empty: what the run, or the export, was trained on",
+)
+_RESOLUTION = _flag(
+    flags.DEFINE_string, "Real images", "resolution", "",
+    "size of --images, such as 256, to which both are brought; empty: what fits them",
+)
+_USE_LABELS = _flag(
+    flags.DEFINE_bool, "Real images", "use_labels", False,
+    "the labels of --data decide which classes an export generates; a run's own setting holds for runs",
+)
+_CROP = _flag(
+    flags.DEFINE_enum, "Real images", "crop", "center", "how pictures get their shape, without --run_dir: see train.py",
+    enum_values=("center", "pad", "none"),
+)
+_WEIGHTS = _flag(
+    flags.DEFINE_list, "Feature networks", "weights", [],
+    "files of networks: inception=FILE, vgg16=URL#sha256=CHECKSUM, classifier=FILE, model=FILE; see docs/metrics.md",
+)
+_CACHE_DIR = _flag(
+    flags.DEFINE_string, "Feature networks", "cache_dir", "",
+    "where downloads and what is known of real images lie; empty: stylegan_tf in the user's cache directory",
+)
+_SEED = _flag(flags.DEFINE_integer, "How", "seed", 0, "of the generated images", lower_bound=0, upper_bound=10**9)
+_NUM_DEVICES = _flag(
+    flags.DEFINE_integer, "How", "num_devices", 0, "GPUs (without any: logical CPUs); 0 for all GPUs or one CPU",
+    lower_bound=0,
+)
+_RESULTS = _flag(
+    flags.DEFINE_string, "How", "results", "", "file that JSON lines are added to; empty: RUN/metrics.jsonl for runs"
+)
+_COMPARE = _flag(
+    flags.DEFINE_list, "Comparing", "compare", [],
+    "runs, or files of results; draws their metrics over kimg to --output",
+)
+_OUTPUT = _flag(flags.DEFINE_string, "Comparing", "output", "comparison.png", "the chart, a .png")
+_LIST = _flag(flags.DEFINE_bool, "Comparing", "list", False, "list protocols and stop")
+
+
+def main() -> None:
+    """Lists, compares or measures."""
+    if _LIST.value:
+        print(describe_protocols())
+    elif _COMPARE.value:
+        _compare()
+    else:
+        _measure()
+
+
+def describe_protocols() -> str:
+    """All published protocols, and examples of the others."""
+    names = [*PUBLISHED, *EXAMPLES]
+    width = max(map(len, names))
+    lines = ["As published:"]
+    for name in names:
+        if name == EXAMPLES[0]:
+            lines += ["", "With other networks, or other numbers of images (examples; 2k is 2,000, for swd 2,048):"]
+        lines.append(f"  {name:<{width}}  {protocol(name).meaning}")
+    return "\n".join(lines)
+
+
+def _compare() -> None:
+    output = Path(_OUTPUT.value)
+    require(output.suffix.lower() == ".png" and not output.is_dir(), "--output must be a .png", output)
+    from stylegan_tf.evaluation.comparison import draw_comparison, read_runs
+
+    runs = read_runs([Path(path) for path in _COMPARE.value])
+    panels = draw_comparison(runs, output)
+    print(f"wrote {output}: {panels} metric{'s' if panels > 1 else ''} of {', '.join(runs)}")
+
+
+def _measure() -> None:
+    sources = [flag for flag in (_RUN_DIR, _EXPORT, _IMAGES) if flag.value]
+    require(
+        len(sources) == 1, "give one of --run_dir, --export and --images (or --compare, --list)",
+        ", ".join(f"--{flag.name}={flag.value}" for flag in sources) or "none",
+    )
+    protocols = parse_protocols(_METRICS.value)
+    require(bool(protocols), "--metrics must name protocols", "none")
+    if _RESOLUTION.value:
+        parse_size(_RESOLUTION.value, "--resolution")
+    with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
+        from stylegan_tf.evaluation.networks import build_networks, parse_weights
+        from stylegan_tf.training import devices
+    weights = parse_weights(_WEIGHTS.value)
+    strategy = devices.choose_strategy(_NUM_DEVICES.value)
+    with strategy.scope():  # before any image is made or read: a missing network is said at once
+        networks = build_networks(protocols, weights, _cache())
+    if _RUN_DIR.value:
+        _measure_run(protocols, networks, strategy)
+    elif _EXPORT.value:
+        _measure_export(protocols, networks, strategy)
+    else:
+        _measure_images(protocols, networks, strategy)
+
+
+def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
+    from stylegan_tf.evaluation.generated import NetworkImages, Origin, read_labels
+    from stylegan_tf.training.run_directory import RunDirectory, read_generator
+
+    directory = RunDirectory(_RUN_DIR.value)
+    config = directory.read_config()
+    prefixes = directory.find_checkpoints(_CHECKPOINT.value)
+    dataset = directory.read_dataset()
+    data = config.data
+    settings = _data_settings(
+        _DATA.value or data.data, dataset.size, dataset.channels,
+        base_size=config.base_size, use_labels=data.use_labels, crop=data.crop, background=data.background,
+        on_error=data.on_error, cache_dir=data.cache_dir,
+    )
+    reals = _read(settings)
+    if not _DATA.value and not dataset.fingerprint.startswith(reals.fingerprint):
+        print(f"evaluate: note: {settings.data} is no longer what the run was trained on.", file=sys.stderr)
+    for prefix in prefixes:
+        with strategy.scope():
+            trained = read_generator(prefix, config, dataset)
+        origin = Origin("run", _RUN_DIR.value, trained.images_seen)
+        fakes = NetworkImages(trained.generator, origin, trained.level, trained.fade_in, strategy)
+        fakes.labels = read_labels(reals) if fakes.num_classes else None
+        print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
+        _report(protocols, networks, strategy, fakes, reals, Path(_RESULTS.value or directory.results_file))
+
+
+def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
+    from stylegan_tf.evaluation.generated import ExportImages, read_labels
+
+    fakes = ExportImages(_EXPORT.value)
+    data = _DATA.value or fakes.dataset
+    require(bool(data), "--data must name the real images, as this export does not say what it was trained on", "none")
+    reals = _read(_data_settings(data, fakes.size, fakes.channels, use_labels=_USE_LABELS.value))
+    if _USE_LABELS.value and fakes.num_classes:
+        require(
+            reals.num_classes == fakes.num_classes, f"--data must have the {fakes.num_classes} classes of the export",
+            reals.num_classes,
+        )
+        fakes.labels = read_labels(reals)
+    evenly = fakes.num_classes and fakes.labels is None
+    print(f"{fakes.origin.path}{', all classes as likely' if evenly else ''}")
+    _report(protocols, networks, strategy, fakes, reals, Path(_RESULTS.value) if _RESULTS.value else None)
+
+
+def _measure_images(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
+    from stylegan_tf.evaluation.generated import SetImages
+
+    needs_reals = [entry.name for entry in protocols if entry.reals != 0]
+    require(bool(_DATA.value) or not needs_reals, f"--data must name real images for {', '.join(needs_reals)}", "none")
+    size = parse_size(_RESOLUTION.value, "--resolution") if _RESOLUTION.value else None
+    fakes = SetImages(_read(_data_settings(_IMAGES.value, size, 0)))
+    reals = _read(_data_settings(_DATA.value, fakes.size, fakes.channels)) if _DATA.value else None
+    print(f"{_IMAGES.value}: {len(fakes):,} images")
+    _report(protocols, networks, strategy, fakes, reals, Path(_RESULTS.value) if _RESULTS.value else None)
+
+
+def _report(
+    protocols: list[Protocol],
+    networks: Any,
+    strategy: Any,
+    fakes: FakeImages,
+    reals: ImageSet | None,
+    file: Path | None,
+) -> None:
+    from stylegan_tf.evaluation.evaluator import Evaluator
+    from stylegan_tf.evaluation.results import append_results, table
+
+    evaluator = Evaluator(
+        protocols, reals, networks, _cache() / "metrics", strategy=strategy, seed=_SEED.value
+    )
+    results = evaluator.evaluate(fakes)
+    print(table(results))
+    if file is None:
+        print("\n".join(result.to_json() for result in results))
+    else:
+        append_results(file, results)
+        print(f"added to {file}")
+
+
+def _data_settings(data: str, size: tuple[int, int] | None, channels: int, **values: Any) -> DataSettings:
+    from stylegan_tf.data.loading import DataSettings
+
+    chosen = {"crop": _CROP.value, "cache_dir": _CACHE_DIR.value, "base_size": size or (4, 4), **values}
+    return DataSettings(data, size, channels=channels, **chosen)
+
+
+def _read(settings: DataSettings) -> ImageSet:
+    from stylegan_tf.data.loading import load_image_set
+    from stylegan_tf.progress import ProgressLine
+
+    with ProgressLine("Reading the data") as progress:
+        return load_image_set(settings, progress=progress)
+
+
+def _cache() -> Path:
+    from stylegan_tf.data.loading import default_cache
+
+    return Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()
+
+
+def join_compared(arguments: list[str]) -> list[str]:
+    """`--compare A B C` as `--compare=A,B,C`."""
+    if "--compare" not in arguments:
+        return arguments
+    start = arguments.index("--compare")
+    end = next((i for i in range(start + 1, len(arguments)) if arguments[i].startswith("-")), len(arguments))
+    return [*arguments[:start], f"--compare={','.join(arguments[start + 1 : end])}", *arguments[end:]]
+
+
+if __name__ == "__main__":
+    app.run(main, join_compared(sys.argv), FLAGS)

@@ -1,0 +1,263 @@
+"""The images that are measured: of a generator by seeds, of an export, or of a directory."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.data.order import draw
+from stylegan_tf.networks.generator import Generator
+from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, one_hot_labels
+from stylegan_tf.sampling.sampler import Sampler
+from stylegan_tf.settings import require
+
+# Seeds that belong to one seed of a measurement.
+SEEDS_APART = 100_000_000
+
+_IMAGES_AT_ONCE = 256
+_EXPORT_BATCH = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where images come from, as it is written into results.
+
+    Attributes:
+      kind: "run", "export" or "images".
+      path: of it.
+      images_seen: the clock of the networks; None for a directory of images.
+      noise: "seed" when each image has noise of its own, "fixed" when all share it, "" when nobody knows.
+    """
+
+    kind: str
+    path: str
+    images_seen: int | None = None
+    noise: str = ""
+
+
+class FakeImages(abc.ABC):
+    """Images to be measured.
+
+    Attributes:
+      origin: where they come from.
+      size: height and width.
+      channels: 1, 3 or 4.
+      num_classes: of a conditional generator; 0 for others.
+    """
+
+    origin: Origin
+    size: tuple[int, int]
+    channels: int
+    num_classes: int = 0
+
+    @abc.abstractmethod
+    def batches(self, count: int, seed: int) -> Iterator[np.ndarray]:
+        """Yields `count` images as uint8 [n, H, W, 3]. Raises ValueError when there are fewer."""
+
+
+class GeneratorImages(FakeImages):
+    """Images of a generator. Image number i of seed s is that of seed s * 100,000,000 + i, whatever the batches.
+
+    Attributes:
+      z_size: size of the latents.
+      labels: labels of the real images, int32 [M], of which the generated ones are drawn; None for classes that are all
+        as likely.
+    """
+
+    z_size: int
+    labels: np.ndarray | None = None
+
+    def batches(self, count: int, seed: int) -> Iterator[np.ndarray]:
+        first = seed * SEEDS_APART
+        for start in range(first, first + count, _IMAGES_AT_ONCE):
+            seeds = np.arange(start, min(start + _IMAGES_AT_ONCE, first + count), dtype=np.int64)
+            yield rgb(self.images(seeds, self.classes(seeds)))
+
+    def classes(self, seeds: np.ndarray) -> np.ndarray | None:
+        """The classes of seeds, int [N], or None for a generator without."""
+        if not self.num_classes:
+            return None
+        if self.labels is None:
+            return np.asarray(classes_from_seeds(seeds, self.num_classes))
+        return self.labels[np.asarray(classes_from_seeds(seeds, len(self.labels)))]
+
+    def latents(self, seeds: np.ndarray) -> np.ndarray:
+        """z of seeds: float32 [N, z_size]."""
+        return np.asarray(latents_from_seeds(seeds, self.z_size))
+
+    @abc.abstractmethod
+    def images(self, seeds: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+        """Images of seeds and classes [N], not truncated: uint8 [N, H, W, channels]."""
+
+    @abc.abstractmethod
+    def map(self, z: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+        """z [N, z_size] and classes [N] to ws [N, num_ws, w_size], not truncated."""
+
+    @abc.abstractmethod
+    def synthesize(self, ws: np.ndarray) -> np.ndarray:
+        """ws [N, num_ws, w_size] to images with fixed noise, about -1 to 1: float32 [N, H, W, channels]."""
+
+
+class NetworkImages(GeneratorImages):
+    """Images of networks in memory; those of a level that is not the last are enlarged to the full size.
+
+    Args:
+      generator: made in the scope of `strategy`.
+      origin: where the networks come from.
+      level, fade_in: see `Sampler`.
+      strategy: its devices share the work; None for one device.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        origin: Origin,
+        level: int | None = None,
+        fade_in: float | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
+        self._sampler = Sampler(generator, level, fade_in, strategy=strategy)
+        synthesis = generator.synthesis
+        self.origin = dataclasses.replace(origin, noise="seed")
+        self.size = synthesis.size(synthesis.num_levels - 1)
+        self.channels = synthesis.channels
+        self.num_classes = generator.mapping.num_classes
+        self.z_size = generator.z_size
+
+    def images(self, seeds: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+        return self._enlarged(self._sampler.images(seeds, labels=self._one_hot(classes), noise=seeds))
+
+    def map(self, z: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+        return self._sampler.map(z, self._one_hot(classes))
+
+    def synthesize(self, ws: np.ndarray) -> np.ndarray:
+        return self._enlarged(self._sampler.synthesize_float(ws))
+
+    def _one_hot(self, classes: np.ndarray | None) -> np.ndarray | None:
+        return None if classes is None else one_hot_labels(classes, self.num_classes)
+
+    def _enlarged(self, images: np.ndarray) -> np.ndarray:
+        factor = self.size[0] // images.shape[1]
+        return images if factor == 1 else images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+class ExportImages(GeneratorImages):
+    """Images of an exported SavedModel, on one device. Its noise is saved with it, the same in all images.
+
+    Args:
+      path: an export, of which the newest version is taken, or one of its versions.
+
+    Raises:
+      ValueError: when it is none.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        version = _newest_version(Path(path))
+        try:
+            about = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
+            self._model = tf.saved_model.load(str(version))
+            image = about["image"]
+            self.size, self.channels = (image["height"], image["width"]), image["channels"]
+            self.num_classes, self.z_size = about["num_classes"], about["z_size"]
+            self.label_names = tuple(about.get("label_names", ()))
+            self.dataset = str(about.get("dataset", {}).get("name", ""))
+        except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+            raise ValueError(f"export must be one that export.py wrote. Received: {version}: {error}.") from error
+        self.origin = Origin("export", str(version), about.get("images_seen"), "fixed")
+
+    def images(self, seeds: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+        ones = np.ones(len(seeds), np.float32)
+        return self._run("from_seed", "images", classes, seed=seeds, truncation_psi=ones)
+
+    def map(self, z: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+        return self._run("map", "ws", classes, z=z)
+
+    def synthesize(self, ws: np.ndarray) -> np.ndarray:
+        return self._run("synthesize_float", "images_float", None, ws=ws)
+
+    def _run(self, signature: str, output: str, classes: np.ndarray | None, **inputs: np.ndarray) -> np.ndarray:
+        function = self._model.signatures[signature]
+        if classes is not None:
+            inputs["class_id"] = np.asarray(classes, np.int64)
+        count = len(next(iter(inputs.values())))
+        parts = []
+        for start in range(0, count, _EXPORT_BATCH):
+            rows = np.minimum(np.arange(start, start + _EXPORT_BATCH), count - 1)
+            result = function(**{name: tf.constant(array[rows]) for name, array in inputs.items()})[output]
+            parts.append(result.numpy()[: count - start])
+        return np.concatenate(parts)
+
+
+def _newest_version(path: Path) -> Path:
+    if (path / "saved_model.pb").is_file():
+        return path
+    versions = [child for child in path.glob("*") if child.name.isdigit() and (child / "saved_model.pb").is_file()]
+    require(bool(versions), "export must be a directory that export.py wrote, or one of its versions", path)
+    return max(versions, key=lambda version: int(version.name))
+
+
+class SetImages(FakeImages):
+    """Images that somebody made, read as a set. A seed chooses which of them come first.
+
+    Args:
+      image_set: the images.
+    """
+
+    def __init__(self, image_set: ImageSet) -> None:
+        self._set = image_set
+        height, width, self.channels = image_set.image_shape()
+        self.size = (height, width)
+        self.origin = Origin("images", image_set.name)
+
+    def __len__(self) -> int:
+        return len(self._set)
+
+    def batches(self, count: int, seed: int) -> Iterator[np.ndarray]:
+        return set_batches(self._set, count, seed)
+
+
+def set_batches(image_set: ImageSet, count: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """Yields `count` images of a set in a random order that the seed decides: uint8 [n, H, W, 3].
+
+    Raises:
+      ValueError: when the set has fewer.
+    """
+    require(count <= len(image_set), f"there must be at least {count:,} images in {image_set.name}", len(image_set))
+    return _read(image_set, count, seed)
+
+
+def _read(image_set: ImageSet, count: int, seed: int) -> Iterator[np.ndarray]:
+    for start in range(0, count, _IMAGES_AT_ONCE):
+        numbers = np.arange(start, min(start + _IMAGES_AT_ONCE, count), dtype=np.int64)
+        images, _ = image_set.read(0, draw(seed, numbers, len(image_set)))
+        yield rgb(images)
+
+
+def read_labels(image_set: ImageSet) -> np.ndarray | None:
+    """Labels of a set, int32 [N], or None where it has none."""
+    if not image_set.label_names:
+        return None
+    parts: list[Any] = []
+    for start in range(0, len(image_set), 4096):
+        indices = np.arange(start, min(start + 4096, len(image_set)), dtype=np.int64)
+        parts.append(image_set.read(image_set.num_levels - 1, indices)[1])
+    return np.concatenate(parts)
+
+
+def rgb(images: np.ndarray) -> np.ndarray:
+    """uint8 [N, H, W, 1, 3 or 4] as three channels: grey repeated, transparent pixels laid on white."""
+    channels = images.shape[-1]
+    if channels == 1:
+        return np.repeat(images, 3, axis=-1)
+    if channels == 4:
+        alpha = images[..., 3:].astype(np.float32) / 255.0
+        return np.rint(images[..., :3] * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+    return images

@@ -1,0 +1,72 @@
+"""Features of real images, worked out once for each set and network."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import tensorflow as tf
+
+from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.data.sources.base import digest
+from stylegan_tf.evaluation.extraction import FeatureSet, FeatureWriter, read_feature_set
+from stylegan_tf.evaluation.generated import set_batches
+from stylegan_tf.features.base import FeatureNetwork
+
+# Counted up when the meaning of what lies in the cache changes.
+_CACHE_VERSION = "1"
+
+
+def real_features(
+    image_set: ImageSet,
+    network: FeatureNetwork,
+    count: int,
+    keep: Iterable[str],
+    cache: Path,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureSet:
+    """Features of `count` real images, read from the cache where they are.
+
+    They lie there by content: the pixels of the images and their order, and the weights of the network.
+
+    Args:
+      image_set: the real images.
+      network: made in the scope of `strategy`.
+      count: number of images, drawn in an order of its own when it is not all of them.
+      keep: which of "features" and "logits" are needed, besides the statistics.
+      cache: a directory; made when it is missing.
+      strategy: its devices share the work; None for one device.
+      progress: called with the numbers of images that are done and of all.
+
+    Raises:
+      ValueError: when the set has fewer images.
+      OSError: when the cache cannot be written.
+    """
+    key = digest([_CACHE_VERSION, image_set.fingerprint, network.name, network.checksum, str(count)])
+    kept = sorted(set(keep))
+    for richer in ([], ["features"], ["logits"], ["features", "logits"]):
+        directory = cache / "-".join([key, *richer])
+        if set(kept) <= set(richer) and directory.is_dir():
+            return read_feature_set(directory)
+    cache.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=cache))
+    try:
+        writer = FeatureWriter(network, count, beside, kept, strategy)
+        done = 0
+        for images in set_batches(image_set, count):
+            writer.add(images)
+            done += len(images)
+            if progress is not None:
+                progress(done, count)
+        writer.close()
+        directory = cache / "-".join([key, *kept])
+        if directory.is_dir():  # another process was faster
+            return read_feature_set(directory)
+        beside.rename(directory)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return read_feature_set(directory)

@@ -1,0 +1,148 @@
+"""Results: one JSON object a line that says all a reader needs to trust a number, and tables of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from stylegan_tf.files import write_text
+
+RESULTS_FILE = "metrics.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a protocol gave, and what it was measured with.
+
+    Attributes:
+      protocol: its name.
+      values: by name; the first is the one to compare by.
+      floor: the same of real images, see `measures.floor`; empty where nothing was compared.
+      lower_is_better: of the first value; None where neither is.
+      network, network_sha256: the feature network and the checksum of its weights; empty for metrics over pixels.
+      fakes, reals: how many of each took part.
+      seed: of the generated images.
+      noise: "seed" when each image had noise of its own, "fixed" when all shared it, "" for images of unknown origin.
+      source, path: "run", "export" or "images", and where they lie.
+      images_seen: the clock of the networks; None for images of unknown origin.
+      image_size: such as "32x32".
+      data, data_fingerprint: the real images; empty without.
+      seconds: that it took; features that several protocols share count for the first of them.
+      version: of this package.
+      measured_at: date and time, UTC.
+    """
+
+    protocol: str
+    values: dict[str, float]
+    floor: dict[str, float]
+    lower_is_better: bool | None
+    network: str
+    network_sha256: str
+    fakes: int
+    reals: int
+    seed: int
+    noise: str
+    source: str
+    path: str
+    images_seen: int | None
+    image_size: str
+    data: str
+    data_fingerprint: str
+    seconds: float
+    version: str
+    measured_at: str
+
+    @property
+    def value(self) -> float:
+        """The first value."""
+        return next(iter(self.values.values()))
+
+    def better_than(self, other: Result) -> bool:
+        """Whether the first value is strictly better."""
+        if not math.isfinite(self.value) or self.lower_is_better is None:
+            return False
+        if not math.isfinite(other.value):
+            return True
+        return self.value < other.value if self.lower_is_better else self.value > other.value
+
+    def to_json(self) -> str:
+        """One line; values that are not finite become null."""
+        plain = dataclasses.asdict(self)
+        for kind in ("values", "floor"):
+            plain[kind] = {name: value if math.isfinite(value) else None for name, value in plain[kind].items()}
+        return json.dumps(plain, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Result:
+        """Reads what `to_json` wrote. Raises ValueError when it is something else."""
+        try:
+            plain: dict[str, Any] = json.loads(line)
+            for kind in ("values", "floor"):
+                plain[kind] = {name: math.nan if value is None else value for name, value in plain[kind].items()}
+            return cls(**plain)
+        except (json.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"a result must be a line that this package wrote. Received: {line[:80]!r} ({error})."
+            ) from error
+
+
+def append_results(path: Path, results: Iterable[Result]) -> None:
+    """Adds lines to a file of results, which is written whole or not at all."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    if old and not old.endswith("\n"):
+        old += "\n"
+    write_text(path, old + "".join(f"{result.to_json()}\n" for result in results))
+
+
+def read_results(path: Path) -> list[Result]:
+    """Reads a file of results.
+
+    Raises:
+      ValueError: when a line is something else.
+      OSError: when it cannot be read.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Result.from_json(line) for line in lines if line.strip()]
+
+
+def best(results: Iterable[Result], protocol: str) -> Result | None:
+    """The best result of a protocol, the first of equals; None when there is none."""
+    found: Result | None = None
+    for result in results:
+        if result.protocol == protocol and math.isfinite(result.value) and (found is None or result.better_than(found)):
+            found = result
+    return found
+
+
+def table(results: Sequence[Result]) -> str:
+    """Results as aligned lines: protocol, what, value, floor, numbers of images."""
+    rows = [("metric", "", "value", "reals alone", "better", "fakes", "reals")]
+    for result in results:
+        better = {True: "lower", False: "higher", None: ""}[result.lower_is_better]
+        for index, (name, value) in enumerate(result.values.items()):
+            floor = result.floor.get(name)
+            rows.append((
+                result.protocol if index == 0 else "", name, number(value), "" if floor is None else number(floor),
+                better if index == 0 else "", f"{result.fakes:,}" if index == 0 else "",
+                (f"{result.reals:,}" if result.reals else "none") if index == 0 else "",
+            ))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column < 2 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def number(value: float) -> str:
+    """A value with as many digits as say something."""
+    if not math.isfinite(value):
+        return str(value)
+    text = f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text

@@ -1,0 +1,26 @@
+"""The log of a run."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from stylegan_tf.training.run_directory import RunDirectory
+
+
+class Logger:
+    """Prints lines and appends them, with the time, to the run's log."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.path = directory.log_file
+
+    def __call__(self, text: str) -> None:
+        if sys.stdout.isatty():
+            print("\r\033[K", end="")
+        print(text, flush=True)
+        self.to_file(text)
+
+    def to_file(self, text: str) -> None:
+        """Appends to the log only."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

@@ -1,0 +1,155 @@
+"""Measuring during training: results beside the run, curves in TensorBoard, and the best state kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import tensorflow as tf
+
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.data.loading import default_cache
+from stylegan_tf.evaluation.evaluator import Evaluator
+from stylegan_tf.evaluation.generated import NetworkImages, Origin, read_labels
+from stylegan_tf.evaluation.networks import build_networks, parse_weights
+from stylegan_tf.evaluation.results import Result, append_results, best, number, read_results
+from stylegan_tf.features.base import FeatureNetwork
+from stylegan_tf.metrics.protocols import Protocol, parse_protocols
+from stylegan_tf.training.actions import Progress, crosses
+from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.training.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Instruments:
+    """What the configuration wants measured, and the networks for it, by name."""
+
+    protocols: list[Protocol]
+    networks: Mapping[str, FeatureNetwork]
+
+
+def prepare_instruments(config: TrainConfig, strategy: tf.distribute.Strategy) -> Instruments:
+    """Finds protocols and feature networks before anything else is done.
+
+    Raises:
+      ValueError, ImportError: for an unknown protocol, or a network that cannot be had.
+    """
+    protocols = parse_protocols(config.run.metrics.split(","))
+    weights = parse_weights(config.run.metrics_weights.split(","))
+    if not protocols:
+        return Instruments([], {})
+    with strategy.scope():
+        return Instruments(protocols, build_networks(protocols, weights, _cache(config)))
+
+
+def make_evaluator(
+    config: TrainConfig, instruments: Instruments, image_set: ImageSet, strategy: tf.distribute.Strategy
+) -> Evaluator | None:
+    """What measures during training, or None. Raises ValueError when the images are too few for a protocol."""
+    if not instruments.protocols:
+        return None
+    cache = _cache(config) / "metrics"
+    return Evaluator(
+        instruments.protocols, image_set, instruments.networks, cache, strategy=strategy, quiet=True
+    )
+
+
+def _cache(config: TrainConfig) -> Path:
+    return Path(config.data.cache_dir).expanduser() if config.data.cache_dir else default_cache()
+
+
+class Metrics:
+    """Measures the averaged generator as it is, and saves the state whenever the first metric is the best so far.
+
+    Args:
+      config: tells the interval.
+      evaluator: measures; its reals are those of the run.
+      state: what is measured and saved.
+      directory: where results and the best state go.
+      writer: the summary writer.
+      log: writes a line to the log.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        evaluator: Evaluator,
+        state: TrainState,
+        directory: RunDirectory,
+        writer: tf.summary.SummaryWriter,
+        log: Callable[[str], None],
+    ) -> None:
+        self.interval_kimg = config.run.metrics_interval_kimg
+        self.evaluator, self.state, self.directory, self.writer, self.log = evaluator, state, directory, writer, log
+        self.manager = tf.train.CheckpointManager(state.checkpoint, str(directory.best), max_to_keep=1)
+        self.first = evaluator.protocols[0].name
+        earlier = read_results(directory.results_file) if directory.results_file.exists() else []
+        self.best = best(earlier, self.first) if self.manager.latest_checkpoint else None
+        conditional = state.generator_ema.mapping.num_classes > 0
+        self._labels = read_labels(evaluator.reals) if conditional and evaluator.reals is not None else None
+        self._measured_at = -1
+        self._fakes: dict[tuple[int, float], NetworkImages] = {}
+
+    def due(self, before: int, now: int) -> bool:
+        """At every interval."""
+        return crosses(before, now, self.interval_kimg)
+
+    def run(self, progress: Progress) -> None:
+        """Measures, unless that was done at this very moment."""
+        if progress.images_seen == self._measured_at:
+            return
+        self._measured_at = progress.images_seen
+        progress.statistics.read()  # raises before anything unsound is measured or saved
+        results = self.evaluator.evaluate(self._images(progress))
+        append_results(self.directory.results_file, results)
+        with self.writer.as_default(step=progress.images_seen):
+            for name, value in curves(results).items():
+                tf.summary.scalar(name, value)
+        self.writer.flush()
+        self.log(f"kimg {progress.images_seen / 1000:g} | " + " | ".join(map(_describe, results)))
+        self._keep_if_best(results[0], progress)
+
+    def _images(self, progress: Progress) -> NetworkImages:
+        """The images of this stage; those of the stage before are forgotten, with what was compiled for them."""
+        stage = progress.stage
+        key = (stage.level, stage.fade_in)
+        origin = Origin("run", str(self.directory.path), progress.images_seen)
+        if key not in self._fakes:
+            fade_in = stage.fade_in if stage.fade_in < 1.0 else None
+            fakes = NetworkImages(self.state.generator_ema, origin, stage.level, fade_in, self.evaluator.strategy)
+            fakes.labels = self._labels
+            self._fakes = {key: fakes}
+        self._fakes[key].origin = dataclasses.replace(origin, noise="seed")
+        return self._fakes[key]
+
+    def _keep_if_best(self, result: Result, progress: Progress) -> None:
+        if self.best is not None and not result.better_than(self.best):
+            return
+        self.best = result
+        self.state.images_seen.assign(progress.images_seen)
+        self.manager.save(checkpoint_number=progress.images_seen)
+
+    def summary(self) -> str:
+        """Where the best state lies, and how good it is; empty when nothing was measured."""
+        if self.best is None:
+            return ""
+        kimg = (self.best.images_seen or 0) / 1000
+        return f"{self.manager.latest_checkpoint}, {_describe(self.best)} at {kimg:g} kimg"
+
+
+def curves(results: list[Result]) -> Mapping[str, float]:
+    """Names of TensorBoard's curves and their values."""
+    return {
+        f"metrics/{result.protocol}" + (f"/{name}" if len(result.values) > 1 else ""): value
+        for result in results for name, value in result.values.items()
+    }
+
+
+def _describe(result: Result) -> str:
+    values = ", ".join(
+        f"{name.replace('_', ' ')} {number(value)}" if len(result.values) > 1 else number(value)
+        for name, value in result.values.items()
+    )
+    return f"{result.protocol} {values}"

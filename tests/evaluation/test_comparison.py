@@ -1,0 +1,77 @@
+"""The chart of several runs."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+from made_up import make_result
+from PIL import Image
+
+from stylegan_tf.evaluation import comparison
+from stylegan_tf.evaluation.comparison import draw_comparison, read_runs
+from stylegan_tf.evaluation.results import append_results
+
+
+def write_run(folder, *results):
+    append_results(folder / "metrics.jsonl", results)
+    return folder
+
+
+def test_runs_are_called_by_the_end_of_their_path(tmp_path):
+    paths = [write_run(tmp_path / name, make_result()) for name in ("a/run", "b/run", "c/other")]
+    assert list(read_runs(paths)) == ["a/run", "b/run", "other"]
+    assert list(read_runs([paths[2] / "metrics.jsonl"])) == ["other"]
+
+
+def test_what_holds_no_results_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must hold metrics\.jsonl; train it with --metrics"):
+        read_runs([tmp_path])
+    run = write_run(tmp_path / "run", make_result())
+    with pytest.raises(ValueError, match="must be different ones"):
+        read_runs([run, tmp_path / "run"])
+
+
+def test_panels_hold_each_metric_and_the_later_of_two_measurements():
+    runs = {
+        "a": [make_result(kimg=1, x=5.0), make_result(kimg=2, x=4.0), make_result(kimg=1, x=3.0)],
+        "b": [
+            make_result(kimg=2, x=9.0), make_result("pr2k3", kimg=2, precision=0.1, recall=0.2),
+            make_result(kimg=None, x=0.0),
+        ],
+    }
+    panels = comparison._panels(runs)
+    assert [value for _, value in panels] == ["x", "precision", "recall"]
+    lines = next(iter(panels.values()))
+    assert {name: {at: result.value for at, result in line.items()} for name, line in lines.items()} == {
+        "a": {1.0: 3.0, 2.0: 4.0}, "b": {2.0: 9.0}
+    }
+
+
+def test_the_chart_is_written(tmp_path):
+    pytest.importorskip("matplotlib")
+    runs = {
+        "slow": [make_result(kimg=at, frechet_distance=900.0 / at) for at in (1, 2, 3)],
+        "fast": [make_result(kimg=at, frechet_distance=500.0 / at) for at in (1, 2, 3)],
+    }
+    output = tmp_path / "charts" / "comparison.png"
+    assert draw_comparison(runs, output) == 1
+    with Image.open(output) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert pixels.shape[1] > 400
+    for colour in ((31, 119, 180), (255, 127, 14)):  # matplotlib's first two
+        assert np.sum(np.all(np.abs(pixels - colour) < 20, axis=-1)) > 200
+    assert [path.name for path in output.parent.iterdir()] == ["comparison.png"]
+
+
+def test_results_without_a_clock_are_refused(tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="must have results over kimg"):
+        draw_comparison({"a": [dataclasses.replace(make_result(), images_seen=None)]}, tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r'pip install "stylegan_tf\[metrics\]"'):
+        draw_comparison({"a": [make_result()]}, tmp_path / "x.png")

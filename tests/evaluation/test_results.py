@@ -1,0 +1,71 @@
+"""Lines of results, tables of them, and which is best."""
+
+import json
+import math
+
+import pytest
+from made_up import make_result
+
+from stylegan_tf.evaluation.results import Result, append_results, best, number, read_results, table
+
+
+def test_a_line_says_what_it_was_measured_with():
+    line = json.loads(make_result().to_json())
+    for name in ("protocol", "network_sha256", "fakes", "reals", "seed", "data_fingerprint", "images_seen", "version"):
+        assert line[name] == getattr(make_result(), name)
+
+
+def test_lines_are_added_and_read_back(tmp_path):
+    file = tmp_path / "run" / "metrics.jsonl"
+    append_results(file, [make_result(kimg=1)])
+    append_results(file, [make_result(kimg=2), make_result(kimg=3)])
+    assert [result.images_seen for result in read_results(file)] == [1000, 2000, 3000]
+    assert read_results(file)[0] == make_result(kimg=1)
+    assert len(file.read_text().splitlines()) == 3
+    assert [path.name for path in file.parent.iterdir()] == ["metrics.jsonl"]
+
+
+def test_values_that_are_not_finite_are_valid_json():
+    line = make_result(divergence=math.inf, coverage=1.0).to_json()
+    assert json.loads(line, parse_constant=lambda name: pytest.fail(name))["values"]["divergence"] is None
+    assert math.isnan(Result.from_json(line).values["divergence"])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"protocol": "x"}', '{"values": {}, "floor": {}, "other": 1}'])
+def test_other_files_are_refused(tmp_path, text):
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(ValueError, match="a result must be a line that this package wrote"):
+        read_results(tmp_path / "a.jsonl")
+
+
+def test_best():
+    results = [*(make_result(kimg=kimg, x=x) for kimg, x in ((1, 3.0), (2, 2.0), (3, 2.0))), make_result("is2k", x=0.0)]
+    assert best(results, results[0].protocol).images_seen == 2000
+    higher = [make_result(kimg=1, lower=False, x=3.0), make_result(kimg=2, lower=False, x=math.nan)]
+    assert best(higher, higher[0].protocol).images_seen == 1000
+    assert best(list(reversed(higher)), higher[0].protocol).images_seen == 1000
+    assert best(results, "swd2k") is None
+
+
+def test_table():
+    second = make_result("pr2k3_full_efficientnet_lite0", lower=False, precision=0.5, recall=0.25)
+    lines = table([make_result(), second])
+    rows = [line.split() for line in lines.splitlines()]
+    assert rows[1] == [
+        "fd2k_full_efficientnet_lite0", "frechet_distance", "400.00", "45.00", "lower", "2,000", "2,339"
+    ]
+    assert rows[2][:3] == ["pr2k3_full_efficientnet_lite0", "precision", "0.5000"]
+    assert rows[3] == ["recall", "0.2500"]
+    numbers = zip(lines.splitlines()[1:], ["400.00", "0.5000", "0.2500"], strict=True)
+    assert len({line.index(text) + len(text) for line, text in numbers}) == 1  # they stand below each other
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.1235"), (-0.0005, "-0.0005"), (-4e-6, "0.0000"), (45.678, "45.68"), (1234.56, "1,234.6"),
+        (math.inf, "inf"),
+    ],
+)
+def test_numbers(value, text):
+    assert number(value) == text
