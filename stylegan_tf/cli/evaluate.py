@@ -33,6 +33,7 @@ from stylegan_tf.settings import require
 if TYPE_CHECKING:
     from stylegan_tf.data.image_set import ImageSet
     from stylegan_tf.data.loading import DataSettings
+    from stylegan_tf.evaluation.evaluator import Evaluator
     from stylegan_tf.evaluation.generated import FakeImages
 
 FLAGS = flags.FlagValues()
@@ -65,7 +66,7 @@ _RESOLUTION = _flag(
 )
 _USE_LABELS = _flag(
     flags.DEFINE_bool, "Real images", "use_labels", False,
-    "the labels of --data decide which classes an export generates; a run's own setting holds for runs",
+    "generated classes follow the labels of --data; a run's own data have their labels anyway",
 )
 _CROP = _flag(
     flags.DEFINE_enum, "Real images", "crop", "center", "how pictures get their shape, without --run_dir: see train.py",
@@ -163,12 +164,13 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
     data = config.data
     settings = _data_settings(
         _DATA.value or data.data, dataset.size, dataset.channels,
-        base_size=config.base_size, use_labels=data.use_labels, crop=data.crop, background=data.background,
-        on_error=data.on_error, cache_dir=data.cache_dir,
+        base_size=config.base_size, use_labels=_USE_LABELS.value or (data.use_labels and not _DATA.value),
+        crop=data.crop, background=data.background, on_error=data.on_error, cache_dir=data.cache_dir,
     )
     reals = _read(settings)
     if not _DATA.value and not dataset.fingerprint.startswith(reals.fingerprint):
         print(f"evaluate: note: {settings.data} is no longer what the run was trained on.", file=sys.stderr)
+    evaluator = _evaluator(protocols, networks, strategy, reals)
     for prefix in prefixes:
         with strategy.scope():
             trained = read_generator(prefix, config, dataset)
@@ -176,7 +178,7 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
         fakes = NetworkImages(trained.generator, origin, trained.level, trained.fade_in, strategy)
         fakes.labels = read_labels(reals) if fakes.num_classes else None
         print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
-        _report(protocols, networks, strategy, fakes, reals, Path(_RESULTS.value or directory.results_file))
+        _report(evaluator, fakes, Path(_RESULTS.value or directory.results_file))
 
 
 def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
@@ -194,7 +196,7 @@ def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> 
         fakes.labels = read_labels(reals)
     evenly = fakes.num_classes and fakes.labels is None
     print(f"{fakes.origin.path}{', all classes as likely' if evenly else ''}")
-    _report(protocols, networks, strategy, fakes, reals, Path(_RESULTS.value) if _RESULTS.value else None)
+    _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
 
 
 def _measure_images(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
@@ -206,23 +208,18 @@ def _measure_images(protocols: list[Protocol], networks: Any, strategy: Any) -> 
     fakes = SetImages(_read(_data_settings(_IMAGES.value, size, 0)))
     reals = _read(_data_settings(_DATA.value, fakes.size, fakes.channels)) if _DATA.value else None
     print(f"{_IMAGES.value}: {len(fakes):,} images")
-    _report(protocols, networks, strategy, fakes, reals, Path(_RESULTS.value) if _RESULTS.value else None)
+    _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
 
 
-def _report(
-    protocols: list[Protocol],
-    networks: Any,
-    strategy: Any,
-    fakes: FakeImages,
-    reals: ImageSet | None,
-    file: Path | None,
-) -> None:
+def _evaluator(protocols: list[Protocol], networks: Any, strategy: Any, reals: ImageSet | None) -> Evaluator:
     from stylegan_tf.evaluation.evaluator import Evaluator
+
+    return Evaluator(protocols, reals, networks, _cache() / "metrics", strategy=strategy, seed=_SEED.value)
+
+
+def _report(evaluator: Evaluator, fakes: FakeImages, file: Path | None) -> None:
     from stylegan_tf.evaluation.results import append_results, table
 
-    evaluator = Evaluator(
-        protocols, reals, networks, _cache() / "metrics", strategy=strategy, seed=_SEED.value
-    )
     results = evaluator.evaluate(fakes)
     print(table(results))
     if file is None:

@@ -22,7 +22,7 @@ from stylegan_tf.settings import require
 # Seeds that belong to one seed of a measurement.
 SEEDS_APART = 100_000_000
 
-_IMAGES_AT_ONCE = 256
+_MOST_AT_ONCE, _FEWEST_AT_ONCE, _PIXELS_AT_ONCE = 256, 16, 2**24
 _EXPORT_BATCH = 16
 
 
@@ -41,6 +41,11 @@ class Origin:
     path: str
     images_seen: int | None = None
     noise: str = ""
+
+
+def images_at_once(size: tuple[int, int]) -> int:
+    """How many images of a size are held in memory at a time."""
+    return min(max(_PIXELS_AT_ONCE // (size[0] * size[1]), _FEWEST_AT_ONCE), _MOST_AT_ONCE)
 
 
 class FakeImages(abc.ABC):
@@ -77,8 +82,9 @@ class GeneratorImages(FakeImages):
 
     def batches(self, count: int, seed: int) -> Iterator[np.ndarray]:
         first = seed * SEEDS_APART
-        for start in range(first, first + count, _IMAGES_AT_ONCE):
-            seeds = np.arange(start, min(start + _IMAGES_AT_ONCE, first + count), dtype=np.int64)
+        step = images_at_once(self.size)
+        for start in range(first, first + count, step):
+            seeds = np.arange(start, min(start + step, first + count), dtype=np.int64)
             yield rgb(self.images(seeds, self.classes(seeds)))
 
     def classes(self, seeds: np.ndarray) -> np.ndarray | None:
@@ -235,8 +241,10 @@ def set_batches(image_set: ImageSet, count: int, seed: int = 0) -> Iterator[np.n
 
 
 def _read(image_set: ImageSet, count: int, seed: int) -> Iterator[np.ndarray]:
-    for start in range(0, count, _IMAGES_AT_ONCE):
-        numbers = np.arange(start, min(start + _IMAGES_AT_ONCE, count), dtype=np.int64)
+    height, width, _ = image_set.image_shape()
+    step = images_at_once((height, width))
+    for start in range(0, count, step):
+        numbers = np.arange(start, min(start + step, count), dtype=np.int64)
         images, _ = image_set.read(0, draw(seed, numbers, len(image_set)))
         yield rgb(images)
 

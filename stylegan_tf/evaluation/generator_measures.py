@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.batches import BatchFunction
-from stylegan_tf.evaluation.generated import SEEDS_APART, GeneratorImages, rgb
+from stylegan_tf.evaluation.generated import SEEDS_APART, GeneratorImages, images_at_once, rgb
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.metrics.linear_separability import linear_separability
 from stylegan_tf.metrics.perceptual_path_length import path_distances, path_points, perceptual_images, trimmed_mean
@@ -16,7 +16,6 @@ from stylegan_tf.metrics.protocols import LPIPS, Protocol
 
 Report = Callable[[int, int], None]
 
-_AT_ONCE = 64
 # LPIPS has millions of features an image.
 _LPIPS_BATCH, _BATCH = 4, 32
 # Where the other ends of paths are among the seeds of one measurement.
@@ -47,7 +46,7 @@ def path_length(
     if options["sampling"] == "end":
         t = np.zeros_like(t)
     found = []
-    for seeds, part in _seeds(protocol.fakes, seed):
+    for seeds, part in _seeds(protocol.fakes, seed, images_at_once(generator.size)):
         classes = generator.classes(seeds)
         ends = [generator.latents(seeds), generator.latents(seeds + _OTHER_END)]
         if options["space"] == "w":
@@ -76,7 +75,7 @@ def separability(
     classify = BatchFunction(lambda images: network.compute(images).logits, _BATCH, strategy)
     latents: dict[str, list[np.ndarray]] = {"w": [], "z": []}
     logits = []
-    for seeds, part in _seeds(protocol.fakes, seed):
+    for seeds, part in _seeds(protocol.fakes, seed, images_at_once(generator.size)):
         classes = generator.classes(seeds)
         z = generator.latents(seeds)
         latents["z"].append(z)
@@ -90,9 +89,9 @@ def separability(
     }
 
 
-def _seeds(count: int, seed: int) -> Iterator[tuple[np.ndarray, slice]]:
-    for start in range(0, count, _AT_ONCE):
-        part = slice(start, min(start + _AT_ONCE, count))
+def _seeds(count: int, seed: int, step: int) -> Iterator[tuple[np.ndarray, slice]]:
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
         yield np.arange(part.start, part.stop, dtype=np.int64) + seed * SEEDS_APART, part
 
 
