@@ -171,13 +171,18 @@ def test_published_numbers_of_adaptive_augmentation():
     assert by_size == {32: (8192, 0.0025), 256: (8192, 0.0025), 512: (16384, 0.0025), 1024: (16384, 0.002)}
 
 
-@pytest.mark.parametrize("name", ["tiny-stylegan2", "tiny-stylegan2-ada"])
+@pytest.mark.parametrize("name", ["tiny", "tiny-ada"])
 def test_the_small_stylegan2_has_the_sizes_of_the_small_stylegan(name):
     sizes = ("z_size", "w_size", "mapping_layers", "feature_maps_base", "feature_maps_max", "batch_size", "resolution")
-    assert values_of(preset(name), sizes) == values_of(preset("tiny"), sizes)
+    assert values_of(preset(name), sizes) == values_of(preset("tiny-stylegan1"), sizes)
     config = preset(name)
     assert (config.network.family, config.loss.loss, config.grows) == ("stylegan2", "logistic", False)
     assert config.augment.augment == ("adaptive" if name.endswith("ada") else "off")
+
+
+def test_the_small_stylegan_grows_with_wgan_gp():
+    config = preset("tiny-stylegan1")
+    assert (config.network.family, config.loss.loss, config.grows) == ("stylegan1", "wgan-gp", True)
 
 
 def test_digits_are_grey_and_lead_from_7_to_28():

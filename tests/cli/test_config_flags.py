@@ -148,6 +148,6 @@ def test_help_lists_every_flag_under_its_heading_with_the_published_value(values
     assert positions == sorted(positions)
     joined = " ".join(text.split())
     for words in ("(published: 25000.0; tiny: ", "(published: 0.99)", "(default: tiny)",
-                  "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny: 0.002)",
+                  "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny: 0.005)",
                   *(f"{name}: {entry.summary}" for name, entry in PRESETS.items())):
         assert words in joined
