@@ -4,7 +4,6 @@ The reference numbers are those of NVlabs/stylegan2-ada-pytorch (`fid_sg2ada`, `
 (`fid_sg1_firstN`), clean-fid and torch-fidelity.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,21 +16,6 @@ from stylegan_tf.metrics.frechet_distance import (
     feature_statistics,
     frechet_distance,
 )
-
-
-@pytest.fixture(scope="module")
-def metrics(reference: Callable[[str], Any]) -> Any:
-    return reference("metrics")
-
-
-@pytest.fixture(scope="module")
-def real(metrics: Any) -> np.ndarray:
-    return metrics.inputs["feat_real"]
-
-
-@pytest.fixture(scope="module")
-def fake(metrics: Any) -> np.ndarray:
-    return metrics.inputs["feat_gen"]
 
 
 def _distance(real: np.ndarray, fake: np.ndarray, ddof: int = 1) -> float:

@@ -1,17 +1,11 @@
 """The inception score against published implementations and closed forms."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from stylegan_tf.metrics.inception_score import RunningInceptionScore, inception_score
-
-
-@pytest.fixture(scope="module")
-def metrics(reference: Callable[[str], Any]) -> Any:
-    return reference("metrics")
 
 
 @pytest.mark.parametrize("splits", [1, 10])

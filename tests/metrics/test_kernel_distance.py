@@ -6,7 +6,6 @@ draws in the same order, and torch-fidelity.
 
 import pathlib
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,6 @@ import pytest
 
 from stylegan_tf.metrics import kernel_distance as module
 from stylegan_tf.metrics.kernel_distance import kernel_distance, kernel_distance_subsets
-
-
-@pytest.fixture(scope="module")
-def metrics(reference: Callable[[str], Any]) -> Any:
-    return reference("metrics")
-
-
-@pytest.fixture(scope="module")
-def real(metrics: Any) -> np.ndarray:
-    return metrics.inputs["feat_real"]
-
-
-@pytest.fixture(scope="module")
-def fake(metrics: Any) -> np.ndarray:
-    return metrics.inputs["feat_gen"]
 
 
 def _normal(count: int, seed: int, shift: float = 0.0) -> np.ndarray:

@@ -10,11 +10,6 @@ import tensorflow as tf
 from stylegan_tf.metrics.perceptual_path_length import path_distances, path_points, perceptual_images, trimmed_mean
 
 
-@pytest.fixture(scope="module")
-def metrics(reference: Callable[[str], Any]) -> Any:
-    return reference("metrics")
-
-
 @pytest.mark.parametrize("space", ["z", "w"])
 @pytest.mark.parametrize("crop", [False, True])
 def test_matches_stylegan2_ada(metrics: Any, channels_last: Callable[..., np.ndarray], space: str, crop: bool) -> None:

@@ -12,21 +12,6 @@ from stylegan_tf.metrics import precision_recall as module
 from stylegan_tf.metrics.precision_recall import density_coverage, precision_recall
 
 
-@pytest.fixture(scope="module")
-def metrics(reference: Callable[[str], Any]) -> Any:
-    return reference("metrics")
-
-
-@pytest.fixture(scope="module")
-def real(metrics: Any) -> np.ndarray:
-    return metrics.inputs["feat_real"]
-
-
-@pytest.fixture(scope="module")
-def fake(metrics: Any) -> np.ndarray:
-    return metrics.inputs["feat_gen"]
-
-
 @pytest.mark.parametrize("name", ["", "_torchfidelity"])
 def test_precision_and_recall_match_published_programs(
     metrics: Any, real: np.ndarray, fake: np.ndarray, name: str
