@@ -218,10 +218,10 @@ def _evaluator(protocols: list[Protocol], networks: Any, strategy: Any, reals: I
 
 
 def _report(evaluator: Evaluator, fakes: FakeImages, file: Path | None) -> None:
-    from stylegan_tf.evaluation.results import append_results, table
+    from stylegan_tf.evaluation.results import append_results, notes, table
 
     results = evaluator.evaluate(fakes)
-    print(table(results))
+    print("\n".join([table(results), *notes(results)]))
     if file is None:
         print("\n".join(result.to_json() for result in results))
     else:

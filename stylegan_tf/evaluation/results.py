@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_tf.files import write_text
+from stylegan_tf.metrics.protocols import INCEPTION
 
 RESULTS_FILE = "metrics.jsonl"
+
+# How the checksum of the Inception weights begins that pytorch-fid and torch-fidelity made of the FID paper's.
+PUBLISHED_INCEPTION = "6726825d"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +142,18 @@ def table(results: Sequence[Result]) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def notes(results: Iterable[Result]) -> list[str]:
+    """What a reader must know before comparing these numbers with published ones."""
+    found = []
+    for result in results:
+        if result.network == INCEPTION and not result.network_sha256.startswith(PUBLISHED_INCEPTION):
+            found.append(
+                f"{result.protocol}: these Inception weights (SHA-256 {result.network_sha256[:8]}...) are not the "
+                "published ones; do not compare with published numbers"
+            )
+    return list(dict.fromkeys(found))
 
 
 def number(value: float) -> str:

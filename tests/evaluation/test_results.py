@@ -1,12 +1,13 @@
 """Lines of results, tables of them, and which is best."""
 
+import dataclasses
 import json
 import math
 
 import pytest
 from made_up import make_result
 
-from stylegan_tf.evaluation.results import Result, append_results, best, number, read_results, table
+from stylegan_tf.evaluation.results import Result, append_results, best, notes, number, read_results, table
 
 
 def test_a_line_says_what_it_was_measured_with():
@@ -58,6 +59,15 @@ def test_table():
     assert rows[3] == ["recall", "0.2500"]
     numbers = zip(lines.splitlines()[1:], ["400.00", "0.5000", "0.2500"], strict=True)
     assert len({line.index(text) + len(text) for line, text in numbers}) == 1  # they stand below each other
+
+
+def test_other_weights_of_inception_are_not_passed_off_as_the_published_ones():
+    def of(network, checksum):
+        return dataclasses.replace(make_result("fid50k_full"), network=network, network_sha256=checksum)
+
+    assert notes([of("inception", "6726825d" + "0" * 56), of("vgg16", "f" * 64)]) == []
+    [note] = notes([of("inception", "f" * 64), of("inception", "f" * 64)])
+    assert note.startswith("fid50k_full: these Inception weights (SHA-256 ffffffff...) are not the published ones")
 
 
 @pytest.mark.parametrize(
