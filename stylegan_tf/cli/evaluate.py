@@ -46,7 +46,7 @@ def _flag(define: Any, section: str, name: str, default: Any, text: str, **optio
 _RUN_DIR = _flag(flags.DEFINE_string, "What", "run_dir", "", "directory of a training run: its averaged generator")
 _CHECKPOINT = _flag(
     flags.DEFINE_string, "What", "checkpoint", "newest",
-    "of the run: newest, best (by the first metric of its training), all of those kept, or kimg such as 76",
+    "of the run: newest, best (by the first metric of its training), all that are kept, or one by its kimg, such as 76",
 )
 _EXPORT = _flag(flags.DEFINE_string, "What", "export", "", "an export, or one version of it; its noise is fixed")
 _IMAGES = _flag(
@@ -140,7 +140,10 @@ def _measure() -> None:
         parse_size(_RESOLUTION.value, "--resolution")
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.evaluation.networks import build_networks, parse_weights
+        from stylegan_tf.evaluation.results import check_results_file
         from stylegan_tf.training import devices
+    if _RESULTS.value:
+        check_results_file(Path(_RESULTS.value))
     weights = parse_weights(_WEIGHTS.value)
     strategy = devices.choose_strategy(_NUM_DEVICES.value)
     with strategy.scope():  # before any image is made or read: a missing network is said at once

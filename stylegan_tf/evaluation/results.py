@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,15 @@ class Result:
             raise ValueError(
                 f"a result must be a line that this package wrote. Received: {line[:80]!r} ({error})."
             ) from error
+
+
+def check_results_file(path: Path) -> None:
+    """Raises ValueError or OSError when results could not be added to a file, before they cost any time."""
+    if path.is_dir():
+        raise ValueError(f"results must be a file. Received: {path}, a directory.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def append_results(path: Path, results: Iterable[Result]) -> None:

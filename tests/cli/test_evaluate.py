@@ -164,6 +164,8 @@ def test_the_list_of_protocols(command):
         (["--compare", "{tmp}"], "must hold metrics.jsonl"),
         (["--compare", "{tmp}", "--output=chart.svg"], "--output must be a .png"),
         (["--num_devices=-1"], "num_devices"),
+        (["--run_dir={run}", "--metrics=swd1k", "--results={tmp}"], "results must be a file"),
+        (["--run_dir={run}", "--metrics=swd1k", "--results=/proc/none/r.jsonl"], "/proc/none"),
         (["{tmp}"], "flags are written --name=value"),
     ],
 )
