@@ -48,7 +48,7 @@ def data(tmp_path_factory):
         (["portraits"], ["'portraits'"]),
         (["--data=nowhere"], ["nowhere"]),
         (["--critic_architecture=growing"], ["both be 'growing', or neither", "Received: skip and growing."]),
-        (["--augment=adaptive"], ["logistic or hinge", "Received: loss=wgan-gp."]),
+        (["--preset=tiny-stylegan1", "--augment=adaptive"], ["logistic or hinge", "Received: loss=wgan-gp."]),
         (["--augment=adaptive", "--loss=least-squares"], ["logistic or hinge", "Received: loss=least-squares."]),
     ],
     ids=["unknown flag", "unknown preset", "impossible value", "no flag", "missing data", "half growing",
