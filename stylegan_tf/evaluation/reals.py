@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -51,7 +52,10 @@ def real_features(
     for richer in ([], ["features"], ["logits"], ["features", "logits"]):
         directory = cache / "-".join([key, *richer])
         if set(kept) <= set(richer) and directory.is_dir():
-            return read_feature_set(directory)
+            try:
+                return read_feature_set(directory)
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # damaged; it can be made again
+                shutil.rmtree(directory)
     cache.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=cache))
     try:

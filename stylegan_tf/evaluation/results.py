@@ -119,8 +119,14 @@ def read_results(path: Path) -> list[Result]:
       ValueError: when a line is something else.
       OSError: when it cannot be read.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [Result.from_json(line) for line in lines if line.strip()]
+    results = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                results.append(Result.from_json(line))
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error} Remove that line.") from error
+    return results
 
 
 def best(results: Iterable[Result], protocol: str) -> Result | None:

@@ -71,7 +71,7 @@ def protocol(name: str) -> Protocol:
                 return found
     raise ValueError(
         f"a metric must be the name of a protocol, such as {', '.join(PUBLISHED[:5])}, {DEFAULT_PROTOCOLS[0]}; "
-        f"--list names all. Received: {name!r}."
+        f"python -m stylegan_tf.cli.evaluate --list names all. Received: {name!r}."
     )
 
 

@@ -86,11 +86,24 @@ class Metrics:
         self.manager = tf.train.CheckpointManager(state.checkpoint, str(directory.best), max_to_keep=1)
         self.first = evaluator.protocols[0].name
         earlier = read_results(directory.results_file) if directory.results_file.exists() else []
-        self.best = best(earlier, self.first) if self.manager.latest_checkpoint else None
+        self.best = best(filter(self._is_ours, earlier), self.first) if self.manager.latest_checkpoint else None
         conditional = state.generator_ema.mapping.num_classes > 0
         self._labels = read_labels(evaluator.reals) if conditional and evaluator.reals is not None else None
         self._measured_at = -1
         self._fakes: dict[tuple[int, float], NetworkImages] = {}
+
+    def _is_ours(self, result: Result) -> bool:
+        """Whether a result is that of the state in `best/`, measured as here: the file holds other evaluations too."""
+        evaluator = self.evaluator
+        network = evaluator.networks.get(result.network)
+        return (
+            f"ckpt-{result.images_seen}" == Path(self.manager.latest_checkpoint or "").name
+            and result.source == "run"
+            and result.seed == evaluator.seed
+            and evaluator.reals is not None
+            and result.data_fingerprint == evaluator.reals.fingerprint
+            and result.network_sha256 == ("" if network is None else network.checksum)
+        )
 
     def due(self, before: int, now: int) -> bool:
         """At every interval."""

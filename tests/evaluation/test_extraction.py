@@ -135,3 +135,15 @@ def test_real_images_come_in_an_order_of_their_own(network, tmp_path):
     assert len(set(places)) == 32
     assert max(places) > 40
     assert places != sorted(places)
+
+
+@pytest.mark.parametrize("name", ["statistics.npz", "features.npy"])
+def test_a_damaged_cache_is_made_again(network, tmp_path, name):
+    reals = make_set(50)
+    mean = real_features(reals, network, 50, ["features"], tmp_path).statistics.mean
+    [directory] = tmp_path.iterdir()
+    file = directory / name
+    file.write_bytes(file.read_bytes()[:150])
+    found = real_features(reals, network, 50, ["features"], tmp_path)
+    np.testing.assert_array_equal(found.statistics.mean, mean)
+    assert len(found.features) == 50

@@ -115,18 +115,22 @@ def test_a_resumed_run_knows_what_was_best(run, data, model, tmp_path):
     shutil.copytree(run.path, directory.path)
     lines = directory.results_file.read_text().splitlines()
     changed = []
-    for line in lines:  # as if the first measurement had been better than all that can come
+    chosen = best(read_results(directory.results_file), KD).images_seen
+    for line in lines:  # as if the best state had been better than all that can come
         values = json.loads(line)
-        if values["images_seen"] == 40:
+        if values["images_seen"] == chosen:
             values["values"] = dict.fromkeys(values["values"], -1e9)
         changed.append(json.dumps(values))
+        values["values"] = dict.fromkeys(values["values"], -1e12)
+        changed.append(json.dumps({**values, "data_fingerprint": "of other images"}))  # an evaluation of another kind
     directory.results_file.write_text("\n".join(changed) + "\n")
     before = directory.find_checkpoints("best")
     settings = configure(data, directory.path, model, total_kimg=0.128, cache_dir=str(tmp_path / "cache"))
     assert run_training(settings) == 0
     results = read_results(directory.results_file)
-    assert [result.images_seen for result in results if result.protocol == KD] == [40, 80, 96, 120, 128]
+    assert [r.images_seen for r in results if r.protocol == KD and r.value > -1e12] == [40, 80, 96, 120, 128]
     assert directory.find_checkpoints("best") == before
+    assert f"{KD} -1,000,000,000.0 at {chosen / 1000:g} kimg" in directory.log_file.read_text()
 
 
 @pytest.mark.parametrize(
