@@ -22,6 +22,7 @@ from stylegan_tf.settings import (
     ScheduleConfig,
     check_field,
     parse_profile_steps,
+    parse_taps,
     require,
 )
 
@@ -93,6 +94,7 @@ class TrainConfig:
     def validate(self) -> None:
         """Raises ValueError for values that no run could have, naming the field, what came and what is allowed."""
         base_height, base_width = self.base_size
+        require(bool(self.data.data), "data must be given, as in --data=PICTURES", "none")
         require(
             self.data.channels in (0, 1, 3, 4),
             "channels must be 1 (grey), 3 (RGB), 4 (RGBA) or 0 (those of the data)", self.data.channels,
@@ -121,6 +123,11 @@ class TrainConfig:
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:
             parse_profile_steps(self.run.profile_steps)
+        parse_taps(self.network.resample_filter)
+        require(
+            self.network.mapping_layers > 0 or self.network.family == "stylegan1",
+            "mapping_layers must be above 0 with family=stylegan2", self.network.mapping_layers,
+        )
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
         require(
             self.network.feature_maps_max % self.network.minibatch_stddev_features == 0,

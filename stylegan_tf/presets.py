@@ -50,6 +50,16 @@ def _stylegan1_256() -> Preset:
     return Preset("the published StyleGAN's settings at 256x256", TrainConfig().replace({"resolution": "256"}))
 
 
+def _progan() -> Preset:
+    """Karras et al. 2018 (progressive growing), tables 1 and 2 and appendix A.1, at 1024x1024."""
+    config = TrainConfig().replace({
+        "resolution": "1024", "mapping_layers": 0, "constant_input": False, "style": False, "noise": False,
+        "normalization": "pixel", "blur": False, "fused_from": 1, "start_resolution": 4, "learning_rate": 0.001,
+        "total_kimg": 12000.0, "style_mixing_probability": 0.0, "truncation_psi": 1.0,
+    })
+    return Preset("progressive growing of GANs, before StyleGAN, at 1024x1024", config)
+
+
 def _stylegan2(config_name: str) -> Preset:
     """Karras et al. 2020 (StyleGAN2), table 1, configurations A to F at 1024x1024, with the settings published with it.
 
@@ -132,6 +142,7 @@ def _digits() -> Preset:
 
 PRESETS: dict[str, Preset] = {
     "tiny": _tiny(),
+    "progan": _progan(),
     "stylegan1": _stylegan1(),
     "stylegan1-256": _stylegan1_256(),
     **{f"stylegan2-{name}": _stylegan2(name) for name in "abcdef"},

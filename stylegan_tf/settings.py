@@ -94,8 +94,11 @@ class NetworkConfig:
         "resnet", "stylegan2: the same of the critic; only both together are 'growing'", choices=ARCHITECTURES
     )
     z_size: int = option(512, "size of the latents z", above=0)
-    w_size: int = option(512, "size of the intermediate latents w, and width of the mapping network", above=0)
-    mapping_layers: int = option(8, "layers of the mapping network", above=0)
+    w_size: int = option(512, "size of the intermediate latents w", above=0)
+    mapping_layers: int = option(
+        8, "layers of the mapping network; 0: w is the normalised z, as in progressive growing (stylegan1)", least=0
+    )
+    mapping_width: int = option(0, "units of all its layers but the last; 0: w_size", least=0)
     mapping_learning_rate_multiplier: float = option(0.01, "learning-rate multiplier of the mapping network", above=0)
     feature_maps_base: ResolutionTable = option(
         ResolutionTable(((0, 8192.0),)),
@@ -121,6 +124,8 @@ class NetworkConfig:
         8, "stylegan2: layers of the critic's mapping network, which labels go through", least=0
     )
     clamp: float = option(256.0, "stylegan2: largest activation under mixed_float16; 0 for no limit", least=0)
+    clamp_always: bool = option(False, "stylegan2: the clamp holds whatever the dtype_policy")
+    resample_filter: str = option("1,3,3,1", "stylegan2: taps along one axis of the low-pass filter of resampling")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -278,6 +283,17 @@ def parse_profile_steps(text: str) -> tuple[int, int]:
         text,
     )
     return first, last
+
+
+def parse_taps(text: str) -> tuple[float, ...]:
+    """The taps of a filter, from numbers joined by commas. Raises ValueError for anything else."""
+    try:
+        taps = tuple(float(tap) for tap in text.split(","))
+    except ValueError:
+        taps = ()
+    sound = 0 < len(taps) <= 32 and all(math.isfinite(tap) for tap in taps) and sum(taps) > 0
+    require(sound, "resample_filter must be 1 to 32 numbers with a positive sum, such as 1,3,3,1", text)
+    return taps
 
 
 def check_field(field: dataclasses.Field[Any], value: Any) -> None:

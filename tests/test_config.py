@@ -187,7 +187,7 @@ def test_steps_to_be_profiled(text, steps):
 
 @pytest.mark.parametrize(
     "name",
-    ["z_size", "w_size", "mapping_layers", "feature_maps_base", "feature_maps_max", "total_kimg", "keep_checkpoints",
+    ["z_size", "w_size", "feature_maps_base", "feature_maps_max", "total_kimg", "keep_checkpoints",
      "critic_regularization_interval", "generator_regularization_interval", "path_length_batch_shrink",
      "augment_interval", "augment_kimg", "adam_epsilon", "ema_half_life_kimg", "status_interval_s",
      "grid_interval_kimg", "tensorboard_interval_kimg",
@@ -202,8 +202,8 @@ def test_what_must_be_above_zero(name):
 @pytest.mark.parametrize(
     "name",
     ["fused_from", "minibatch_stddev_group", "learning_rate_rampup_kimg", "gradient_penalty_weight", "drift_weight",
-     "r1_gamma", "path_length_weight", "ema_rampup", "clamp", "critic_mapping_layers", "seed", "num_devices",
-     "max_batch_per_device", "truncation_cutoff", "start_resolution"],
+     "r1_gamma", "path_length_weight", "ema_rampup", "clamp", "mapping_layers", "mapping_width",
+     "critic_mapping_layers", "seed", "num_devices", "max_batch_per_device", "truncation_cutoff", "start_resolution"],
 )
 def test_what_may_be_zero_and_not_less(name):
     TrainConfig().replace({name: 0}).validate()

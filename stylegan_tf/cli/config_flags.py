@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from absl import flags
@@ -60,7 +61,8 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines --preset and one flag a field. An omitted flag leaves what the preset says."""
     listed = "; ".join(f"{name}: {entry.summary}" for name, entry in PRESETS.items())
     flags.DEFINE_string(
-        "preset", DEFAULT_PRESET, f"the settings to start from. {listed}", flag_values, module_name="Preset"
+        "preset", DEFAULT_PRESET, f"the settings to start from: a name, or a run's config.json. {listed}",
+        flag_values, module_name="Preset",
     )
     for section, field in all_fields():
         published, default = _written(field.default), _written(PRESETS[DEFAULT_PRESET].config.get(field.name))
@@ -86,11 +88,23 @@ def _parser(kind: str) -> flags.ArgumentParser:
 def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> TrainConfig:
     """The preset with the given flags applied, validated. Raises ValueError for impossible values."""
     given = {field.name: values[field.name].value for _, field in all_fields() if values[field.name].present}
-    config = preset(values.preset).replace(given)
+    config = _read_preset(values.preset).replace(given)
     if not config.run.run_dir:
         config = config.replace({"run_dir": f"runs/{values.preset}"})
     config.validate()
     return config
+
+
+def _read_preset(name: str) -> TrainConfig:
+    """A preset by its name, or by the file of a run's configuration, which then is what goes on or is copied."""
+    if not name.endswith(".json"):
+        return preset(name)
+    file = Path(name)
+    try:
+        config = TrainConfig.from_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"preset must be a name, or a run's config.json. Received: preset={name}: {error}") from error
+    return config.replace({"run_dir": str(file.parent)})
 
 
 def _written(value: Any) -> str:

@@ -165,6 +165,10 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
     prefixes = directory.find_checkpoints(_CHECKPOINT.value)
     dataset = directory.read_dataset()
     data = config.data
+    require(
+        bool(_DATA.value or data.data), "--data must name the real images, as this run does not know what it was "
+        "trained on", "none",
+    )
     settings = _data_settings(
         _DATA.value or data.data, dataset.size, dataset.channels,
         base_size=config.base_size, use_labels=_USE_LABELS.value or (data.use_labels and not _DATA.value),

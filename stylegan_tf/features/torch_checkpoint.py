@@ -8,6 +8,7 @@ that many raw elements.
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 from collections.abc import Callable, Mapping
@@ -15,10 +16,10 @@ from typing import IO
 
 import numpy as np
 
-from stylegan_tf.features.torch_pickle import Storage, TensorView, tensor_table, unpickle
+from stylegan_tf.pickles.machine import mapped
+from stylegan_tf.pickles.tensors import Storage, TensorView, as_tensor, read_header, read_storage, unpickle
 
-_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
-_PROTOCOL_VERSION = 1001
+_LARGEST_TABLE = 1 << 26  # bytes
 
 
 def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -36,7 +37,7 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
     """
     if zipfile.is_zipfile(path):
         return _read_archive(path)
-    with open(path, "rb") as file:
+    with mapped(path) as file:
         return _read_single_file(file, os.fspath(path))
 
 
@@ -44,8 +45,9 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             folder = _checked_folder(archive, os.fspath(path))
-            with archive.open(f"{folder}/data.pkl") as file:
-                table = tensor_table(unpickle(file))
+            if archive.getinfo(f"{folder}/data.pkl").file_size > _LARGEST_TABLE:
+                raise ValueError(f"The table of tensors is too large to be one. Received: {os.fspath(path)!r}.")
+            table = _tensor_table(unpickle(io.BytesIO(archive.read(f"{folder}/data.pkl"))))
             return _tensors(table, lambda storage: _read_member(archive, f"{folder}/data/{storage.key}", storage))
     except (zipfile.BadZipFile, NotImplementedError) as error:  # damaged; compressed in a way that zipfile has not
         raise ValueError(f"The checkpoint is damaged: {error}. Received: {os.fspath(path)!r}.") from None
@@ -80,30 +82,27 @@ def _read_member(archive: zipfile.ZipFile, name: str, storage: Storage) -> np.nd
 
 
 def _read_single_file(file: IO[bytes], path: str) -> dict[str, np.ndarray]:
-    try:
-        header = unpickle(file), unpickle(file)
-    except ValueError:
-        header = None, None
-    if header != (_MAGIC_NUMBER, _PROTOCOL_VERSION):
+    if not read_header(file):
         raise ValueError(f"Expected a checkpoint that torch.save wrote. Received: {path!r}.")
     unpickle(file)  # system information: sizes of C types, not needed
-    table = tensor_table(unpickle(file))
+    table = _tensor_table(unpickle(file))
     needed = {view.storage.key: view.storage for view in table.values()}
     keys = unpickle(file)
-    if sorted(keys) != sorted(needed):
+    words = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
+    if sorted(words) != sorted(needed) or len(words) != len(keys):
         raise ValueError("The storages in the checkpoint are not those that its tensors name.")
-    storages = {key: _read_storage(file, needed[key]) for key in keys}
+    storages = {key: read_storage(file, needed[key]) for key in keys}
     return _tensors(table, lambda storage: storages[storage.key])
 
 
-def _read_storage(file: IO[bytes], storage: Storage) -> np.ndarray:
-    size = int.from_bytes(file.read(8), "little", signed=True)
-    if size != storage.size:
-        raise ValueError(f"Storage {storage.key!r} must have {storage.size} elements. Received: {size}.")
-    data = file.read(size * storage.dtype.itemsize)
-    if len(data) != size * storage.dtype.itemsize:
-        raise ValueError(f"The checkpoint ends inside storage {storage.key!r}: it is cut short.")
-    return np.frombuffer(data, storage.dtype)
+def _tensor_table(unpickled: object) -> dict[str, TensorView]:
+    """What was unpickled, as name -> tensor. Raises ValueError when it is something else."""
+    if isinstance(unpickled, dict):
+        table = {name: as_tensor(value) for name, value in unpickled.items()}
+        views = {name: view for name, view in table.items() if isinstance(name, str) and view is not None}
+        if len(views) == len(unpickled):
+            return views
+    raise ValueError(f"Expected a dictionary of tensors. Received: {type(unpickled).__name__}.")
 
 
 def _tensors(

@@ -16,6 +16,7 @@ from stylegan_tf.networks.sizes import level_size
 from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
 from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.synthesis import SynthesisNetwork
+from stylegan_tf.settings import parse_taps
 
 
 def build_generator(
@@ -34,8 +35,10 @@ def build_generator(
     mapping = MappingNetwork(
         network.w_size,
         num_layers=network.mapping_layers,
+        hidden_size=network.mapping_width or None,
         learning_rate_multiplier=network.mapping_learning_rate_multiplier,
         num_classes=num_classes,
+        embed_labels=network.mapping_layers > 0,  # progressive growing takes labels as they are
         design="stylegan2" if stylegan2 else "stylegan",
         name="mapping",
     )
@@ -43,7 +46,7 @@ def build_generator(
     synthesis: SynthesisNetwork | StyleGAN2SynthesisNetwork
     if stylegan2:
         synthesis = StyleGAN2SynthesisNetwork(
-            architecture=network.generator_architecture, clamp=_clamp(config, dtype_policy), **shape
+            architecture=network.generator_architecture, **_stylegan2_options(config, dtype_policy), **shape
         )
     else:
         synthesis = SynthesisNetwork(
@@ -75,7 +78,7 @@ def build_critic(
     if network.family == "stylegan2":
         critic = StyleGAN2Critic(
             architecture=network.critic_architecture, mapping_layers=network.critic_mapping_layers,
-            clamp=_clamp(config, dtype_policy), **shape,
+            **_stylegan2_options(config, dtype_policy), **shape,
         )
     else:
         critic = Critic(blur=network.blur, fused_from=network.fused_from or None, **shape)
@@ -96,9 +99,13 @@ def _shape(config: TrainConfig, num_levels: int, dtype_policy: str) -> dict[str,
     }
 
 
-def _clamp(config: TrainConfig, dtype_policy: str) -> float | None:
-    """StyleGAN2's limit of activations, which half precision needs (Karras et al. 2020, ADA, appendix D)."""
-    return config.network.clamp or None if dtype_policy == "mixed_float16" else None
+def _stylegan2_options(config: TrainConfig, dtype_policy: str) -> dict[str, Any]:
+    """The limit of activations, which half precision needs (Karras et al. 2020, ADA, appendix D), and the filter."""
+    network = config.network
+    clamped = network.clamp_always or dtype_policy == "mixed_float16"
+    return {
+        "clamp": network.clamp or None if clamped else None, "resample_filter": parse_taps(network.resample_filter),
+    }
 
 
 def by_path(variables: Iterable[keras.Variable]) -> dict[str, tf.Variable]:

@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
-Entry = tuple[Any, Callable[[Array], Array]]  # our variable, and how the published array becomes it
 
 
-def same(array: Array) -> Array:
-    """For an array that is published as ours is."""
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How a published array lies, beside ours.
+
+    Attributes:
+      to_ours: the published array, laid out as our variable.
+      to_published: and back.
+    """
+
+    to_ours: Callable[[Array], Array]
+    to_published: Callable[[Array], Array]
+
+
+def _unchanged(array: Array) -> Array:
     return array
+
+
+def transposed(*axes: int) -> Layout:
+    """The layout whose published axes, in this order, are ours."""
+    back = tuple(int(axis) for axis in np.argsort(axes))
+    return Layout(lambda array: np.transpose(array, axes), lambda array: np.transpose(array, back))
+
+
+SAME = Layout(_unchanged, _unchanged)
+
+Entry = tuple[Any, Layout]  # our variable, and how the published array lies
+
+
+def read_out(entries: Mapping[str, Entry], constants: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """The opposite of `fill`: our variables, and the constants, as they are published, float32 by published name."""
+    arrays = {name: layout.to_published(np.asarray(variable)) for name, (variable, layout) in entries.items()}
+    return {name: np.array(array, np.float32, order="C") for name, array in {**arrays, **(constants or {})}.items()}
 
 
 def fill(
@@ -27,7 +56,7 @@ def fill(
 
     Args:
       network: a built network.
-      entries: by published name, our variable and how the published array becomes it.
+      entries: by published name, our variable and its layout.
       arrays: by published name. A "lod" is ignored: it is training state.
       unpublished: variables that keep their values.
       constants: by published name, arrays that are no variables of ours; where one is published, it must be equal.
@@ -50,10 +79,10 @@ def fill(
             problems.append(f"{name}: {array.tolist()}, not {constants[name].tolist()}")
     values = {}
     for name in sorted(arrays.keys() & entries.keys()):
-        variable, rearrange = entries[name]
+        variable, layout = entries[name]
         array, expected = np.asarray(arrays[name]), tuple(variable.shape)
         try:
-            values[name] = rearrange(array)
+            values[name] = layout.to_ours(array)
         except (ValueError, IndexError):  # NumPy's, of an array that cannot be rearranged so
             problems.append(f"{name}: shape {array.shape} cannot become {expected}")
             continue

@@ -16,7 +16,7 @@ from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
 from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.pretrained import stylegan2_names
-from stylegan_tf.pretrained.filling import Array, Entry, fill, same
+from stylegan_tf.pretrained.filling import SAME, Array, Entry, Layout, fill, read_out, transposed
 
 
 def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) -> None:
@@ -32,32 +32,48 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
       ValueError: naming every array that found no variable, every variable that found no array, and every shape
         and filter that differs. The generator is then unchanged.
     """
-    synthesis: Any = generator.synthesis
-    if isinstance(synthesis, StyleGAN2SynthesisNetwork):
-        entries = stylegan2_names.generator_entries(generator)
-        fill(generator, entries, arrays, constants=_filters(entries, synthesis))
-    elif generator.mapping.num_layers:
-        fill(generator, style_entries(generator), arrays)
-    else:
-        # Progressive growing publishes no mean of w; for normalised latents it is zero, which ours starts with.
-        fill(generator, _progressive_entries(generator), arrays, unpublished=[generator.w_average])
+    entries, constants = _generator_bridge(generator)
+    progressive = "dlatent_avg" not in entries and "mapping.w_avg" not in entries
+    # Progressive growing publishes no mean of w; for normalised latents it is zero, which ours starts with.
+    fill(generator, entries, arrays, [generator.w_average] if progressive else [], constants)
 
 
 def load_published_critic(critic: Critic | StyleGAN2Critic, arrays: Mapping[str, Array]) -> None:
     """Fills a built critic with published weights; see `load_published_generator`."""
+    entries, constants = _critic_bridge(critic)
+    fill(critic, entries, arrays, constants=constants)
+
+
+def published_arrays(network: Generator | Critic | StyleGAN2Critic) -> dict[str, Array]:
+    """The weights of a network as they would be published: what `load_published_generator` or `_critic` would read.
+
+    Returns:
+      float32 by published name; of StyleGAN2 with its filters, as the PyTorch code keeps them.
+    """
+    bridge = _generator_bridge(network) if isinstance(network, Generator) else _critic_bridge(network)
+    return read_out(*bridge)
+
+
+def _generator_bridge(generator: Generator) -> tuple[dict[str, Entry], dict[str, Array]]:
+    synthesis: Any = generator.synthesis
+    if isinstance(synthesis, StyleGAN2SynthesisNetwork):
+        entries = stylegan2_names.generator_entries(generator)
+        return entries, _filters(entries, synthesis)
+    return (style_entries if generator.mapping.num_layers else _progressive_entries)(generator), {}
+
+
+def _critic_bridge(critic: Critic | StyleGAN2Critic) -> tuple[dict[str, Entry], dict[str, Array]]:
     if isinstance(critic, StyleGAN2Critic):
         entries = stylegan2_names.critic_entries(critic)
-        fill(critic, entries, arrays, constants=_filters(entries, critic))
-    else:
-        fill(critic, critic_entries(critic), arrays)
+        return entries, _filters(entries, critic)
+    return critic_entries(critic), {}
 
 
 def _filters(entries: dict[str, Entry], network: Any) -> dict[str, Array]:
     return stylegan2_names.filter_constants(entries, network.options["resample_filter"])
 
 
-def _channels_last(array: Array) -> Array:
-    return np.transpose(array, (0, 2, 3, 1))
+_CHANNELS_LAST = transposed(0, 2, 3, 1)
 
 
 def _resolution_name(size: tuple[int, int]) -> str:
@@ -65,16 +81,16 @@ def _resolution_name(size: tuple[int, int]) -> str:
 
 
 def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
-    return {f"{prefix}/weight": (layer.kernel, same), f"{prefix}/bias": (layer.bias, same)}
+    return {f"{prefix}/weight": (layer.kernel, SAME), f"{prefix}/bias": (layer.bias, SAME)}
 
 
 def style_entries(generator: Generator) -> dict[str, Entry]:
-    """StyleGAN's published variable names, each with our variable and how the published array becomes it."""
+    """StyleGAN's published variable names, each with our variable and its layout."""
     mapping = generator.mapping
     synthesis: Any = generator.synthesis
-    entries: dict[str, Entry] = {"dlatent_avg": (generator.w_average, same)}
+    entries: dict[str, Entry] = {"dlatent_avg": (generator.w_average, SAME)}
     if mapping.num_classes:
-        entries["G_mapping/LabelConcat/weight"] = (mapping.label_embedding, same)
+        entries["G_mapping/LabelConcat/weight"] = (mapping.label_embedding, SAME)
     for index, layer in enumerate(mapping.dense):
         entries |= _conv(f"G_mapping/Dense{index}", layer)
     for index, layer in enumerate(synthesis.styled_layers):
@@ -83,13 +99,13 @@ def style_entries(generator: Generator) -> dict[str, Entry]:
         names = ("Const", "Conv") if level == 0 else ("Conv0_up", "Conv1")
         prefix = f"{resolution}/{names[index % 2]}"
         if index == 0:
-            entries[f"{prefix}/const"] = (synthesis.input_layer.constant, _channels_last)
-            entries[f"{prefix}/bias"] = (synthesis.input_layer.bias, same)
+            entries[f"{prefix}/const"] = (synthesis.input_layer.constant, _CHANNELS_LAST)
+            entries[f"{prefix}/bias"] = (synthesis.input_layer.bias, SAME)
         else:
             entries |= _conv(prefix, layer.conv)
         if layer.noise is not None:
-            entries[f"{prefix}/Noise/weight"] = (layer.noise.strength, same)
-            entries[f"G_synthesis/noise{index}"] = (layer.noise.fixed_noise, _channels_last)
+            entries[f"{prefix}/Noise/weight"] = (layer.noise.strength, SAME)
+            entries[f"G_synthesis/noise{index}"] = (layer.noise.fixed_noise, _CHANNELS_LAST)
         if layer.adain is not None:
             entries |= _conv(f"{prefix}/StyleMod", layer.adain.style)
     for level, layer in enumerate(synthesis.to_rgb):
@@ -106,9 +122,13 @@ def _progressive_entries(generator: Generator) -> dict[str, Entry]:
         array = array.reshape(array.shape[0], -1, height, width)
         return np.transpose(array, (0, 2, 3, 1)).reshape(array.shape[0], -1)
 
+    def features_first(array: Array) -> Array:
+        array = array.reshape(array.shape[0], height, width, -1)
+        return np.transpose(array, (0, 3, 1, 2)).reshape(array.shape[0], -1)
+
     entries: dict[str, Entry] = {
-        f"{base}/Dense/weight": (synthesis.input_layer.dense.kernel, features_last),
-        f"{base}/Dense/bias": (synthesis.input_layer.bias, same),
+        f"{base}/Dense/weight": (synthesis.input_layer.dense.kernel, Layout(features_last, features_first)),
+        f"{base}/Dense/bias": (synthesis.input_layer.bias, SAME),
     }
     for index, layer in enumerate(synthesis.styled_layers[1:], start=1):
         level = index // 2
@@ -129,9 +149,13 @@ def critic_entries(critic: Critic) -> dict[str, Entry]:
         array = array.reshape(-1, height, width, array.shape[1])
         return np.transpose(array, (1, 2, 0, 3)).reshape(-1, array.shape[-1])
 
+    def features_first(array: Array) -> Array:
+        array = array.reshape(height, width, -1, array.shape[1])
+        return np.transpose(array, (2, 0, 1, 3)).reshape(-1, array.shape[-1])
+
     entries: dict[str, Entry] = {
-        f"{base}/Dense0/weight": (critic.dense.kernel, features_last),
-        f"{base}/Dense0/bias": (critic.dense.bias, same),
+        f"{base}/Dense0/weight": (critic.dense.kernel, Layout(features_last, features_first)),
+        f"{base}/Dense0/bias": (critic.dense.bias, SAME),
         **_conv(f"{base}/Conv", critic.conv),
         **_conv(f"{base}/Dense1", critic.score),
     }

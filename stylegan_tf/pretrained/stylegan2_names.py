@@ -12,32 +12,25 @@ import numpy as np
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.mapping import MappingNetwork
 from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
-from stylegan_tf.pretrained.filling import Array, Entry, same
+from stylegan_tf.pretrained.filling import SAME, Array, Entry, Layout, transposed
 
-
-def _conv_kernel(array: Array) -> Array:
-    return np.transpose(array, (2, 3, 1, 0))
-
-
-def _dense_kernel(array: Array) -> Array:
-    return np.transpose(array, (1, 0))
-
-
-def _noise_image(array: Array) -> Array:
-    return array[None, :, :, None] if array.ndim == 2 else array
-
-
-def _constant(array: Array) -> Array:
-    return np.transpose(array, (1, 2, 0))[None]
+_CONV_KERNEL = transposed(2, 3, 1, 0)
+_DENSE_KERNEL = transposed(1, 0)
+_NOISE_IMAGE = Layout(
+    lambda array: array[None, :, :, None] if array.ndim == 2 else array, lambda array: array[0, :, :, 0]
+)
+_CONSTANT = Layout(
+    lambda array: np.transpose(array, (1, 2, 0))[None], lambda array: np.transpose(array[0], (2, 0, 1))
+)
 
 
 def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {f"{prefix}.weight": (layer.kernel, _conv_kernel)}
-    return {**entries, f"{prefix}.bias": (layer.bias, same)} if layer.use_bias else entries
+    entries: dict[str, Entry] = {f"{prefix}.weight": (layer.kernel, _CONV_KERNEL)}
+    return {**entries, f"{prefix}.bias": (layer.bias, SAME)} if layer.use_bias else entries
 
 
 def _dense(prefix: str, layer: Any) -> dict[str, Entry]:
-    return {f"{prefix}.weight": (layer.kernel, _dense_kernel), f"{prefix}.bias": (layer.bias, same)}
+    return {f"{prefix}.weight": (layer.kernel, _DENSE_KERNEL), f"{prefix}.bias": (layer.bias, SAME)}
 
 
 def _mapping(mapping: MappingNetwork) -> dict[str, Entry]:
@@ -49,25 +42,25 @@ def _mapping(mapping: MappingNetwork) -> dict[str, Entry]:
 
 def _modulated(prefix: str, conv: Any, bias: Any) -> dict[str, Entry]:
     return {
-        f"{prefix}.weight": (conv.kernel, _conv_kernel), f"{prefix}.bias": (bias, same),
+        f"{prefix}.weight": (conv.kernel, _CONV_KERNEL), f"{prefix}.bias": (bias, SAME),
         **_dense(f"{prefix}.affine", conv.affine),
     }
 
 
 def generator_entries(generator: Generator) -> dict[str, Entry]:
-    """The published generator's variable names, each with our variable and how the published array becomes it."""
+    """The published generator's variable names, each with our variable and its layout."""
     synthesis: Any = generator.synthesis
     entries: dict[str, Entry] = {
-        "mapping.w_avg": (generator.w_average, same), **_mapping(generator.mapping),
-        f"synthesis.b{synthesis.base_size[0]}.const": (synthesis.constant.constant, _constant),
+        "mapping.w_avg": (generator.w_average, SAME), **_mapping(generator.mapping),
+        f"synthesis.b{synthesis.base_size[0]}.const": (synthesis.constant.constant, _CONSTANT),
     }
     for level, block in enumerate(synthesis.blocks):
         prefix = f"synthesis.b{synthesis.size(level)[0]}"
         for name, layer in zip(("conv0", "conv1") if level else ("conv1",), block, strict=True):
             entries |= _modulated(f"{prefix}.{name}", layer.conv, layer.bias)
             if layer.noise is not None:
-                entries[f"{prefix}.{name}.noise_strength"] = (layer.noise.strength, same)
-                entries[f"{prefix}.{name}.noise_const"] = (layer.noise.fixed_noise, _noise_image)
+                entries[f"{prefix}.{name}.noise_strength"] = (layer.noise.strength, SAME)
+                entries[f"{prefix}.{name}.noise_const"] = (layer.noise.fixed_noise, _NOISE_IMAGE)
         if synthesis.skips and level:
             entries |= _conv(f"{prefix}.skip", synthesis.skips[level - synthesis.num_levels])
     for level, to_rgb in enumerate(synthesis.to_rgb, start=synthesis.num_levels - len(synthesis.to_rgb)):
@@ -83,11 +76,16 @@ def critic_entries(critic: StyleGAN2Critic) -> dict[str, Entry]:
         array = array.reshape(array.shape[0], -1, height, width)
         return np.transpose(array, (2, 3, 1, 0)).reshape(-1, array.shape[0])
 
+    def features_first(array: Array) -> Array:
+        outputs = array.shape[1]
+        array = array.reshape(height, width, -1, outputs)
+        return np.transpose(array, (3, 2, 0, 1)).reshape(outputs, -1)
+
     entries: dict[str, Entry] = {
         **_conv(f"b{height}.conv", critic.conv), **_dense(f"b{height}.fc", critic.dense),
         **_dense(f"b{height}.out", critic.score), **({} if critic.mapping is None else _mapping(critic.mapping)),
     }
-    entries[f"b{height}.fc.weight"] = (critic.dense.kernel, features_last)
+    entries[f"b{height}.fc.weight"] = (critic.dense.kernel, Layout(features_last, features_first))
     for level, block in enumerate(critic.blocks):
         prefix = f"b{height << level}"
         for name, conv in zip(("conv0", "conv1"), block, strict=False):

@@ -18,6 +18,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
@@ -36,7 +37,7 @@ class DatasetInfo:
       count: number of images.
       size: height and width.
       channels: 1, 3 or 4.
-      fingerprint: of the images, and of the labels where they are used; empty when it is not known yet.
+      fingerprint: of the images, and of the labels where they are used; empty when it is not known (yet).
       label_names: names of the classes; empty without labels.
     """
 
@@ -95,7 +96,7 @@ class RunDirectory:
         # Written again when resuming: fields that may change have their newest values. First, since it is what makes
         # this a run's directory, however soon the run is killed.
         write_text(self.config_file, config.to_json())
-        if not self.dataset_file.exists():
+        if not self.dataset_file.exists() or not self.read_dataset().fingerprint:
             write_text(self.dataset_file, json.dumps(dataclasses.asdict(dataset), indent=2) + "\n")
 
     def _refuse_differences(self, config: TrainConfig, dataset: DatasetInfo) -> None:
@@ -108,7 +109,14 @@ class RunDirectory:
             listed = "; ".join(f"{name} was {old}, is now {new}" for name, (old, new) in differences.items())
             raise ValueError(f"a run can only be resumed with its own configuration. Received: {listed}. {advice}")
         known = self.read_dataset() if self.dataset_file.exists() else dataset
-        if dataset.fingerprint and known.fingerprint != dataset.fingerprint:
+        if not known.fingerprint:  # of a converted network: any images of this form will do
+            form, other = ((info.size, info.channels, info.num_classes) for info in (known, dataset))
+            if form != other:
+                raise ValueError(
+                    f"the images must have the run's height and width, channels and number of classes, {form}. "
+                    f"Received: {other}."
+                )
+        elif dataset.fingerprint and known.fingerprint != dataset.fingerprint:
             raise ValueError(
                 f"a run can only be resumed with its own images ({known.count}, fingerprint {known.fingerprint}). "
                 f"Received: {dataset.count} images, fingerprint {dataset.fingerprint}. {advice}"
@@ -219,10 +227,19 @@ def read_generator(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> Tr
     """Reads the averaged generator of one checkpoint of a run with this configuration and data."""
     num_levels = config.num_levels_for(dataset.size)
     generator = build_generator(config, num_levels, dataset.num_classes)
-    images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)
-    checkpoint = tf.train.Checkpoint(generator_ema=by_path(generator.weights), images_seen=images_seen)
-    checkpoint.restore(prefix).assert_existing_objects_matched().expect_partial()
-    seen = int(images_seen.numpy())
+    seen = restore_network(prefix, "generator_ema", generator)
     stage = Schedule.from_config(config, num_levels).at(seen)
     fade_in = stage.fade_in if stage.fade_in < 1.0 else None
     return TrainedGenerator(generator, stage.level, fade_in, seen, config, dataset)
+
+
+def restore_network(prefix: str, name: str, network: keras.Model) -> int:
+    """Gives a built network the weights of a checkpoint's "generator", "generator_ema" or "critic".
+
+    Returns:
+      The images seen.
+    """
+    images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)
+    checkpoint = tf.train.Checkpoint(**{name: by_path(network.weights)}, images_seen=images_seen)
+    checkpoint.restore(prefix).assert_existing_objects_matched().expect_partial()
+    return int(images_seen.numpy())

@@ -132,7 +132,7 @@ def test_refuses_a_tensor_outside_its_storage(
     torch: Any, layout: Any, tmp_path: pathlib.Path, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
 ) -> None:
     table = {"x": _Tensor(_Storage(torch.FloatStorage, "7", 10), offset, shape, strides)}
-    with pytest.raises(ValueError, match="A tensor (needs|reaches)"):
+    with pytest.raises(ValueError, match="(expected a tensor's|A tensor reaches)"):
         read_torch_checkpoint(_write(tmp_path, layout(table, {"7": _FLOATS})))
 
 
@@ -159,7 +159,7 @@ def test_never_runs_what_a_file_names(layout: Any, tmp_path: pathlib.Path) -> No
 
 def test_refuses_types_that_numpy_does_not_have(torch: Any, layout: Any, tmp_path: pathlib.Path) -> None:
     table = {"x": _Tensor(_Storage(torch.BFloat16Storage, "7", 10), 0, (10,), (1,))}
-    with pytest.raises(ValueError, match="one of the types float16, float32.*Received: a torch.BFloat16Storage"):
+    with pytest.raises(ValueError, match="one of the types float16, float32.*Received: .* torch.BFloat16Storage"):
         read_torch_checkpoint(_write(tmp_path, layout(table, {"7": _FLOATS})))
 
 

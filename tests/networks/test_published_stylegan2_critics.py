@@ -62,8 +62,8 @@ def test_logits_gradients_and_r1(published, relative_error, channels_first, name
     assert len(want) == config.get("n_grad", len(images))
     assert relative_error(channels_first(gradients)[: len(want)], want) < 1e-3
     assert relative_error(penalties, outputs["r1_penalty"]) < 1e-3
-    for published_name, (_, rearrange), gradient in zip(config["grad_vars"], chosen, r1_gradients, strict=True):
-        want = rearrange(outputs[f"r1_grad/{published_name}"])
+    for published_name, (_, layout), gradient in zip(config["grad_vars"], chosen, r1_gradients, strict=True):
+        want = layout.to_ours(outputs[f"r1_grad/{published_name}"])
         if np.any(want):
             assert relative_error(gradient, want) < 1e-3, published_name
         else:  # a bias behind which no unit changes sign

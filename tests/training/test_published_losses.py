@@ -86,8 +86,8 @@ def assert_equal_gradients(network, entries, gradients, file, key, relative_erro
     names = file.config["grad_vars"][key[0]]
     assert names
     for name in names:
-        variable, as_ours = entries[name]
-        expected = as_ours(file.outputs[f"{key}/grad_{name.replace('/', '.')}"])
+        variable, layout = entries[name]
+        expected = layout.to_ours(file.outputs[f"{key}/grad_{name.replace('/', '.')}"])
         assert relative_error(found[id(variable)], expected) < 1e-3, name
 
 

@@ -1,0 +1,241 @@
+"""Turns published networks, NVIDIA's pickles, into a run directory, and networks of a run into safetensors.
+
+  python -m stylegan_tf.cli.convert --list
+  python -m stylegan_tf.cli.convert --url=NAME --output_dir=RUN        downloads one of the list, or a URL
+  python -m stylegan_tf.cli.convert --pickle=FILE --output_dir=RUN
+  python -m stylegan_tf.cli.convert --run_dir=RUN --safetensors=FILE   the other way
+
+Pickles are read as data: no code in them is run, and no other framework is needed. docs/pretrained.md has the formats.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from stylegan_tf.cli import app
+from stylegan_tf.settings import require
+
+if TYPE_CHECKING:
+    from stylegan_tf.pretrained.published_file import PublishedFile
+    from stylegan_tf.training.conversion import Conversion
+
+FLAGS = flags.FlagValues()
+
+_PICKLE = flags.DEFINE_string("pickle", "", "file of published networks", FLAGS, module_name="From a pickle")
+_URL = flags.DEFINE_string(
+    "url", "", "a name of --list, or the address of a pickle; #sha256=HEX behind it is checked",
+    FLAGS, module_name="From a pickle",
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "", "the run's directory; new or empty", FLAGS, module_name="From a pickle"
+)
+_SKIP_CRITIC = flags.DEFINE_bool(
+    "skip_critic", False, "leave the file's critic out and make a new one", FLAGS, module_name="From a pickle"
+)
+_CACHE_DIR = flags.DEFINE_string(
+    "cache_dir", "", "where downloads are kept; empty: stylegan_tf in the user's cache directory",
+    FLAGS, module_name="From a pickle",
+)
+_LIST = flags.DEFINE_bool("list", False, "well-known published networks, and stop", FLAGS, module_name="From a pickle")
+_RUN_DIR = flags.DEFINE_string("run_dir", "", "directory of a run", FLAGS, module_name="To safetensors")
+_SAFETENSORS = flags.DEFINE_string("safetensors", "", "file to be written", FLAGS, module_name="To safetensors")
+_NETWORK = flags.DEFINE_enum(
+    "network", "generator_ema", ["generator_ema", "generator", "critic"], "which of the run's networks",
+    FLAGS, module_name="To safetensors",
+)
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "newest",
+    "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
+    FLAGS, module_name="To safetensors",
+)
+
+
+def main() -> None:
+    """Checks the flags, and converts what they name."""
+    if _LIST.value:
+        from stylegan_tf.pretrained.catalogue import describe_catalogue
+
+        print(describe_catalogue())
+        return
+    sources = [flag for flag in (_PICKLE, _URL, _RUN_DIR) if flag.value]
+    require(
+        len(sources) == 1, "give one of --pickle, --url and --run_dir (or --list)",
+        ", ".join(f"--{flag.name}={flag.value}" for flag in sources) or "none",
+    )
+    needed, other = (_SAFETENSORS, _OUTPUT_DIR) if _RUN_DIR.value else (_OUTPUT_DIR, _SAFETENSORS)
+    require(bool(needed.value), f"--{needed.name} must be given with --{sources[0].name}", "none")
+    require(not other.value, f"--{other.name} does not go with --{sources[0].name}", other.value)
+    if _RUN_DIR.value:
+        export_safetensors(_RUN_DIR.value, _NETWORK.value, _CHECKPOINT.value, Path(_SAFETENSORS.value))
+        return
+    check_output(Path(_OUTPUT_DIR.value))
+    path = Path(_PICKLE.value) if _PICKLE.value else _download(_URL.value)
+    convert_pickle(path, _OUTPUT_DIR.value, _SKIP_CRITIC.value)
+
+
+def check_output(target: Path) -> None:
+    """Raises ValueError unless a directory is new or empty: before a download, not after it."""
+    require(
+        not target.exists() or (target.is_dir() and not any(target.iterdir())), "--output_dir must be new or empty",
+        f"{target}, which exists",
+    )
+
+
+def convert_pickle(path: Path, run_dir: str, skip_critic: bool = False) -> None:
+    """Reads a pickle, says what it holds, and writes the run.
+
+    Args:
+      path: the pickle.
+      run_dir: directory of the run; new or empty.
+      skip_critic: leave the file's critic out.
+
+    Raises:
+      ValueError: for a file that is not sound or not known.
+      OSError: when something cannot be read or written.
+    """
+    with app.quiet_startup():
+        from stylegan_tf.pretrained.read import read_published_file
+        from stylegan_tf.training.conversion import convert, plan_conversion
+    file = read_published_file(path)
+    if skip_critic:
+        file = file.without_critic()
+    conversion = plan_conversion(file, run_dir)
+    print(f"{path}\n{describe(file, conversion)}", flush=True)
+    taken = convert(file, conversion)
+    listed = ", ".join(f"{role} {count} of {count}" for role, count in taken.items())
+    print(f"Arrays taken: {listed}. {_missing(file)}Wrote {run_dir}.\n{_next_steps(file, conversion)}")
+
+
+def export_safetensors(run_dir: str, network: str, checkpoint: str, target: Path) -> None:
+    """Writes one network of a run with its published names.
+
+    Args:
+      run_dir: directory of the run.
+      network: "generator_ema", "generator" or "critic".
+      checkpoint: see `RunDirectory.find_checkpoints`.
+      target: the file.
+
+    Raises:
+      ValueError: when there is no such run or checkpoint.
+      ImportError: without the extra safetensors.
+      OSError: when the file cannot be written.
+    """
+    require(target.suffix == ".safetensors", "--safetensors must be a file's name ending with .safetensors", target)
+    with app.quiet_startup():
+        from stylegan_tf.networks.build import build_critic, build_generator
+        from stylegan_tf.pretrained.safetensors_file import write_safetensors
+        from stylegan_tf.training.run_directory import RunDirectory, restore_network
+    directory = RunDirectory(run_dir)
+    config, dataset = directory.read_config(), directory.read_dataset()
+    prefix = directory.find_checkpoints(checkpoint)[-1]
+    build = build_critic if network == "critic" else build_generator
+    built = build(config, config.num_levels_for(dataset.size), dataset.num_classes)
+    kimg = restore_network(prefix, network, built) / 1000
+    count = write_safetensors(built, target, {"network": network, "run": directory.path.name, "kimg": f"{kimg:g}"})
+    size = target.stat().st_size
+    print(f"Wrote {target}: {network} of {run_dir} at {kimg:g} kimg, {count} arrays, {size:,} bytes.")
+
+
+def describe(file: PublishedFile, conversion: Conversion) -> str:
+    """What was worked out from a file, as lines for a terminal."""
+    from stylegan_tf.networks.sizes import feature_maps_at
+    from stylegan_tf.training.conversion import count_numbers
+
+    config, network = conversion.config, conversion.config.network
+    size, base = config.data.resolution, config.base_size[0]
+    limits = int(network.feature_maps_base.values()[0]), network.feature_maps_max
+    maps = [feature_maps_at(level, *limits) for level in range(conversion.num_levels)]
+    kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
+    lines = [
+        ("Format", file.code),
+        ("Networks", ", ".join(f"{role} {numbers:,} numbers" for role, numbers in count_numbers(file).items())),
+        ("Images", f"{size}x{size} {kinds[config.channels]}, from {base}x{base}"),
+        ("Maps", f"{', '.join(map(str, maps))} by resolution"),
+        ("Latents", _latents(conversion)),
+        ("Labels", f"{conversion.dataset.num_classes} classes" if conversion.dataset.num_classes else "none"),
+        ("Noise", "in every layer" if network.noise else "none"),
+    ]
+    if file.family == "stylegan2":
+        clamp = f"at {network.clamp:g}" if network.clamp_always else "none"
+        lines += [
+            ("Design", f"{network.generator_architecture} generator, {network.critic_architecture} critic"),
+            ("Resampling", f"filter {network.resample_filter}; clamp {clamp}"),
+        ]
+    else:
+        fused = {0: "never", 1: "always"}.get(network.fused_from, f"from {network.fused_from}x{network.fused_from} up")
+        lines += [
+            ("Design", f"growing, {network.normalization} normalisation" + (", styles" if network.style else "")),
+            ("Resampling", f"{'blurred' if network.blur else 'not blurred'}; one operation with convolution {fused}"),
+        ]
+    lines += [("Grown", f"to level of detail {file.lod:g}")] if file.lod else []
+    lines += [("Augment", f"{config.augment.augment_transforms}, strength {config.augment.augment_p:g}")] if (
+        config.augment.augment != "off"
+    ) else []
+    lines += [("Trained on", f"{file.data}, {file.num_images:,} images")] if file.data else []
+    return "\n".join(f"  {name:<12}{text}" for name, text in lines)
+
+
+def _latents(conversion: Conversion) -> str:
+    network = conversion.config.network
+    if not network.mapping_layers:
+        return f"z {network.z_size}, normalised; no mapping network"
+    width = f" of {network.mapping_width}" if network.mapping_width else ""
+    return (
+        f"z {network.z_size}, w {network.w_size}, {network.mapping_layers} mapping layers{width} that learn at "
+        f"{network.mapping_learning_rate_multiplier:g}"
+    )
+
+
+def _missing(file: PublishedFile) -> str:
+    lacking = []
+    if "critic" not in file.networks:
+        lacking.append("the critic is new")
+    if len(file.networks.keys() & {"generator", "generator_ema"}) == 1:
+        lacking.append("one generator serves as the averaged one and as the one in training")
+    return f"In the run {' and '.join(lacking)}. " if lacking else ""
+
+
+def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
+    run = conversion.config.run.run_dir
+    labels = " --use_labels" if conversion.dataset.num_classes else ""
+    return "\n".join([
+        "Networks belong to whoever published them: mind their licence, which often allows no commercial use.",
+        "Next:",
+        f"  python -m stylegan_tf.cli.sample --run_dir={run} --seeds=0-15",
+        f"  python export.py --run_dir={run} --output_dir=exports/{Path(run).name}",
+        f"  python train.py --preset={run}/config.json --initialize_from={run} --data=PICTURES{labels} --run_dir=RUN",
+    ])
+
+
+def _download(given: str) -> Path:
+    """Downloads a network of the list, or a URL, into the cache; says the file's checksum."""
+    from stylegan_tf.data.loading import default_cache
+    from stylegan_tf.downloads import SCHEMES, download, split_checksum
+    from stylegan_tf.pretrained.catalogue import find_published
+    from stylegan_tf.progress import ProgressLine
+
+    folder = (Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()) / "pretrained"
+    if given.partition("://")[0] in SCHEMES:
+        url, checksum = split_checksum(given)
+        name = Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name or "networks.pkl"
+    else:
+        entry = find_published(given)
+        url, checksum, name = entry.url, entry.sha256, f"{entry.name}.pkl"
+        print(f"{entry.name}: {entry.licence}; see {entry.page}", flush=True)
+        require(bool(url), f"{entry.name} must be fetched from {entry.page}; then give --pickle=FILE", given)
+    path = folder / name
+    if path.is_file() and not checksum:
+        print(f"{path} is there already; delete it to download it again.")
+        return path
+    with ProgressLine(f"Downloading {name}", "bytes") as progress:
+        found = download(url, path, sha256=checksum or None, binary=True, progress=progress)
+    print(f"{path}: SHA-256 {found}" + ("" if checksum else ", which nothing was compared with"), flush=True)
+    return path
+
+
+if __name__ == "__main__":
+    app.run(main, flag_values=FLAGS)

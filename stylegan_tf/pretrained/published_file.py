@@ -1,0 +1,99 @@
+"""What a file of published networks holds, whichever code wrote it: arrays by published name, and settings by ours."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stylegan_tf.pickles.machine import shortened
+
+# What our training state calls the networks of a file.
+ROLES = ("generator", "critic", "generator_ema")
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedNetwork:
+    """One network of a file.
+
+    Attributes:
+      arrays: by published name, as `published_names` wants them.
+      settings: what the file says and its arrays do not, by the names of our configuration's fields.
+      num_classes: size of the labels that it says it takes.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    settings: Mapping[str, Any]
+    num_classes: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedFile:
+    """All networks of a file.
+
+    Attributes:
+      code: what wrote it, such as "StyleGAN (2019), TensorFlow".
+      family: "progan", "stylegan" or "stylegan2".
+      networks: by role, see `ROLES`; at least one of the generators.
+      settings: further settings of the training, by the names of our configuration's fields.
+      lod: level of detail that a growing generator had reached: 0 when fully grown.
+      data: what the file says that it was trained on; empty when it does not.
+      num_images: of these data; 0 when it does not say.
+    """
+
+    code: str
+    family: str
+    networks: Mapping[str, PublishedNetwork]
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    lod: float = 0.0
+    data: str = ""
+    num_images: int = 0
+
+    def without_critic(self) -> PublishedFile:
+        """The same without its critic."""
+        networks = {role: network for role, network in self.networks.items() if role != "critic"}
+        return dataclasses.replace(self, networks=networks)
+
+    @property
+    def generator(self) -> PublishedNetwork:
+        """The averaged generator, or the only one."""
+        return self.networks.get("generator_ema") or self.networks["generator"]
+
+
+def require_field(condition: bool, name: str, expected: str, received: Any) -> None:
+    """Raises ValueError when something in a published file is not as expected."""
+    if not condition:
+        raise ValueError(
+            f"{name} in the published file must be {expected}. Received: {shortened(repr_of_plain(received))}."
+        )
+
+
+def repr_of_plain(value: Any) -> str:
+    """How a stranger's value is shown: numbers and words as they are, anything else by its type."""
+    return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
+
+
+def as_number(value: Any, name: str) -> float:
+    """A finite number of a stranger's file. Raises ValueError for anything else."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
+    require_field(number, name, "a number", value)
+    return float(value)
+
+
+def as_text_table(value: Any, name: str) -> dict[str, Any]:
+    """A dictionary with words as keys. Raises ValueError for anything else."""
+    words = isinstance(value, dict) and all(isinstance(key, str) for key in value)
+    require_field(words, name, "a dictionary of names", value)
+    return dict(value)
+
+
+def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays as float32. Raises ValueError for values that are not finite, naming the array."""
+    checked = {}
+    for name, array in arrays.items():
+        with np.errstate(over="ignore"):
+            checked[name] = np.asarray(array, np.float32)
+        require_field(bool(np.all(np.isfinite(checked[name]))), f"array {name}", "finite", "other values")
+    return checked

@@ -1,0 +1,185 @@
+"""What networks the arrays of a published file are of: sizes, resolutions, feature maps, architectures.
+
+Shapes cannot lie, so they decide; what a file says beside them is only asked for what no shape shows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from stylegan_tf.networks.sizes import feature_maps_at
+from stylegan_tf.pretrained.published_file import PublishedFile, PublishedNetwork, require_field
+from stylegan_tf.resolutions import MAX_LEVELS
+
+Arrays = Mapping[str, np.ndarray]
+
+_FAMILIES = {"progan": "stylegan1", "stylegan": "stylegan1", "stylegan2": "stylegan2"}
+
+
+def published_structure(file: PublishedFile) -> tuple[dict[str, Any], int]:
+    """The networks' configuration.
+
+    Args:
+      file: as read.
+
+    Returns:
+      Values by the names of our configuration's fields, resolution and channels among them; and the number of classes.
+
+    Raises:
+      ValueError: when the arrays are not of networks that one configuration can describe, naming what differs.
+    """
+    values: dict[str, Any] = {"family": _FAMILIES[file.family]}
+    all_maps: dict[str, dict[int, int]] = {}
+    for role, network in file.networks.items():
+        name = "critic" if role == "critic" else "generator"
+        read = {
+            ("generator", True): _stylegan2_generator, ("critic", True): _stylegan2_critic,
+            ("generator", False): _growing_generator, ("critic", False): _growing_critic,
+        }[name, file.family == "stylegan2"]
+        found, all_maps[role] = read(network)
+        _join(values, {**network.settings, **found}, role)
+    num_classes = values.pop("num_classes", 0)
+    values |= _feature_maps(all_maps)
+    if "resample_filter" in values:
+        values["resample_filter"] = ",".join(f"{tap:g}" for tap in values["resample_filter"])
+    if values.get("clamp") is not None:
+        values["clamp_always"] = values["clamp"] > 0
+    return values, num_classes
+
+
+def _join(values: dict[str, Any], found: Mapping[str, Any], role: str) -> None:
+    """One configuration serves all networks of a file."""
+    for name, value in found.items():
+        require_field(
+            values.get(name, value) == value, f"{name} of the {role}",
+            f"that of the other networks, {values.get(name)} (--skip_critic leaves a critic out that differs)", value,
+        )
+        values[name] = value
+
+
+def _feature_maps(all_maps: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+    """Base and maximum that give the feature maps of all levels of all networks."""
+    numbers = [(level, maps) for by_level in all_maps.values() for level, maps in by_level.items()]
+    most = max(maps for _, maps in numbers)
+    levels = max(level for level, _ in numbers)
+    for base in sorted({maps << (level + 1) for level, maps in numbers if maps < most} | {most << (levels + 1)}):
+        if all(feature_maps_at(level, base, most) == maps for level, maps in numbers):
+            return {"feature_maps_base": base, "feature_maps_max": most}
+    listed = "; ".join(
+        f"{role} {', '.join(str(maps) for _, maps in sorted(by_level.items()))}" for role, by_level in all_maps.items()
+    )
+    require_field(False, "feature maps by level", "min(base / 2^(level + 1), maximum) in all networks", listed)
+    return {}
+
+
+def _shape(arrays: Arrays, name: str, dimensions: int) -> tuple[int, ...]:
+    require_field(name in arrays, f"array {name}", "there", "none")
+    shape = arrays[name].shape
+    require_field(len(shape) == dimensions and min(shape) > 0, f"array {name}", f"{dimensions}-dimensional", str(shape))
+    return shape
+
+
+def _sides(arrays: Arrays, pattern: str) -> list[int]:
+    """The resolutions in the names of arrays: each twice the one before."""
+    sides = sorted({int(match[1]) for name in arrays if (match := re.match(pattern, name))})
+    doubled = bool(sides) and len(sides) <= MAX_LEVELS and sides == [sides[0] << n for n in range(len(sides))]
+    require_field(doubled, "resolutions", f"at most {MAX_LEVELS}, each twice the one before", str(sides))
+    return sides
+
+
+def _count(names: Iterable[str], pattern: str) -> int:
+    return sum(re.fullmatch(pattern, name) is not None for name in names)
+
+
+def _images(sides: list[int], channels: int) -> dict[str, Any]:
+    require_field(channels in (1, 3, 4), "image channels", "1, 3 or 4", channels)
+    return {"base_size": str(sides[0]), "resolution": str(sides[-1]), "channels": channels}
+
+
+def _growing_generator(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int, int]]:
+    arrays = network.arrays
+    style = any(name.startswith("G_synthesis/") for name in arrays)
+    prefix = "G_synthesis/" if style else ""
+    sides = _sides(arrays, rf"{prefix}(\d{{1,5}})x\1/")
+    base = f"{prefix}{sides[0]}x{sides[0]}"
+    maps = {0: _shape(arrays, f"{base}/Conv/weight", 4)[3]}
+    maps |= {n: _shape(arrays, f"{prefix}{side}x{side}/Conv1/weight", 4)[3] for n, side in enumerate(sides) if n}
+    channels = _shape(arrays, f"{prefix}ToRGB_lod0/weight", 4)[3]
+    constant = f"{base}/Const/const" in arrays
+    layers = _count(arrays, r"G_mapping/Dense\d+/weight")
+    classes = network.num_classes
+    if layers:
+        inputs, width = _shape(arrays, "G_mapping/Dense0/weight", 2)
+        w_size = _shape(arrays, f"G_mapping/Dense{layers - 1}/weight", 2)[1]
+        if "G_mapping/LabelConcat/weight" in arrays:
+            classes = _shape(arrays, "G_mapping/LabelConcat/weight", 2)[0]
+            inputs //= 2
+        z_size = inputs
+    else:
+        name = f"{base}/Dense/weight"
+        z_size = _shape(arrays, name, 2)[0] - classes
+        w_size, width = z_size, 0
+        require_field(z_size > 0, f"array {name}", "of more rows than there are labels", z_size + classes)
+    return {
+        **_images(sides, channels), "num_classes": classes, "z_size": z_size, "w_size": w_size,
+        "mapping_layers": layers, "mapping_width": width if width != w_size and layers > 1 else 0,
+        "constant_input": constant, "style": any("/StyleMod/" in name for name in arrays),
+        "noise": any("/Noise/" in name for name in arrays),
+    }, maps
+
+
+def _growing_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int, int]]:
+    arrays = network.arrays
+    sides = _sides(arrays, r"(\d{1,5})x\1/")
+    base = f"{sides[0]}x{sides[0]}"
+    maps = {-1: _shape(arrays, f"{base}/Dense0/weight", 2)[1], 0: _shape(arrays, f"{base}/Conv/weight", 4)[3]}
+    maps |= {n: _shape(arrays, f"{side}x{side}/Conv0/weight", 4)[2] for n, side in enumerate(sides) if n}
+    return {**_images(sides, _shape(arrays, "FromRGB_lod0/weight", 4)[2]), "num_classes": network.num_classes}, maps
+
+
+def _stylegan2_generator(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int, int]]:
+    arrays = network.arrays
+    sides = _sides(arrays, r"synthesis\.b(\d{1,5})\.")
+    maps = {n: _shape(arrays, f"synthesis.b{side}.conv1.weight", 4)[0] for n, side in enumerate(sides)}
+    layers = _count(arrays, r"mapping\.fc\d+\.weight")
+    width, inputs = _shape(arrays, "mapping.fc0.weight", 2)
+    w_size = _shape(arrays, f"mapping.fc{layers - 1}.weight", 2)[0]
+    classes = 0
+    if "mapping.embed.weight" in arrays:
+        embedded, classes = _shape(arrays, "mapping.embed.weight", 2)
+        inputs -= embedded
+    require_field(inputs > 0, "array mapping.fc0.weight", "of more columns than labels are embedded in", inputs)
+    architecture = _architecture(arrays, r"synthesis\.b\d+\.skip\.weight", r"synthesis\.b\d+\.torgb\.weight")
+    return {
+        **_images(sides, _shape(arrays, f"synthesis.b{sides[-1]}.torgb.weight", 4)[0]), "num_classes": classes,
+        "z_size": inputs, "w_size": w_size, "mapping_layers": layers,
+        "mapping_width": width if width != w_size and layers > 1 else 0,
+        "noise": any(name.endswith(".noise_const") for name in arrays),
+        "generator_architecture": network.settings.get("generator_architecture", architecture),
+    }, maps
+
+
+def _stylegan2_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int, int]]:
+    arrays = network.arrays
+    sides = _sides(arrays, r"b(\d{1,5})\.")
+    maps = {0: _shape(arrays, f"b{sides[0]}.conv.weight", 4)[0]}
+    maps |= {n: _shape(arrays, f"b{side}.conv0.weight", 4)[1] for n, side in enumerate(sides) if n}
+    channels = _shape(arrays, f"b{sides[-1]}.fromrgb.weight", 4)[1]
+    classes = _shape(arrays, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in arrays else 0
+    architecture = _architecture(arrays, r"b\d+\.skip\.weight", r"b\d+\.fromrgb\.weight")
+    layers = _count(arrays, r"mapping\.fc\d+\.weight")
+    return {
+        **_images(sides, channels), "num_classes": classes,
+        "critic_architecture": network.settings.get("critic_architecture", architecture),
+        **({"critic_mapping_layers": layers} if classes else {}),
+    }, maps
+
+
+def _architecture(arrays: Arrays, skip: str, rgb: str) -> str:
+    if _count(arrays, skip):
+        return "resnet"
+    return "skip" if _count(arrays, rgb) > 1 else "orig"

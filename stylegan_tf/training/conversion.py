@@ -1,0 +1,138 @@
+"""Published networks become a run: its configuration, its state with their weights, and its directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.files import write_text
+from stylegan_tf.presets import preset
+from stylegan_tf.pretrained.published_file import PublishedFile
+from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
+from stylegan_tf.pretrained.structure import published_structure
+from stylegan_tf.training.actions import Checkpoints
+from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.training.schedule import Schedule
+from stylegan_tf.training.state import TrainState
+
+# Whose training settings a converted network goes on with, by family.
+_PRESETS = {"progan": "progan", "stylegan": "stylegan1", "stylegan2": "stylegan2-ada"}
+# What these presets have and a published file need not: StyleGAN was published with this loss; no augmentation unless
+# the file says so.
+_TRAINING: dict[str, dict[str, Any]] = {
+    "progan": {}, "stylegan": {"loss": "logistic", "r1_gamma": 10.0}, "stylegan2": {"augment": "off"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """What a published file becomes.
+
+    Attributes:
+      config, dataset: of the run.
+      num_levels: number of resolutions.
+      images_seen: its clock: 0 for networks that are fully grown, else where the schedule has their level of detail.
+    """
+
+    config: TrainConfig
+    dataset: DatasetInfo
+    num_levels: int
+    images_seen: int
+
+
+def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
+    """Works out the run that a published file becomes. Nothing is built or written.
+
+    Args:
+      file: as read.
+      run_dir: where the run will be.
+
+    Raises:
+      ValueError: when its networks are none that a configuration can describe.
+    """
+    structure, num_classes = published_structure(file)
+    values = {**_TRAINING[file.family], **structure, **file.settings}
+    height = int(structure["resolution"])
+    values |= {
+        "data": file.data and Path(file.data).name, "run_dir": str(run_dir), "use_labels": num_classes > 0,
+        "dtype_policy": "float32",
+    }
+    if not file.lod:
+        values["start_resolution"] = height
+    config = preset(_PRESETS[file.family]).replace(values)
+    config.replace({"data": "any"}).validate()
+    num_levels = config.num_levels_for((height, height))
+    names = tuple(str(number) for number in range(num_classes))
+    dataset = DatasetInfo(config.data.data, file.num_images, (height, height), config.channels, "", names)
+    config = config.replace({"data": ""})  # the name of a file on another machine is not what to train on
+    return Conversion(config, dataset, num_levels, _images_seen(config, num_levels, file.lod))
+
+
+def _images_seen(config: TrainConfig, num_levels: int, lod: float) -> int:
+    """Where the schedule has a level of detail, which counts halvings from the last level; fractions are faded in."""
+    level, share = num_levels - 1 - math.floor(lod), 1.0 - (lod - math.floor(lod))
+    for period in Schedule.from_config(config, num_levels).periods:
+        if period.level == level and period.fading == (share < 1.0):
+            return round(period.start + (period.length * share if period.fading else 0.0))
+    raise ValueError(
+        f"the published generator must be at a level of detail that it grew to, 0 to {num_levels - 1}. "
+        f"Received: lod={lod:g}."
+    )
+
+
+def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
+    """Builds the networks, fills them, and writes the run's directory, whole or not at all.
+
+    A file without one of the generators lends the other to both; one without a critic gets a new one.
+
+    Args:
+      file: as read.
+      conversion: of `plan_conversion`.
+
+    Returns:
+      How many arrays of the file each of its networks took: all of them but its level of detail.
+
+    Raises:
+      ValueError: naming arrays that found no variable and variables that found no array; when the directory is not
+        new or empty.
+      OSError: when it cannot be written.
+    """
+    config = conversion.config
+    target = Path(config.run.run_dir)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"output_dir must be new or empty. Received: {target}, which exists.")
+    state = TrainState(config, conversion.num_levels, conversion.dataset.num_classes, config.run.dtype_policy)
+    networks = file.networks
+    load_published_generator(state.generator, networks.get("generator", file.generator).arrays)
+    load_published_generator(state.generator_ema, file.generator.arrays)
+    if "critic" in networks:
+        load_published_critic(state.critic, networks["critic"].arrays)
+    state.images_seen.assign(conversion.images_seen)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    directory = RunDirectory(beside)
+    try:
+        write_text(directory.config_file, config.to_json())
+        write_text(directory.dataset_file, json.dumps(dataclasses.asdict(conversion.dataset), indent=2) + "\n")
+        Checkpoints(state, directory, config).manager.save(checkpoint_number=conversion.images_seen)
+        beside.replace(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return {
+        role: sum(name.split("/")[-1] != "lod" for name in network.arrays) for role, network in networks.items()
+    }
+
+
+def count_numbers(file: PublishedFile) -> dict[str, int]:
+    """How many numbers each network of a file has."""
+    return {
+        role: sum(int(np.size(array)) for array in network.arrays.values()) for role, network in file.networks.items()
+    }
