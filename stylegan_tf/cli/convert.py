@@ -172,7 +172,7 @@ def describe(file: PublishedFile, conversion: Conversion) -> str:
             ("Resampling", f"{'blurred' if network.blur else 'not blurred'}; one operation with convolution {fused}"),
         ]
     lines += [("Grown", f"to level of detail {file.lod:g}")] if file.lod else []
-    lines += [("Augment", f"{config.augment.augment_transforms}, strength {config.augment.augment_p:g}")] if (
+    lines += [("Augment", f"{config.augment.augment_transforms}, strength {file.augment_p:g}")] if (
         config.augment.augment != "off"
     ) else []
     lines += [("Trained on", f"{file.data}, {file.num_images:,} images")] if file.data else []

@@ -38,6 +38,7 @@ class PublishedFile:
       family: "progan", "stylegan" or "stylegan2".
       networks: by role, see `ROLES`; at least one of the generators.
       settings: further settings of the training, by the names of our configuration's fields.
+      augment_p: strength that adaptive augmentation had reached.
       lod: level of detail that a growing generator had reached: 0 when fully grown.
       data: what the file says that it was trained on; empty when it does not.
       num_images: of these data; 0 when it does not say.
@@ -47,6 +48,7 @@ class PublishedFile:
     family: str
     networks: Mapping[str, PublishedNetwork]
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    augment_p: float = 0.0
     lod: float = 0.0
     data: str = ""
     num_images: int = 0

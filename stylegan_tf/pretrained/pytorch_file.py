@@ -76,12 +76,12 @@ def read_pytorch_file(unpickled: Any) -> PublishedFile | None:
     require_field(bool(networks.keys() - {"critic"}), "the networks", "a generator at least", "a critic alone")
     data = unpickled.get("training_set_kwargs")
     data = {} if data is None else as_text_table(data, "training_set_kwargs")
-    settings: dict[str, Any] = _augmentation(unpickled.get("augment_pipe"))
+    settings, augment_p = _augmentation(unpickled.get("augment_pipe"))
     if isinstance(data.get("xflip"), bool):
         settings["mirror"] = data["xflip"]
     path, count = data.get("path"), data.get("max_size")
     return PublishedFile(
-        "StyleGAN2 with PyTorch (StyleGAN2-ADA's or StyleGAN3's code)", "stylegan2", networks, settings,
+        "StyleGAN2 with PyTorch (StyleGAN2-ADA's or StyleGAN3's code)", "stylegan2", networks, settings, augment_p,
         data=path if isinstance(path, str) else "", num_images=count if isinstance(count, int) and count > 0 else 0,
     )
 
@@ -182,10 +182,10 @@ def _taps(module: PickledModule, path: str) -> tuple[float, ...] | None:
     return tuple(np.round(taps / taps.min(), 4).tolist())
 
 
-def _augmentation(pipe: Any) -> dict[str, Any]:
-    """The pipeline's strength, and the groups of transformations that are switched on in it."""
+def _augmentation(pipe: Any) -> tuple[dict[str, Any], float]:
+    """The groups of transformations that are switched on in a pipeline, as settings, and its strength."""
     if pipe is None:
-        return {}
+        return {}, 0.0
     require_field(isinstance(pipe, PickledModule), "augment_pipe", "a module", pipe)
     strength = as_tensor(as_text_table(pipe.state.get("_buffers", {}), "_buffers").get("p"))
     numbers = np.zeros(1) if strength is None else strength.read().reshape(-1).astype(np.float64)
@@ -194,5 +194,4 @@ def _augmentation(pipe: Any) -> dict[str, Any]:
         group for group, members in _AUGMENTATIONS.items()
         if any(as_number(pipe.state.get(member, 0), member) > 0 for member in members)
     ]
-    settings: dict[str, Any] = {"augment_p": float(numbers[0])}
-    return settings | ({"augment": "adaptive", "augment_transforms": ",".join(on)} if on else {})
+    return {"augment": "adaptive", "augment_transforms": ",".join(on)} if on else {}, float(numbers[0])

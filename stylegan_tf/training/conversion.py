@@ -63,11 +63,14 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
     height = int(structure["resolution"])
     values |= {
         "data": file.data and Path(file.data).name, "run_dir": str(run_dir), "use_labels": num_classes > 0,
-        "dtype_policy": "float32",
+        "dtype_policy": "auto",
     }
-    if not file.lod:
+    config = preset(_PRESETS[file.family])
+    if file.lod:  # the schedule has to come by the level that the networks are at
+        values["start_resolution"] = min(config.schedule.start_resolution, height >> math.ceil(file.lod))
+    else:
         values["start_resolution"] = height
-    config = preset(_PRESETS[file.family]).replace(values)
+    config = config.replace(values)
     config.replace({"data": "any"}).validate()
     num_levels = config.num_levels_for((height, height))
     names = tuple(str(number) for number in range(num_classes))
@@ -109,12 +112,13 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     target = Path(config.run.run_dir)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"output_dir must be new or empty. Received: {target}, which exists.")
-    state = TrainState(config, conversion.num_levels, conversion.dataset.num_classes, config.run.dtype_policy)
+    state = TrainState(config, conversion.num_levels, conversion.dataset.num_classes, "float32")
     networks = file.networks
     load_published_generator(state.generator, networks.get("generator", file.generator).arrays)
     load_published_generator(state.generator_ema, file.generator.arrays)
     if "critic" in networks:
         load_published_critic(state.critic, networks["critic"].arrays)
+    state.augment_p.assign(file.augment_p)
     state.images_seen.assign(conversion.images_seen)
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")

@@ -39,7 +39,7 @@ def describe_plan(
 def _networks(state: TrainState) -> str:
     network = state.config.network
     if network.family == "stylegan1":
-        return "StyleGAN, growing"
+        return "StyleGAN, growing" if network.style else "ProGAN, growing"
     return f"StyleGAN2, {network.generator_architecture} generator, {network.critic_architecture} critic"
 
 

@@ -238,11 +238,15 @@ def _train(run: Run, log: Logger, plan: str) -> int:
     checkpoints = Checkpoints(state, directory, config)
     with run.strategy.scope():
         images_seen = checkpoints.restore()
+        if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted network's run
+            state.augment_p.assign(config.augment.augment_p)
     if images_seen >= run.schedule.total_images:
         log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
         return 0
     if images_seen:
         log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.manager.latest_checkpoint}")
+    elif checkpoints.manager.latest_checkpoint:
+        log(f"Starting from the converted networks in {checkpoints.manager.latest_checkpoint}")
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     pipeline = ImagePipeline(
         run.image_set, seed=config.run.seed, mirror=config.data.mirror, random_crop=config.data.random_crop,

@@ -25,7 +25,11 @@ from stylegan_tf.config import TrainConfig
 from stylegan_tf.files import write_text
 from stylegan_tf.networks.build import build_generator, by_path
 from stylegan_tf.networks.generator import Generator
+from stylegan_tf.settings import NetworkConfig
 from stylegan_tf.training.schedule import Schedule
+
+# Beside those of the networks, what their shapes depend on.
+_FORM_FIELDS = {"resolution", "base_size", "channels", "use_labels"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,17 +108,20 @@ class RunDirectory:
             f"{self.path} holds a run; choose another --run_dir, or give the flags it was started with (flags left out "
             "are the preset's)."
         )
+        known = self.read_dataset() if self.dataset_file.exists() else dataset
         differences = self.read_config().differences(config)
+        if not known.fingerprint:  # a converted network, whose training begins now: only the networks must stay
+            fixed = {field.name for field in dataclasses.fields(NetworkConfig)} | _FORM_FIELDS
+            differences = {name: values for name, values in differences.items() if name in fixed}
         if differences:
             listed = "; ".join(f"{name} was {old}, is now {new}" for name, (old, new) in differences.items())
             raise ValueError(f"a run can only be resumed with its own configuration. Received: {listed}. {advice}")
-        known = self.read_dataset() if self.dataset_file.exists() else dataset
-        if not known.fingerprint:  # of a converted network: any images of this form will do
+        if not known.fingerprint:
             form, other = ((info.size, info.channels, info.num_classes) for info in (known, dataset))
             if form != other:
                 raise ValueError(
-                    f"the images must have the run's height and width, channels and number of classes, {form}. "
-                    f"Received: {other}."
+                    "the images must have the size, the channels and the number of classes of the networks, "
+                    f"{_form(known)}. Received: {_form(dataset)}."
                 )
         elif dataset.fingerprint and known.fingerprint != dataset.fingerprint:
             raise ValueError(
@@ -172,6 +179,10 @@ class RunDirectory:
                 f"Received: checkpoint={which} of {self.path}."
             )
         return found
+
+
+def _form(dataset: DatasetInfo) -> str:
+    return f"{dataset.size[0]}x{dataset.size[1]}, {dataset.channels} channels, {dataset.num_classes} classes"
 
 
 def _numbered(folder: Path) -> dict[int, str]:
