@@ -10,6 +10,7 @@ Pickles are read as data: no code in them is run, and no other framework is need
 
 from __future__ import annotations
 
+import hashlib
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -215,6 +216,7 @@ def _download(given: str) -> Path:
     """Downloads a network of the list, or a URL, into the cache; says the file's checksum."""
     from stylegan_tf.data.loading import default_cache
     from stylegan_tf.downloads import SCHEMES, download, split_checksum
+    from stylegan_tf.features.base import file_checksum
     from stylegan_tf.pretrained.catalogue import find_published
     from stylegan_tf.progress import ProgressLine
 
@@ -227,9 +229,9 @@ def _download(given: str) -> Path:
         url, checksum, name = entry.url, entry.sha256, f"{entry.name}.pkl"
         print(f"{entry.name}: {entry.licence}; see {entry.page}", flush=True)
         require(bool(url), f"{entry.name} must be fetched from {entry.page}; then give --pickle=FILE", given)
-    path = folder / name
-    if path.is_file() and not checksum:
-        print(f"{path} is there already; delete it to download it again.")
+    path = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"  # many are called ffhq.pkl
+    if path.is_file() and file_checksum(path).startswith(checksum):
+        print(f"{path} is there already.")
         return path
     with ProgressLine(f"Downloading {name}", "bytes") as progress:
         found = download(url, path, sha256=checksum or None, binary=True, progress=progress)

@@ -219,12 +219,14 @@ def find_published(name: str) -> PublishedEntry:
     """The entry of this name.
 
     Raises:
-      ValueError: there is none; the message names all, the most similar ones first.
+      ValueError: there is none; the message names the most similar ones.
     """
     entries = {entry.name: entry for entry in PUBLISHED_NETWORKS}
     if name not in entries:
-        similar = difflib.get_close_matches(name, entries, n=len(entries), cutoff=0.0)
-        raise ValueError(f"The name of a published network must be one of {', '.join(similar)}. Received: {name!r}.")
+        similar = ", ".join(difflib.get_close_matches(name, entries, n=4, cutoff=0.0))
+        raise ValueError(
+            f"A published network must be a name of --list, such as {similar}, or an address. Received: {name!r}."
+        )
     return entries[name]
 
 

@@ -24,12 +24,15 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
       ValueError: for anything else; for a name that such files do not refer to; for damage.
       OSError: when the file cannot be read.
     """
-    with mapped(path) as file:
-        unpickled = load_pickle(file, _ALLOWED)
-    found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
+    try:
+        with mapped(path) as file:
+            unpickled = load_pickle(file, _ALLOWED)
+        found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)} must be a sound pickle of published networks. {error}") from None
     if found is None:
         raise ValueError(
-            "pickle must hold published networks: (G, D, Gs) of the TensorFlow codes, or G, D and G_ema of the PyTorch "
-            f"ones. Received: {os.fspath(path)}, which holds a {type(unpickled).__name__}."
+            f"{os.fspath(path)} must hold published networks: (G, D, Gs) of the TensorFlow codes, or G, D and G_ema of "
+            f"the PyTorch ones. Received: a {type(unpickled).__name__}."
         )
     return found

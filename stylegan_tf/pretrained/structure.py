@@ -17,6 +17,8 @@ from stylegan_tf.resolutions import MAX_LEVELS
 
 Arrays = Mapping[str, np.ndarray]
 
+SKIP_ADVICE = "(--skip_critic leaves a critic out that differs)"
+
 _FAMILIES = {"progan": "stylegan1", "stylegan": "stylegan1", "stylegan2": "stylegan2"}
 
 
@@ -56,7 +58,7 @@ def _join(values: dict[str, Any], found: Mapping[str, Any], role: str) -> None:
     for name, value in found.items():
         require_field(
             values.get(name, value) == value, f"{name} of the {role}",
-            f"that of the other networks, {values.get(name)} (--skip_critic leaves a critic out that differs)", value,
+            f"that of the other networks, {values.get(name)} {SKIP_ADVICE}", value,
         )
         values[name] = value
 
@@ -72,7 +74,10 @@ def _feature_maps(all_maps: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
     listed = "; ".join(
         f"{role} {', '.join(str(maps) for _, maps in sorted(by_level.items()))}" for role, by_level in all_maps.items()
     )
-    require_field(False, "feature maps by level", "min(base / 2^(level + 1), maximum) in all networks", listed)
+    require_field(
+        False, "feature maps by level",
+        f"min(base / 2^(level + 1), maximum) in all networks {SKIP_ADVICE}", listed,
+    )
     return {}
 
 

@@ -72,10 +72,10 @@ def test_an_unknown_name_is_answered_with_similar_ones():
     with pytest.raises(ValueError) as error:
         find_published("stylegan2-fhq-256x256")
     message = str(error.value)
-    assert message.startswith("The name of a published network must be one of stylegan2-ffhq-256x256, ")
+    assert message.startswith("A published network must be a name of --list, such as stylegan2-ffhq-256x256, ")
     assert message.endswith(". Received: 'stylegan2-fhq-256x256'.")
     assert "\n" not in message
-    assert all(entry.name in message for entry in PUBLISHED_NETWORKS)
+    assert sum(entry.name in message for entry in PUBLISHED_NETWORKS) >= 4
 
 
 def test_the_text():

@@ -1,0 +1,177 @@
+"""StyleGAN2's TensorFlow pickles: reference networks, rewritten with its names and layout, come back as they were.
+
+The names, the layouts, the mirrored kernels and the one in the styles are as publicly described; there is no file of
+that code among the reference numbers. So what these tests show is that a file of this form gives a network that is
+equal to a reference network whose numbers are known.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from tensorflow_pickle import Network, pickled
+
+from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
+from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.pretrained.structure import published_structure
+from stylegan_tf.training.conversion import plan_conversion
+
+PAIRS = [
+    ("stylegan2_generator_r32_skip", "stylegan2_discriminator_r32_resnet"), ("stylegan2_generator_r32_resnet", None),
+    ("stylegan2_generator_r32_orig", "stylegan2_discriminator_r32_orig"), ("stylegan2_generator_r64_skip", None),
+    ("stylegan2_generator_r32_skip_cond10", None),
+]
+
+
+def generator_variables(arrays):
+    """By TensorFlow's name and layout: (own variables, mapping's, synthesis')."""
+    mapping, synthesis = {}, {}
+    layers = {"conv0": "Conv0_up", "conv1": "Conv1", "torgb": "ToRGB", "skip": "Skip"}
+    for name, array in arrays.items():
+        if name.endswith("resample_filter") or name == "mapping.w_avg":
+            continue
+        part, *path = name.split(".")
+        if part == "mapping":
+            layer = "LabelEmbed" if path[0] == "embed" else path[0].replace("fc", "Dense")
+            mapping[f"{layer}/{path[1]}"] = array.T
+            continue
+        side = int(path[0][1:])
+        if path[1] == "const":
+            synthesis[f"{side}x{side}/Const/const"] = array[np.newaxis]
+            continue
+        layer = "Conv" if side == 4 and path[1] == "conv1" else layers[path[1]]
+        prefix, what = f"{side}x{side}/{layer}", ".".join(path[2:])
+        if what == "noise_const":
+            index = 2 * int(np.log2(side)) - (5 if path[1] == "conv0" else 4)
+            synthesis[f"noise{index}"] = array[np.newaxis, np.newaxis]
+        elif what == "weight":
+            kernel = np.transpose(array, (2, 3, 1, 0))
+            synthesis[f"{prefix}/weight"] = kernel[::-1, ::-1] if path[1] == "conv0" else kernel
+        elif what == "affine.weight":
+            synthesis[f"{prefix}/mod_weight"] = array.T
+        elif what == "affine.bias":
+            synthesis[f"{prefix}/mod_bias"] = array - 1
+        else:
+            synthesis[f"{prefix}/{what}"] = array
+    return {"lod": np.float32(0), "dlatent_avg": arrays["mapping.w_avg"]}, mapping, synthesis
+
+
+def critic_variables(arrays):
+    variables = {"lod": np.float32(0)}
+    layers = {
+        "fromrgb": "FromRGB", "conv0": "Conv0", "conv1": "Conv1_down", "skip": "Skip", "conv": "Conv", "fc": "Dense0",
+    }
+    for name, array in arrays.items():
+        if name.endswith("resample_filter"):
+            continue
+        first, layer, *rest = name.split(".")
+        what = rest[-1] if rest else layer
+        array = np.transpose(array, (2, 3, 1, 0)) if array.ndim == 4 else array.T
+        if first == "mapping":
+            variables[f"{'LabelEmbed' if layer == 'embed' else layer.replace('fc', 'Mapping')}/{what}"] = array
+        elif layer == "out":
+            variables[f"Output/{what}"] = array
+        else:
+            side = int(first[1:])
+            variables[f"{side}x{side}/{layers[layer]}/{what}"] = array
+    return variables
+
+
+def tensorflow_file(generator, critic=None):
+    own, mapping, synthesis = generator_variables(generator.variables)
+    kwargs = generator.config["kwargs"]
+    arguments = {
+        "num_channels": kwargs["img_channels"], "resolution": kwargs["img_resolution"], "label_size": kwargs["c_dim"],
+        "fmap_base": kwargs["synthesis_kwargs"]["channel_base"] // 2,
+        "fmap_max": kwargs["synthesis_kwargs"]["channel_max"], "architecture": "as told by the variables",
+    }
+    components = {
+        "synthesis": Network("G_synthesis", "G_synthesis_stylegan2", arguments, synthesis),
+        "mapping": Network("G_mapping", "G_mapping", arguments, mapping),
+    }
+    d = critic and Network("D", "D_stylegan2", arguments, critic_variables(critic.variables))
+    g, gs = (Network(name, "G_main", arguments, own, components) for name in ("G", "Gs"))
+    return pickled((g, d, gs))
+
+
+@pytest.mark.parametrize(("name", "critic_name"), PAIRS)
+def test_images_and_scores(tmp_path, reference, relative_error, channels_first, channels_last, name, critic_name):
+    numbers, critic_numbers = reference(name), critic_name and reference(critic_name)
+    path = tmp_path / "networks.pkl"
+    path.write_bytes(tensorflow_file(numbers, critic_numbers))
+    file = read_published_file(path)
+    config = plan_conversion(file, tmp_path / "run").config
+    kwargs = numbers.config["kwargs"]
+    assert config.network.generator_architecture == kwargs["synthesis_kwargs"]["architecture"]
+    assert config.network.family == "stylegan2" and file.lod == 0
+    assert file.code == ("StyleGAN2-ADA, TensorFlow" if kwargs["c_dim"] else "StyleGAN2, TensorFlow")
+    generator = build_generator(config, int(np.log2(kwargs["img_resolution"])) - 1, kwargs["c_dim"])
+    load_published_generator(generator, file.generator.arrays)
+    labels = numbers.inputs["c"] if kwargs["c_dim"] else None
+    z, wanted = numbers.inputs["z"], numbers.outputs
+    assert relative_error(generator.map(z, labels), wanted["ws"]) < 1e-5
+    assert relative_error(channels_first(generator(z, labels=labels)), wanted["img"]) < 1e-4
+    truncated = generator(z, labels=labels, truncation_psi=0.5)
+    assert relative_error(channels_first(truncated)[: len(wanted["img_psi0.5"])], wanted["img_psi0.5"]) < 1e-4
+    if critic_numbers:
+        assert config.network.critic_architecture == critic_numbers.config["kwargs"]["architecture"]
+        critic = build_critic(config, 4)
+        load_published_critic(critic, file.networks["critic"].arrays)
+        images = channels_last(critic_numbers.inputs["images"])
+        assert relative_error(critic(images), critic_numbers.outputs["logits"]) < 1e-4
+
+
+def test_a_conditional_critic(tmp_path, reference):
+    generator = reference("stylegan2_generator_r32_skip_cond10")
+    critic = reference("stylegan2_discriminator_r32_resnet_cond10_f2")
+    path = tmp_path / "networks.pkl"
+    path.write_bytes(tensorflow_file(generator, critic))
+    arrays = read_published_file(path).networks["critic"].arrays
+    wanted = {name: array for name, array in critic.variables.items() if not name.endswith("resample_filter")}
+    assert set(arrays) - {"lod"} == set(wanted)
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+
+
+def test_what_the_arguments_say(tmp_path, reference):
+    numbers = reference("stylegan2_generator_r32_skip")
+    path = tmp_path / "networks.pkl"
+    own, mapping, synthesis = generator_variables(numbers.variables)
+
+    def structure(**arguments):
+        components = {
+            "synthesis": Network("G_synthesis", "G_synthesis", arguments, synthesis),
+            "mapping": Network("G_mapping", "G_mapping", {}, mapping),
+        }
+        path.write_bytes(pickled(Network("Gs", "G_main", {"truncation_psi": None}, own, components)))
+        return published_structure(read_published_file(path))[0]
+
+    found = structure(conv_clamp=256, resample_kernel=[1, 2, 1], mapping_lrmul=0.1, style_mixing_prob=None)
+    assert (found["clamp"], found["clamp_always"], found["resample_filter"]) == (256.0, True, "1,2,1")
+    assert found["mapping_learning_rate_multiplier"] == 0.1
+    assert (found["style_mixing_probability"], found["truncation_psi"]) == (0.0, 1.0)
+    assert "clamp_always" not in structure()
+    for arguments, message in {
+        ("nonlinearity", "relu"): "nonlinearity in the published file must be 'lrelu'. Received: 'relu'.",
+        ("resample_kernel", "1,3,3,1"): "resample_kernel in the published file must be a short list of numbers.",
+        ("fmap_decay", 2.0): "fmap_decay in the published file must be 1.0. Received: 2.0.",
+    }.items():
+        with pytest.raises(ValueError, match=re.escape(message)):
+            structure(**{arguments[0]: arguments[1]})
+
+
+def test_growing_networks_are_named_by_level(tmp_path, reference):
+    own, mapping, synthesis = generator_variables(reference("stylegan2_generator_r32_skip").variables)
+    synthesis = {re.sub(r"(\d+)x\d+/ToRGB", lambda m: f"ToRGB_lod{5 - int(np.log2(int(m[1])))}", n): a
+                 for n, a in synthesis.items()}
+    components = {"synthesis": Network("S", "f", {}, synthesis), "mapping": Network("M", "f", {}, mapping)}
+    path = tmp_path / "networks.pkl"
+    path.write_bytes(pickled(Network("Gs", "G_main", {}, {**own, "lod": np.float32(1.5)}, components)))
+    file = read_published_file(path)
+    found, _ = published_structure(file)
+    assert found["generator_architecture"] == "growing"
+    assert file.lod == 1.5
+    assert file.generator.arrays["synthesis.b4.torgb.weight"].shape[:2] == (3, 32)
