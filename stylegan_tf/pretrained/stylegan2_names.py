@@ -5,6 +5,7 @@ The published arrays are channels first and dense matrices are [out, in]; ours a
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,9 @@ def critic_entries(critic: StyleGAN2Critic) -> dict[str, Entry]:
 
 
 def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict[str, Array]:
-    """The published names of the resampling filter, which every convolution and every level carries along.
+    """The published names of the resampling filter, which every convolution but those to RGB and every block carry.
+
+    The critic's smallest resolution is no block.
 
     Args:
       entries: of `generator_entries` or `critic_entries`.
@@ -108,6 +111,9 @@ def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict
       By name, float32 [k, k].
     """
     kernel = np.outer(taps, taps).astype(np.float32) / np.float32(np.sum(taps) ** 2)
-    layers = {name.removesuffix(".weight") for name in entries if name.endswith(".weight")}
-    levels = {layer.rsplit(".", 1)[0] for layer in layers if "." in layer}
-    return {f"{prefix}.resample_filter": kernel for prefix in layers | levels}
+    layers = {
+        name.removesuffix(".weight") for name in entries
+        if re.search(r"b\d+\.(conv0|conv1|conv|skip|fromrgb)\.weight$", name)
+    }
+    blocks = {layer.rpartition(".")[0] for layer in layers if layer.endswith((".conv0", ".conv1"))}
+    return {f"{prefix}.resample_filter": kernel for prefix in layers | blocks}

@@ -151,3 +151,22 @@ def test_help_lists_every_flag_under_its_heading_with_the_published_value(values
                   "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny: 0.005)",
                   *(f"{name}: {entry.summary}" for name, entry in PRESETS.items())):
         assert words in joined
+
+
+def test_the_configuration_of_a_run_as_preset(config_of, tmp_path):
+    config = preset("digits").replace({"z_size": 7, "initialize_from": "other", "run_dir": "elsewhere"})
+    file = tmp_path / "run" / "config.json"
+    file.parent.mkdir()
+    file.write_text(config.to_json())
+    assert config_of(f"--preset={file}") == config.replace({"run_dir": str(file.parent)})
+    found = config_of(f"--preset={file}", "--run_dir=new", "--z_size=8")
+    assert found == config.replace({"run_dir": "new", "z_size": 8})
+
+
+@pytest.mark.parametrize("text", [None, "no JSON", "[]", '{"network": {"unknown": 1}}'])
+def test_a_preset_that_is_no_configuration(config_of, tmp_path, text):
+    file = tmp_path / "config.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ValueError, match=r"^preset must be a name, or a run.s config\.json\. Received: preset="):
+        config_of(f"--preset={file}")

@@ -1,11 +1,12 @@
 """What a run's directory makes of what it finds."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from tiny_run import tiny_config
+from tiny_run import table, tiny_config
 
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 
@@ -94,3 +95,26 @@ def test_the_best_checkpoint_of_a_run_that_measured_nothing(with_checkpoints):
     shutil.rmtree(with_checkpoints.best)
     with pytest.raises(ValueError, match="training keeps the best one with --metrics"):
         with_checkpoints.find_checkpoints("best")
+
+
+def test_the_first_training_of_a_converted_network_chooses_what_is_not_the_networks(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    unknown = dataclasses.replace(DATASET, name="", count=0, fingerprint="", label_names=("0", "1"))
+    directory.prepare(tiny_config(), unknown)
+    mine = tiny_config(batch_size=table("4"), loss="logistic", learning_rate=table("0.1"), augment="adaptive")
+    directory.check(mine, DATASET)
+    for changed, words in {
+        "z_size": "z_size was 8, is now 4", "mapping_layers": "mapping_layers was 2, is now 4",
+        "resolution": "resolution was 8, is now 4",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            directory.check(mine.replace({changed: "4" if changed == "resolution" else 4}), DATASET)
+    for values in ({"size": (8, 8)}, {"channels": 3}, {"label_names": ("cats",)}):
+        with pytest.raises(ValueError, match=r"8x12, 4 channels, 2 classes\. Received: \d"):
+            directory.check(mine, dataclasses.replace(DATASET, **values))
+    directory.prepare(mine, DATASET)
+    assert directory.read_dataset() == DATASET
+    with pytest.raises(ValueError, match="its own images"):  # from now on it is a run like any other
+        directory.check(mine, dataclasses.replace(DATASET, fingerprint="other"))
+    with pytest.raises(ValueError, match="loss was logistic, is now hinge"):
+        directory.check(mine.replace({"loss": "hinge"}), DATASET)

@@ -1,0 +1,224 @@
+"""The convert command as people run it, and what can be done with its runs."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import json
+import pathlib
+import re
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+from test_train_command import train
+from tiny_run import write_images
+
+from stylegan_tf.cli import app, convert
+from stylegan_tf.cli.export import export_run
+from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.training.run_directory import RunDirectory, load_generator
+
+PICKLES = pathlib.Path(__file__).parents[1] / "reference" / "pickles"
+STYLEGAN, PROGAN = PICKLES / "stylegan1_2019style.pkl", PICKLES / "progan2018_2018style.pkl"
+STYLEGAN2, WITH_LABELS = PICKLES / "stylegan2_ada_2021style.pkl", PICKLES / "stylegan2_ada_cond4_2021style.pkl"
+
+
+@pytest.fixture
+def command(capsys):
+    """`command(*flags)`: exit code, stdout, stderr."""
+
+    def call(*arguments):
+        convert.FLAGS.unparse_flags()
+        for name in convert.FLAGS:
+            convert.FLAGS[name].unparse()
+        with pytest.raises(SystemExit) as stop:
+            app.run(convert.main, ["convert", *(str(argument) for argument in arguments)], convert.FLAGS)
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def converted(command, tmp_path):
+    """`converted(pickle)`: the directory of its run."""
+
+    def make(pickle):
+        run = tmp_path / f"run-{pickle.stem}"
+        assert command(f"--pickle={pickle}", f"--output_dir={run}")[0] == 0
+        return run
+
+    return make
+
+
+def test_what_is_printed(command, tmp_path):
+    code, out, err = command(f"--pickle={WITH_LABELS}", f"--output_dir={tmp_path / 'run'}")
+    assert (code, err) == (0, "")
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in out.splitlines() if line.startswith("  ")}
+    assert lines["Images"] == "16x16 RGB, from 4x4"
+    assert lines["Maps"] == "8, 8, 8 by resolution"
+    assert lines["Latents"] == "z 16, w 16, 8 mapping layers that learn at 0.01"
+    assert lines["Labels"] == "4 classes"
+    assert lines["Design"] == "skip generator, resnet critic"
+    assert lines["Resampling"] == "filter 1,3,3,1; clamp at 256"
+    assert lines["Augment"] == "blit,geometry,color, strength 0.375"
+    assert "Arrays taken: generator 70 of 70, critic 46 of 46, generator_ema 70 of 70." in out
+    assert "licence" in out
+
+
+@pytest.mark.slow
+def test_the_commands_that_are_printed_run(converted, tmp_path):
+    """The run is one like any other: figures, export, more training, and a new run from it."""
+    run = converted(STYLEGAN2)
+    version = export_run(run, tmp_path / "export")
+    assert json.loads((version / "assets.extra" / "model.json").read_text())["kimg"] == 0
+    images = write_images(tmp_path / "images", 24, (16, 16))
+    shorter = ["--total_kimg=0.016", "--batch_size=8", "--dtype_policy=float32"]
+    code, out, err = train(f"--preset={run}/config.json", f"--data={images}", *shorter)
+    assert code == 0, err
+    assert f"Starting from the converted networks in {run}" in out
+    assert RunDirectory(run).read_dataset().count == 24
+    assert load_generator(run).images_seen == 16
+    new = [f"--preset={run}/config.json", f"--initialize_from={run}", f"--data={images}", *shorter]
+    code, out, err = train(*new, f"--run_dir={tmp_path / 'new'}", "--augment=off")
+    assert code == 0, err
+    assert re.search(r"generator: (\d+) of \1 arrays taken", out)
+    assert re.search(r"critic: (\d+) of \1 arrays taken", out)
+
+
+@pytest.mark.slow
+def test_the_first_training_may_not_change_the_networks(converted, tmp_path):
+    run = converted(WITH_LABELS)
+    images = write_images(tmp_path / "images", 8, (16, 16))
+    for flags, words in {
+        (f"--data={images}", "--nouse_labels"): "use_labels was True, is now False",
+        ("--data=portraits",): "4 classes. Received: 16x16, 3 channels, 3 classes",
+        ("--mapping_layers=3", "--data=portraits"): "mapping_layers was 8, is now 3",
+        (): "data must be given, as in --data=PICTURES",
+    }.items():
+        code, _, err = train(f"--preset={run}/config.json", *flags)
+        assert (code, err.count("\n")) == (2, 1), err
+        assert words in err
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "config.json", "dataset.json"]
+
+
+def test_evaluation_asks_for_the_real_images(converted):
+    from stylegan_tf.cli import evaluate
+
+    run = converted(PROGAN)
+    with pytest.raises(SystemExit) as stop:
+        app.run(evaluate.main, ["evaluate", f"--run_dir={run}", "--metrics=msssim2k"], evaluate.FLAGS)
+    assert stop.value.code == 2
+
+
+def test_the_list(command):
+    code, out, err = command("--list")
+    assert (code, err) == (0, "")
+    assert "stylegan2-ada-ffhq" in out and "non-commercial" in out
+
+
+@pytest.mark.parametrize("network", ["generator_ema", "generator", "critic"])
+@pytest.mark.parametrize("pickle", [STYLEGAN, PROGAN, STYLEGAN2, WITH_LABELS], ids=lambda path: path.stem)
+def test_safetensors_have_every_array_as_it_was(command, converted, tmp_path, pickle, network):
+    safetensors = pytest.importorskip("safetensors")
+    target = tmp_path / "out.safetensors"
+    code, out, err = command(
+        f"--run_dir={converted(pickle)}", f"--safetensors={target}", f"--network={network}"
+    )
+    assert (code, err) == (0, "")
+    wanted = {
+        name: array for name, array in read_published_file(pickle).networks[network].arrays.items()
+        if name.split("/")[-1] != "lod"
+    }
+    with safetensors.safe_open(target, "np") as file:
+        metadata = file.metadata()
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert found.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    assert metadata["network"] == network
+    assert f"{len(wanted)} arrays" in out
+    if pickle == WITH_LABELS:
+        arguments = json.loads(metadata["arguments"])
+        assert (arguments["c_dim"], arguments["img_resolution"]) == (4, 16)
+        assert arguments.get("synthesis_kwargs", arguments)["conv_clamp"] == 256
+
+
+def test_a_damaged_run_gives_no_safetensors(command, tmp_path):
+    code, _, err = command(f"--run_dir={tmp_path}", f"--safetensors={tmp_path / 'x.safetensors'}")
+    assert (code, err.count("\n")) == (2, 1)
+    assert not list(tmp_path.iterdir())
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    """The address of a server of the reference pickles."""
+    handler = functools.partial(_Quiet, directory=str(PICKLES))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{served.server_address[1]}"
+        served.shutdown()
+
+
+def test_a_url(command, server, tmp_path):
+    checksum = hashlib.sha256(PROGAN.read_bytes()).hexdigest()
+    url, cache = f"{server}/{PROGAN.name}", f"--cache_dir={tmp_path / 'cache'}"
+    code, out, err = command(f"--url={url}", f"--output_dir={tmp_path / 'a'}", cache)
+    assert (code, err) == (0, "")
+    assert f"SHA-256 {checksum}, which nothing was compared with" in out
+    code, out, err = command(f"--url={url}#sha256={checksum}", f"--output_dir={tmp_path / 'b'}", cache)
+    assert (code, err) == (0, "")
+    assert "is there already" in out
+    code, _, err = command(f"--url={url}#sha256={'0' * 64}", f"--output_dir={tmp_path / 'c'}", cache)
+    assert (code, err.count("\n")) == (2, 1)
+    assert checksum in err and not (tmp_path / "c").exists()
+    code, _, err = command(f"--url={server}/none.pkl", f"--output_dir={tmp_path / 'c'}", cache)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "404" in err
+
+
+def test_mistakes(command, tmp_path):
+    (tmp_path / "text.pkl").write_text("not a pickle")
+    (tmp_path / "empty.pkl").write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "zip.pkl", "w") as archive:
+        archive.writestr("a", "b")
+    (tmp_path / "cut.pkl").write_bytes(STYLEGAN.read_bytes()[:5000])
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
+    run = tmp_path / "run"
+    for flags, words in {
+        (): "give one of --pickle, --url and --run_dir (or --list). Received: none.",
+        (f"--pickle={STYLEGAN}",): "--output_dir must be given with --pickle",
+        (f"--pickle={STYLEGAN}", "--url=x", f"--output_dir={run}"): "give one of",
+        (f"--run_dir={run}", f"--output_dir={run}"): "--safetensors must be given with --run_dir",
+        (f"--pickle={STYLEGAN}", f"--output_dir={run}", "--safetensors=x"): "--safetensors does not go with --pickle",
+        (f"--run_dir={run}", "--safetensors=x.pt"): "must be a file's name ending with .safetensors",
+        (f"--run_dir={run}", "--safetensors=x.safetensors"): "must be the directory of a run",
+        (f"--pickle={tmp_path / 'none.pkl'}", f"--output_dir={run}"): "No such file or directory",
+        (f"--pickle={tmp_path}", f"--output_dir={run}"): "Is a directory",
+        (f"--pickle={tmp_path / 'text.pkl'}", f"--output_dir={run}"): "text.pkl must be a sound pickle",
+        (f"--pickle={tmp_path / 'empty.pkl'}", f"--output_dir={run}"): "empty.pkl must be a sound pickle",
+        (f"--pickle={tmp_path / 'zip.pkl'}", f"--output_dir={run}"): "zip.pkl must be a sound pickle",
+        (f"--pickle={tmp_path / 'cut.pkl'}", f"--output_dir={run}"): "cut.pkl must be a sound pickle",
+        (f"--pickle={STYLEGAN}", f"--output_dir={tmp_path / 'full'}"): "--output_dir must be new or empty",
+        ("--url=stylegan2-ada-ffqh", f"--output_dir={run}"): "such as stylegan2-ada-ffhq",
+    }.items():
+        code, out, err = command(*flags)
+        assert (code, err.count("\n")) == (2, 1), (flags, err)
+        assert words in err and out == "", (flags, out, err)
+    assert not run.exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_critic_can_be_left_out(command, tmp_path):
+    code, out, _ = command(f"--pickle={STYLEGAN2}", f"--output_dir={tmp_path / 'run'}", "--skip_critic")
+    assert code == 0
+    assert "the critic is new" in out and "critic 28" not in out
