@@ -19,6 +19,10 @@ Arrays = Mapping[str, np.ndarray]
 
 SKIP_ADVICE = "(--skip_critic leaves a critic out that differs)"
 
+_LARGEST_SIDE = 2048
+_MOST_MAPPING_LAYERS = 100
+_MOST_CLASSES = 100_000
+
 _FAMILIES = {"progan": "stylegan1", "stylegan": "stylegan1", "stylegan2": "stylegan2"}
 
 
@@ -45,7 +49,10 @@ def published_structure(file: PublishedFile) -> tuple[dict[str, Any], int]:
         found, all_maps[role] = read(network)
         _join(values, {**network.settings, **found}, role)
     num_classes = values.pop("num_classes", 0)
+    require_field(num_classes <= _MOST_CLASSES, "labels", f"at most {_MOST_CLASSES} classes", num_classes)
     values |= _feature_maps(all_maps)
+    for role, network in file.networks.items():
+        _check_size(role, network.arrays, values, all_maps[role])
     if "resample_filter" in values:
         values["resample_filter"] = ",".join(f"{tap:g}" for tap in values["resample_filter"])
     if values.get("clamp") is not None:
@@ -81,6 +88,23 @@ def _feature_maps(all_maps: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
     return {}
 
 
+def _check_size(role: str, arrays: Arrays, values: Mapping[str, Any], maps: Mapping[int, int]) -> None:
+    """Refuses arrays that are too few for the networks that they ask for, before these take their memory."""
+    by_level = [maps[level] for level in sorted(maps) if level >= 0]
+    critic = role == "critic"
+    layers = values.get("critic_mapping_layers", 0) if critic else values["mapping_layers"]
+    width = by_level[0] if critic else values["mapping_width"] or values["w_size"]
+    require_field(layers <= _MOST_MAPPING_LAYERS, "mapping layers", f"at most {_MOST_MAPPING_LAYERS}", layers)
+    needed = max(layers - 2, 0) * width**2 + sum(9 * number**2 for number in by_level[1:-1])
+    needed += sum(9 * below * number for below, number in zip([by_level[0], *by_level], by_level, strict=False))
+    if not critic and values.get("style", True):
+        needed += values["w_size"] * sum(by_level)
+    found = sum(array.size for array in arrays.values())
+    require_field(
+        found >= needed, f"the {role}", f"complete: networks of these sizes have at least {needed:,} numbers", found
+    )
+
+
 def _shape(arrays: Arrays, name: str, dimensions: int) -> tuple[int, ...]:
     require_field(name in arrays, f"array {name}", "there", "none")
     shape = arrays[name].shape
@@ -92,7 +116,10 @@ def _sides(arrays: Arrays, pattern: str) -> list[int]:
     """The resolutions in the names of arrays: each twice the one before."""
     sides = sorted({int(match[1]) for name in arrays if (match := re.match(pattern, name))})
     doubled = bool(sides) and len(sides) <= MAX_LEVELS and sides == [sides[0] << n for n in range(len(sides))]
-    require_field(doubled, "resolutions", f"at most {MAX_LEVELS}, each twice the one before", str(sides))
+    require_field(
+        doubled and sides[-1] <= _LARGEST_SIDE, "resolutions",
+        f"at most {MAX_LEVELS}, each twice the one before, and not above {_LARGEST_SIDE}", str(sides),
+    )
     return sides
 
 

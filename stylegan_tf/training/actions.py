@@ -328,6 +328,8 @@ class Checkpoints:
     def restore(self) -> int:
         """Restores the newest checkpoint, if there is one, and returns the images seen.
 
+        That of converted networks has no optimizers, which then start new.
+
         Raises:
           ValueError: when a checkpoint does not fit the networks.
         """
@@ -335,7 +337,10 @@ class Checkpoints:
         if prefix is None:
             return 0
         try:
-            self.state.checkpoint.restore(prefix).assert_consumed()
+            saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+            with_optimizers = any(name.startswith("generator_optimizer/") for name in saved)
+            checkpoint = self.state.checkpoint if with_optimizers else self.state.checkpoint_without_optimizers
+            checkpoint.restore(prefix).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise ValueError(f"a checkpoint must fit the networks. Received: {prefix}: {error}") from error
         return int(self.state.images_seen.numpy())

@@ -34,6 +34,7 @@ class TrainState:
       optimizer_period: int64 variable, the schedule's period in which the optimizers last forgot their moments.
       phases: of a training step.
       checkpoint: the `tf.train.Checkpoint` of all of these.
+      checkpoint_without_optimizers: the same of all but the optimizers, which converted networks do not bring.
     """
 
     def __init__(self, config: TrainConfig, num_levels: int, num_classes: int, dtype_policy: str) -> None:
@@ -57,17 +58,21 @@ class TrainState:
         )
         self.augment_p = tf.Variable(config.augment.augment_p, trainable=False, dtype=tf.float32, name="augment_p")
         self.sign_sum = tf.Variable(0.0, trainable=False, name="sign_sum")
+        without_optimizers = {
+            "generator": by_path(self.generator.weights),
+            "critic": by_path(self.critic.weights),
+            "generator_ema": by_path(self.generator_ema.weights),
+            "path_length_mean": self.path_length_mean,
+            "augment_p": self.augment_p,
+            "sign_sum": self.sign_sum,
+            "images_seen": self.images_seen,
+            "optimizer_period": self.optimizer_period,
+        }
+        self.checkpoint_without_optimizers = tf.train.Checkpoint(**without_optimizers)
         self.checkpoint = tf.train.Checkpoint(
-            generator=by_path(self.generator.weights),
-            critic=by_path(self.critic.weights),
-            generator_ema=by_path(self.generator_ema.weights),
+            **without_optimizers,
             generator_optimizer=by_path(self.generator_optimizer.variables),
             critic_optimizer=by_path(self.critic_optimizer.variables),
-            path_length_mean=self.path_length_mean,
-            augment_p=self.augment_p,
-            sign_sum=self.sign_sum,
-            images_seen=self.images_seen,
-            optimizer_period=self.optimizer_period,
         )
 
     def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
