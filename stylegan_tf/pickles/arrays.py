@@ -86,11 +86,17 @@ def _encoded(text: Any, encoding: Any) -> bytes:
     return text.encode("latin-1")
 
 
+def _no_bytes() -> bytes:
+    """How protocols below 3 write bytes that are none."""
+    return b""
+
+
 # NumPy's modules were renamed in version 2.
 NUMPY_NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): Builder(PickledType),
     ("numpy", "ndarray"): None,
     ("_codecs", "encode"): Builder(_encoded),
+    ("__builtin__", "bytes"): Builder(_no_bytes),
     **{
         (f"numpy.{core}.{module}", name): builder
         for core in ("core", "_core")

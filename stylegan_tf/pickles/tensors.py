@@ -148,7 +148,9 @@ def _storage_from_bytes(stream: Any) -> Storage:
     unpickle(file)  # system information: sizes of C types, not needed
     storage = unpickle(file)
     require_plain(isinstance(storage, Storage) and unpickle(file) == [storage.key], "one storage")
-    return dataclasses.replace(storage, numbers=read_storage(file, storage))
+    found = dataclasses.replace(storage, numbers=read_storage(file, storage))
+    require_plain(not file.read(1), "nothing behind a storage's elements")
+    return found
 
 
 def _load_storage(pid: Any) -> Storage:
