@@ -68,7 +68,8 @@ def require_field(condition: bool, name: str, expected: str, received: Any) -> N
     """Raises ValueError when something in a published file is not as expected."""
     if not condition:
         raise ValueError(
-            f"{name} in the published file must be {expected}. Received: {shortened(repr_of_plain(received))}."
+            f"{shortened(name)} in the published file must be {expected}. "
+            f"Received: {shortened(repr_of_plain(received))}."
         )
 
 
@@ -92,9 +93,10 @@ def as_text_table(value: Any, name: str) -> dict[str, Any]:
 
 
 def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays as float32. Raises ValueError for values that are not finite, naming the array."""
+    """Arrays as float32. Raises ValueError for names nobody gives, or values that are not finite."""
     checked = {}
     for name, array in arrays.items():
+        require_field(name.isascii() and name.isprintable() and len(name) < 200, "an array's name", "a short word", name)
         with np.errstate(over="ignore"):
             checked[name] = np.asarray(array, np.float32)
         require_field(bool(np.all(np.isfinite(checked[name]))), f"array {name}", "finite", "other values")

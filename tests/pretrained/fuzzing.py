@@ -1,0 +1,205 @@
+"""Mutates published files and reads them, watched: run as a process of its own.
+
+  python tests/pretrained/fuzzing.py SEED COUNT FOLDER
+
+A mutated file may be read or refused with a ValueError. Anything else ends the process: another exception, more than
+a few seconds, and, told by an audit hook, an import, a compilation, a call to the system, a file that is written.
+Prints a line of JSON: files tried, files that could be read, and how often the most frequent errors came.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import pathlib
+import pickletools
+import random
+import re
+import signal
+import sys
+import tempfile
+
+SECONDS = 20.0  # for one file; it takes milliseconds
+
+# Instructions that mutations put anywhere: names to be called, bombs, and lengths that lie.
+NASTY = [
+    b"cos\nsystem\n(X\x04\x00\x00\x00truetR",
+    b"\x8c\x02os\x8c\x06system\x93",
+    b"(ios\nsystem\n",
+    b"\x82\x01",
+    b"Pid\n",
+    b"Q",
+    b"r\xff\xff\xff\xff",
+    b"\x8e" + b"\xff" * 7 + b"\x00",
+    b"\x8d" + b"\xff" * 7 + b"\x00",
+    b"\x96" + b"\xff" * 7 + b"\x00",
+    b"\x8b\xff\xff\xff\x7f",
+    b"\x85" * 500,
+    b"]" * 500,
+    b"2" * 500,
+    b"(" * 500,
+    b"0",
+    b"1",
+    b"b",
+    b"R",
+    b"\x81",
+    b"\x92",
+    b"N",
+    b"a",
+    b"e",
+    b"s",
+    b"u",
+    b"t",
+    b"}b",
+    b"Nb",
+    b"K\x00",
+    b"G\x7f\xf8\x00\x00\x00\x00\x00\x00",
+    b"J\xff\xff\xff\x7f",
+    b"h\x00",
+    b"j\x00\x00\x00\x00",
+    b"\x8a\x08" + b"\xff" * 7 + b"\x7f",
+    b".",
+    b"\x00",
+]
+
+
+def instruction_places(data: bytes) -> list[int]:
+    """Where instructions begin."""
+    return [place for _, _, place in pickletools.genops(data)]
+
+
+def change_values(data: bytes, places: list[int], draw: random.Random) -> bytes:
+    """One to four instructions are replaced by others of the file, left out, or doubled: the rest stays sound."""
+    pieces = [data[start:end] for start, end in zip(places, [*places[1:], len(data)], strict=True)]
+    values = [index for index, piece in enumerate(pieces) if piece[:1] not in b"\x80\x95.q\x94r"]
+    for _ in range(draw.choice([1, 1, 2, 4])):
+        index = draw.choice(values)
+        pieces[index] = draw.choice(
+            [
+                lambda index: pieces[draw.choice(values)],
+                lambda index: pieces[draw.choice(values)],
+                lambda index: draw.choice(NASTY),
+                lambda index: b"",
+                lambda index: pieces[index] * 2,
+                lambda index: b"K" + bytes([draw.randrange(256)]),
+                lambda index: b"J" + draw.randbytes(4),
+                lambda index: b"\x8a\x08" + draw.randbytes(8),
+                lambda index: b"N",
+                lambda index: b"G" + draw.randbytes(8),
+                lambda index: b"\x8c\x01x",
+            ]
+        )(index)
+    return b"".join(pieces)
+
+
+def change_bytes(data: bytes, places: list[int], other: bytes, draw: random.Random) -> bytes:
+    """One to four changes, most of them at an instruction."""
+    for _ in range(draw.choice([1, 1, 1, 2, 3, 4])):
+        place = draw.choice(places) if draw.random() < 0.85 else draw.randrange(len(data) + 1)
+        place = min(place + draw.choice([0, 0, 1, 2, 3, 8]), max(len(data) - 1, 0))
+        length = draw.choice([1, 1, 2, 4, 16, 200, 5000])
+        kind = draw.randrange(9)
+        if kind == 0:
+            data = data[:place] + bytes([draw.randrange(256)]) + data[place + 1 :]
+        elif kind == 1 and data:
+            data = data[:place] + bytes([data[place] ^ (1 << draw.randrange(8))]) + data[place + 1 :]
+        elif kind == 2:
+            data = data[:place] + data[place + length :]
+        elif kind == 3:
+            data = data[:place] + data[place : place + length] + data[place:]
+        elif kind == 4:
+            data = data[:place] + draw.choice(NASTY) + data[place:]
+        elif kind == 5:
+            data = data[:place] + draw.choice(NASTY) + data[place + length :]
+        elif kind == 6:
+            data = (
+                data[:place]
+                if draw.random() < 0.3
+                else data[:place] + draw.choice([b"\x00", b"\xff"]) * 4 + data[place + 4 :]
+            )
+        elif kind == 7:
+            source = draw.randrange(len(other))
+            data = data[:place] + other[source : source + length] + data[place:]
+        else:
+            target = draw.choice(places)
+            data = data[:place] + data[target : target + length] + data[place + length :]
+    return data
+
+
+class Watch:
+    """Ends the process when something happens that reading a file must not do."""
+
+    FORBIDDEN = re.compile(
+        r"os\.(system|exec|fork|spawn|posix_spawn|remove|rename|mkdir|kill|putenv|chmod|link|symlink|truncate)|subprocess|"
+        r"socket|ctypes|exec$|compile$|import$|marshal|pickle\.find_class|shutil|code\.|pty|webbrowser|http|urllib"
+    )
+
+    def __init__(self) -> None:
+        self.on = False
+        sys.addaudithook(self)
+
+    def __call__(self, event: str, arguments: tuple) -> None:
+        if not self.on:
+            return
+        writes = event == "open" and (not isinstance(arguments[1], str) or set(arguments[1]) & set("wax+"))
+        if self.FORBIDDEN.match(event) or (writes and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+            self.on = False
+            print(f"forbidden: {event} {arguments!r}"[:500], file=sys.stderr, flush=True)
+            os._exit(3)
+
+
+def too_slow(*_):
+    """Of the alarm."""
+    print("too slow", file=sys.stderr, flush=True)
+    os._exit(4)
+
+
+def read(path: pathlib.Path) -> None:
+    """All that is done with a file before networks are built."""
+    from stylegan_tf.pretrained.read import read_published_file
+    from stylegan_tf.training.conversion import plan_conversion
+
+    plan_conversion(read_published_file(path), path.with_name("run"))
+
+
+def main(seed: int, count: int, folder: pathlib.Path) -> None:
+    """Tries `count` files."""
+    paths = sorted(folder.glob("*.pkl"))
+    files = [path.read_bytes() for path in paths]
+    places = [instruction_places(data) for data in files]
+    for path in paths:
+        read(path)  # imports everything
+    draw, watch, errors, readable = random.Random(seed), Watch(), collections.Counter(), 0
+    signal.signal(signal.SIGALRM, too_slow)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = pathlib.Path(scratch) / "mutated.pkl"
+        for number in range(count):
+            index = draw.randrange(len(files))
+            if draw.random() < 0.6:
+                data = change_values(files[index], places[index], draw)
+            else:
+                data = change_bytes(files[index], places[index], draw.choice(files), draw)
+            path.write_bytes(data)
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            watch.on = True
+            try:
+                read(path)
+                readable += 1
+            except ValueError as error:
+                if "\n" in str(error) or "\x1b" in str(error):
+                    raise AssertionError(f"not one line: {error!r}") from None
+                errors[re.sub(r"[^a-zA-Z ]+", "#", str(error).partition("networks.")[2])[:60]] += 1
+            except BaseException:
+                watch.on = False
+                print(f"number {number}: {paths[index].name}", file=sys.stderr)
+                (pathlib.Path(tempfile.gettempdir()) / f"mutated-{seed}-{number}.pkl").write_bytes(data)
+                raise
+            finally:
+                watch.on = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    print(json.dumps({"tried": count, "readable": readable, "errors": dict(errors.most_common(12))}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3]))

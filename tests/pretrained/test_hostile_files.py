@@ -1,0 +1,201 @@
+"""Files that want to harm whoever reads them get one line, and nothing of them happens."""
+
+from __future__ import annotations
+
+import pathlib
+import pickle
+import resource
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tensorflow_pickle import Network, pickled
+
+from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.training.conversion import plan_conversion
+
+PICKLES = pathlib.Path(__file__).parents[1] / "reference" / "pickles"
+STYLEGAN, PYTORCH = PICKLES / "stylegan1_2019style.pkl", PICKLES / "stylegan2_ada_2021style.pkl"
+CANARY = "the-file-ran"
+
+
+class Runs:
+    """Unpickled, it would make a file."""
+
+    def __init__(self, folder, function=None):
+        self.call = function or pathlib.Path.touch, (folder / CANARY,)
+
+    def __reduce__(self):
+        return self.call
+
+
+def refuse(path, words=None):
+    """Reads and plans; the error must be one line that names the file. Gives the line."""
+    with pytest.raises(ValueError, match=words) as error:
+        plan_conversion(read_published_file(path), path.with_name("run"))
+    line = str(error.value)
+    assert "\n" not in line and "\x1b" not in line and len(line) < 1000
+    return line
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "networks.pkl"
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("where", ["alone", "in the tuple", "in the arguments", "as a variable", "as the state"])
+def test_a_file_that_calls(path, tmp_path, where, protocol):
+    hostile = Runs(tmp_path)
+    network = {
+        "alone": hostile,
+        "in the tuple": (None, None, hostile),
+        "in the arguments": Network("Gs", "G_style", {"label_size": hostile}, {}),
+        "as a variable": Network("Gs", "G_style", {}, {"dlatent_avg": hostile}),
+        "as the state": Network("Gs", "G_style", hostile, {}),
+    }[where]
+    path.write_bytes(pickled(network) if isinstance(network, Network) else pickle.dumps(network, protocol))
+    assert "a reference to " in refuse(path, "nothing was run")
+    assert not (tmp_path / CANARY).exists()
+
+
+def test_the_command_prints_one_line_and_writes_nothing(path, tmp_path):
+    path.write_bytes(pickle.dumps(Runs(tmp_path)))
+    command = [sys.executable, "-m", "stylegan_tf.cli.convert", f"--pickle={path}", f"--output_dir={tmp_path / 'run'}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr.count("\n") == 1 and "nothing was run. Received: a reference to pathlib.Path.touch" in done.stderr
+    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["networks.pkl"]
+
+
+def test_source_code_in_a_file_is_left_alone(path):
+    """Real files hold pages of it; here it would end the process, or could not even be compiled."""
+    for code in ("import os; os._exit(1)", "def (", "\x00"):
+        source = b"X" + len(code).to_bytes(4, "little") + code.encode()
+        data = PYTORCH.read_bytes()
+        assert data.count(b"X\x00\x00\x00\x00") >= 1
+        path.write_bytes(data.replace(b"X\x00\x00\x00\x00", source))
+        assert read_published_file(path).generator.arrays.keys() == read_published_file(PYTORCH).generator.arrays.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\x8c\x14dnnlib.tflib.network", b"\x8c\x05posix"),
+        (b"\x8c\x14dnnlib.tflib.network", b"\x8c\x08builtins"),
+        (b"\x8c\x07Network", b"\x8c\x0eNetwork.run_it"),
+        (b"\x8c\x07ndarray", b"\x8c\x06memmap"),
+        (b"\x8c\x05dtype", b"\x8c\x05fromf"),
+        (b"\x8c\x0c_reconstruct", b"\x8c\x04load"),
+    ],
+)
+def test_other_names_in_a_real_file(path, old, new):
+    data = STYLEGAN.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new, 1))
+    assert "a reference to " in refuse(path, "nothing was run")
+
+
+WRONG = {
+    "number": 5,
+    "text": "text",
+    "two networks": (1, 2),
+    "four": (1, 2, 3, 4),
+    "dictionary": {"a": 1},
+    "empty dictionary": {},
+    "nothing": None,
+    "list": [[]],
+    "numbers": (1, 2, 3),
+    "no networks": (None,) * 3,
+}
+
+
+@pytest.mark.parametrize("value", WRONG.values(), ids=WRONG)
+def test_pickles_of_something_else(path, value):
+    path.write_bytes(pickle.dumps(value))
+    refuse(path, r"must hold published networks.* Received: a \w+\.$|must be a sound pickle")
+
+
+def network(**changes):
+    """A network's state with some entries of the wrong kind."""
+    made = Network("Gs", "G_style", {}, {})
+    made._state = {**made._state, **changes}
+    return made
+
+
+CYCLE = network()
+CYCLE._state["components"] = {"synthesis": CYCLE}
+ARRAY = np.zeros(3, np.float32)
+DAMAGED = {
+    "arguments a text": network(static_kwargs="text"),
+    "arguments a list": network(static_kwargs=[1]),
+    "arguments by number": network(static_kwargs={1: 2}),
+    "components a list": network(components=[1]),
+    "a component that is a number": network(components={"synthesis": 5}),
+    "components in themselves": CYCLE,
+    "variables a dictionary": network(variables={"a": ARRAY}),
+    "a variable without a name": network(variables=[ARRAY]),
+    "a variable with a number as name": network(variables=[(1, ARRAY)]),
+    "variables twice": network(variables=[("a", ARRAY)] * 2),
+    "a variable that is a text": network(variables=[("a", "text")]),
+    "no variables": network(),
+    "a variable that is a list": network(variables=[("a", [1.0])]),
+    "variables in threes": network(variables=[("a", ARRAY, 1)]),
+    "not a number": network(variables=[("dlatent_avg", np.array([np.nan], np.float32))]),
+    "too large for float32": network(variables=[("dlatent_avg", np.array([1e300]))]),
+    "an endless scalar": network(variables=[("dlatent_avg", ARRAY), ("lod", float("inf"))]),
+    "labels": network(static_kwargs={"label_size": "many"}, variables=[("dlatent_avg", ARRAY)]),
+    "negative labels": network(static_kwargs={"label_size": -5}, variables=[("4x4/Dense/weight", ARRAY)]),
+    "names of terminals": network(variables=[("\x1b[2J\n", "text")]),
+    "an array of no dimension": network(variables=[("dlatent_avg", np.float32(1)), ("G_mapping/x", ARRAY)]),
+}
+
+
+@pytest.mark.parametrize("value", DAMAGED.values(), ids=DAMAGED)
+def test_networks_with_wrong_parts(path, value):
+    path.write_bytes(pickled((None, None, value)))
+    refuse(path)
+
+
+def test_truncated_anywhere(path):
+    for source in (STYLEGAN, PYTORCH):
+        data = source.read_bytes()
+        for length in range(0, len(data), 997):
+            path.write_bytes(data[:length])
+            refuse(path, "must be a sound pickle")
+
+
+def test_modules_in_themselves(path):
+    """A module whose only module is itself."""
+    data = (
+        b"\x80\x02}X\x01\x00\x00\x00Gctorch_utils.persistence\n_reconstruct_persistent_obj\n"
+        b"}(X\x05\x00\x00\x00state}X\x08\x00\x00\x00_modules}q\x01ssu\x85Rq\x02sh\x01X\x01\x00\x00\x00ah\x02s0."
+    )
+    path.write_bytes(data)
+    assert "at most 8 levels deep" in refuse(path)
+
+
+def _limited():
+    resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x8e" + (1 << 42).to_bytes(8, "little"),
+        b"K\x01r\xff\xff\xff\xff.",
+        b"]" * 3_000_000 + b".",
+        b"]q\x00" + b"".join(b"](" + b"h%c" % n * 50 + b"eq%c" % (n + 1) for n in range(200)) + b".",
+    ],
+    ids=["length", "memory", "lists", "laughs"],
+)
+def test_bombs_in_a_small_house(path, data):
+    """With 12 GiB of addresses, of which TensorFlow takes most."""
+    path.write_bytes(data)
+    command = [sys.executable, "-m", "stylegan_tf.cli.convert", f"--pickle={path}", f"--output_dir={path}.run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, preexec_fn=_limited)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
