@@ -19,6 +19,7 @@ import re
 import signal
 import sys
 import tempfile
+import warnings
 
 SECONDS = 20.0  # for one file; it takes milliseconds
 
@@ -170,6 +171,7 @@ def main(seed: int, count: int, folder: pathlib.Path) -> None:
     places = [instruction_places(data) for data in files]
     for path in paths:
         read(path)  # imports everything
+    warnings.simplefilter("error", RuntimeWarning)
     draw, watch, errors, readable = random.Random(seed), Watch(), collections.Counter(), 0
     signal.signal(signal.SIGALRM, too_slow)
     with tempfile.TemporaryDirectory() as scratch:
