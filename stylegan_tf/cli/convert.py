@@ -11,6 +11,7 @@ Pickles are read as data: no code in them is run, and no other framework is need
 from __future__ import annotations
 
 import hashlib
+import shlex
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,13 +202,14 @@ def _missing(file: PublishedFile) -> str:
 
 
 def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
-    run = conversion.config.run.run_dir
+    path = conversion.config.run.run_dir
+    run, export = shlex.quote(path), shlex.quote(f"exports/{Path(path).name}")
     labels = " --use_labels" if conversion.dataset.num_classes else ""
     return "\n".join([
         "Networks belong to whoever published them: mind their licence, which often allows no commercial use.",
         "Next:",
         f"  python -m stylegan_tf.cli.sample --run_dir={run} --seeds=0-15",
-        f"  python export.py --run_dir={run} --output_dir=exports/{Path(run).name}",
+        f"  python export.py --run_dir={run} --output_dir={export}",
         f"  python train.py --preset={run}/config.json --initialize_from={run} --data=PICTURES{labels} --run_dir=RUN",
     ])
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import IO
 
 from stylegan_tf.pickles.arrays import NUMPY_NAMES
 from stylegan_tf.pickles.machine import load_pickle, mapped
+from stylegan_tf.pickles.tensors import MAGIC_NUMBER
 from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.pytorch_file import PYTORCH_NAMES, read_pytorch_file
 from stylegan_tf.pretrained.tensorflow_file import TENSORFLOW_NAMES, read_tensorflow_file
 
+_OTHER_FORMATS = {
+    b"pk": "a zip archive, such as torch.save and numpy.savez write", b"<": "a web page", b"\x1f\x8b": "a gzip archive",
+    b"\x89hdf": "an HDF5 file", b"\x93numpy": "a NumPy array", b"version https:": "a Git LFS pointer",
+}
 _ALLOWED = {**NUMPY_NAMES, **TENSORFLOW_NAMES, **PYTORCH_NAMES}
 
 
@@ -26,6 +32,7 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
     """
     try:
         with mapped(path) as file:
+            _refuse_other_formats(file)
             unpickled = load_pickle(file, _ALLOWED)
         found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
     except ValueError as error:
@@ -33,6 +40,19 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
     if found is None:
         raise ValueError(
             f"{os.fspath(path)} must hold published networks: (G, D, Gs) of the TensorFlow codes, or G, D and G_ema of "
-            f"the PyTorch ones. Received: a {type(unpickled).__name__}."
+            f"the PyTorch ones. Received: {_what(unpickled)}."
         )
     return found
+
+
+def _refuse_other_formats(file: IO[bytes]) -> None:
+    """Says what a file is that can be no pickle of these, where its first bytes tell."""
+    start = file.read(16).lstrip().lower()
+    file.seek(0)
+    for known, meaning in _OTHER_FORMATS.items():
+        if start.startswith(known):
+            raise ValueError(f"Received: {meaning}.")
+
+
+def _what(unpickled: object) -> str:
+    return "a checkpoint of torch.save" if unpickled == MAGIC_NUMBER else f"a pickle of type {type(unpickled).__name__}"

@@ -37,7 +37,7 @@ def write_safetensors(
       OSError: when the file cannot be written.
     """
     try:
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
     except ImportError as error:
         raise ImportError(
             'safetensors files need safetensors, which is not installed. Install it with: pip install '
@@ -46,7 +46,7 @@ def write_safetensors(
     arrays = published_arrays(network)
     metadata = {**(about or {}), **_metadata(network)}
     with written_whole(path) as beside:
-        save_file(arrays, beside, metadata)
+        beside.write_bytes(save(arrays, metadata))
     return len(arrays)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tensorflow_pickle import Network, pickled
 
+from stylegan_tf.pretrained.pytorch_file import PickledModule, read_pytorch_file
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.training.conversion import plan_conversion
 
@@ -199,3 +200,38 @@ def test_bombs_in_a_small_house(path, data):
     command = [sys.executable, "-m", "stylegan_tf.cli.convert", f"--pickle={path}", f"--output_dir={path}.run"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, preexec_fn=_limited)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("start", "meaning"),
+    [
+        (b"PK\x03\x04", "a zip archive"),
+        (b"\n <!DOCTYPE html>", "a web page"),
+        (b"\x1f\x8b\x08", "a gzip archive"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
+        (b"\x93NUMPY\x01", "a NumPy array"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2), "a checkpoint of torch.save"),
+    ],
+)
+def test_files_of_other_formats_are_called_by_their_name(path, start, meaning):
+    path.write_bytes(start)
+    refuse(path, f"Received: {meaning}")
+
+
+def test_alias_free_networks_are_called_by_their_name():
+    parts = {
+        "synthesis": PickledModule(
+            {
+                "class_name": "SynthesisNetwork",
+                "state": {
+                    "_modules": {
+                        "input": PickledModule({"class_name": "SynthesisInput", "state": {}}),
+                    }
+                },
+            }
+        )
+    }
+    generator = PickledModule({"class_name": "Generator", "state": {"_modules": parts}})
+    with pytest.raises(ValueError, match="StyleGAN3's alias-free networks cannot be read"):
+        read_pytorch_file({"G": None, "D": None, "G_ema": generator})
