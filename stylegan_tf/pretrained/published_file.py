@@ -96,7 +96,8 @@ def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Arrays as float32. Raises ValueError for names nobody gives, or values that are not finite."""
     checked = {}
     for name, array in arrays.items():
-        require_field(name.isascii() and name.isprintable() and len(name) < 200, "an array's name", "a short word", name)
+        word = name.isascii() and name.isprintable() and len(name) < 200
+        require_field(word, "an array's name", "a short word", name)
         with np.errstate(over="ignore"):
             checked[name] = np.asarray(array, np.float32)
         require_field(bool(np.all(np.isfinite(checked[name]))), f"array {name}", "finite", "other values")

@@ -117,7 +117,7 @@ WRONG = {
 @pytest.mark.parametrize("value", WRONG.values(), ids=WRONG)
 def test_pickles_of_something_else(path, value):
     path.write_bytes(pickle.dumps(value))
-    refuse(path, r"must hold published networks.* Received: a \w+\.$|must be a sound pickle")
+    refuse(path, r"must hold published networks.* Received: a pickle of type \w+\.$|must be a sound pickle")
 
 
 def network(**changes):
