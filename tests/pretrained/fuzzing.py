@@ -10,6 +10,7 @@ Prints a line of JSON: files tried, files that could be read, and how often the 
 from __future__ import annotations
 
 import collections
+import io
 import json
 import os
 import pathlib
@@ -20,6 +21,13 @@ import signal
 import sys
 import tempfile
 import warnings
+from typing import Any
+
+from stylegan_tf.pickles.machine import load_pickle
+from stylegan_tf.pretrained.pytorch_file import read_pytorch_file
+from stylegan_tf.pretrained.read import _ALLOWED, read_published_file
+from stylegan_tf.pretrained.tensorflow_file import read_tensorflow_file
+from stylegan_tf.training.conversion import plan_conversion
 
 SECONDS = 20.0  # for one file; it takes milliseconds
 
@@ -128,6 +136,55 @@ def change_bytes(data: bytes, places: list[int], other: bytes, draw: random.Rand
     return data
 
 
+def parts_of(value: Any) -> list[tuple[Any, Any]]:
+    """Everything in what was unpickled, as (container, key)."""
+    found, waiting, seen = [], [value], set()
+    while waiting:
+        value = waiting.pop()
+        value = getattr(value, "state", value)  # arrays and tensors were checked when they were made
+        if id(value) in seen or not isinstance(value, (dict, list, tuple)):
+            continue
+        seen.add(id(value))
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        if not isinstance(value, tuple):
+            found += [(value, key) for key in keys]
+        waiting += [value[key] for key in keys]
+    return found
+
+
+def change_records(unpickled: Any, draw: random.Random) -> None:
+    """One to three values of what was unpickled become something else, for the readers behind the machine."""
+    places = parts_of(unpickled)
+    for _ in range(draw.choice([1, 1, 2, 3])):
+        container, key = draw.choice(places)
+        if isinstance(container, dict) and draw.random() < 0.2:
+            container.pop(key, None)
+            continue
+        other, name = draw.choice(places)
+        wrong = [
+            None,
+            True,
+            0,
+            -1,
+            7,
+            1 << 70,
+            0.5,
+            float("nan"),
+            float("inf"),
+            "",
+            "x",
+            "\x1b[2J",
+            b"",
+            [],
+            {},
+            (),
+            [[]],
+            {"a": 1},
+        ]
+        kept = other[name] if isinstance(other, list) and name < len(other) else None
+        container[key] = draw.choice([*wrong, other.get(name) if isinstance(other, dict) else kept])
+
+
 class Watch:
     """Ends the process when something happens that reading a file must not do."""
 
@@ -158,10 +215,17 @@ def too_slow(*_):
 
 def read(path: pathlib.Path) -> None:
     """All that is done with a file before networks are built."""
-    from stylegan_tf.pretrained.read import read_published_file
-    from stylegan_tf.training.conversion import plan_conversion
-
     plan_conversion(read_published_file(path), path.with_name("run"))
+
+
+def read_changed(data: bytes, draw: random.Random) -> None:
+    """The same with what was unpickled of a sound file, changed."""
+    unpickled = load_pickle(io.BytesIO(data), _ALLOWED)
+    change_records(unpickled, draw)
+    found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
+    if found is None:
+        raise ValueError("networks. something else")
+    plan_conversion(found, pathlib.Path("run"))
 
 
 def main(seed: int, count: int, folder: pathlib.Path) -> None:
@@ -178,7 +242,10 @@ def main(seed: int, count: int, folder: pathlib.Path) -> None:
         path = pathlib.Path(scratch) / "mutated.pkl"
         for number in range(count):
             index = draw.randrange(len(files))
-            if draw.random() < 0.6:
+            records, data = draw.random() < 0.3, files[index]
+            if records:
+                pass
+            elif draw.random() < 0.6:
                 data = change_values(files[index], places[index], draw)
             else:
                 data = change_bytes(files[index], places[index], draw.choice(files), draw)
@@ -186,12 +253,15 @@ def main(seed: int, count: int, folder: pathlib.Path) -> None:
             signal.setitimer(signal.ITIMER_REAL, SECONDS)
             watch.on = True
             try:
-                read(path)
+                if records:
+                    read_changed(data, draw)
+                else:
+                    read(path)
                 readable += 1
             except ValueError as error:
                 if "\n" in str(error) or "\x1b" in str(error):
                     raise AssertionError(f"not one line: {error!r}") from None
-                errors[re.sub(r"[^a-zA-Z ]+", "#", str(error).partition("networks.")[2])[:60]] += 1
+                errors[re.sub(r"[^a-zA-Z ]+", "#", str(error).partition("networks. ")[2] or str(error))[:60]] += 1
             except BaseException:
                 watch.on = False
                 print(f"number {number}: {paths[index].name}", file=sys.stderr)
