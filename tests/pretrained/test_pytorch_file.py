@@ -157,5 +157,5 @@ def test_other_filters(unpickled):
     assert plan_conversion(file, "run").config.network.resample_filter == "1,2,1"
     flat = dataclasses.replace(view, storage=dataclasses.replace(view.storage, numbers=np.full(9, 1 / 9, np.float32)))
     module(networks["G"], "synthesis.b8").state["_buffers"]["resample_filter"] = flat
-    with pytest.raises(ValueError, match=r"resample_filter .* must be the same in all layers\. Received: 2 different"):
+    with pytest.raises(ValueError, match=r"resample_filter .* must be the same in all layers\. Received: '2 different"):
         read_pytorch_file(networks)
