@@ -109,6 +109,8 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
         lines.append(f"  {name}: {len(taken)} of {len(taken) + len(left)} arrays taken")
         listed = [("new", left), ("only in the source", unused)] if name != "generator_ema" else []
         lines += [f"    {text}: {_shortened(paths)}" for text, paths in listed if paths]  # the average's are the same
+        if name == "generator" and any(path.startswith("generator/mapping/dense_") for path in unused):
+            lines.append("    a shorter mapping network makes other w; --preset=SOURCE/config.json has the source's form")
     return "\n".join(lines)
 
 

@@ -96,6 +96,13 @@ def test_another_resolution_shares_what_lies_below(runs):
     assert "synthesis/layer_4" in report
     # The critic's image enters at another level.
     assert "only in the source: from_rgb_1" in report
+    assert "config.json" not in report
+
+
+def test_a_shorter_mapping_network_is_pointed_out(runs):
+    report = initialize(new_state(mapping_layers=1), read_networks(runs / "stylegan2"), ())
+    assert "only in the source: mapping/dense_1" in report
+    assert "--preset=SOURCE/config.json has the source's form" in report
 
 
 @pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
