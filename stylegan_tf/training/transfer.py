@@ -110,7 +110,8 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
         listed = [("new", left), ("only in the source", unused)] if name != "generator_ema" else []
         lines += [f"    {text}: {_shortened(paths)}" for text, paths in listed if paths]  # the average's are the same
         if name == "generator" and any(path.startswith("generator/mapping/dense_") for path in unused):
-            lines.append("    a shorter mapping network makes other w; --preset=SOURCE/config.json has the source's form")
+            hint = "--preset=SOURCE/config.json has the source's form"
+            lines.append(f"    a shorter mapping network makes other w; {hint}")
     return "\n".join(lines)
 
 
