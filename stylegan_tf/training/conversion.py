@@ -62,8 +62,8 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
     values = {**_TRAINING[file.family], **structure, **file.settings}
     height = int(structure["resolution"])
     values |= {
-        "data": file.data and Path(file.data).name, "run_dir": str(run_dir), "use_labels": num_classes > 0,
-        "dtype_policy": "auto",
+        "data": "",  # the name of a file on another machine is not what to train on
+        "run_dir": str(run_dir), "use_labels": num_classes > 0, "dtype_policy": "auto",
     }
     config = preset(_PRESETS[file.family])
     if file.lod:  # the schedule has to come by the level that the networks are at
@@ -74,8 +74,8 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
     config.replace({"data": "any"}).validate()
     num_levels = config.num_levels_for((height, height))
     names = tuple(str(number) for number in range(num_classes))
-    dataset = DatasetInfo(config.data.data, file.num_images, (height, height), config.channels, "", names)
-    config = config.replace({"data": ""})  # the name of a file on another machine is not what to train on
+    data = Path(file.data).name if file.data else ""
+    dataset = DatasetInfo(data, file.num_images, (height, height), config.channels, "", names)
     return Conversion(config, dataset, num_levels, _images_seen(config, num_levels, file.lod))
 
 
