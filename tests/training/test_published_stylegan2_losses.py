@@ -92,8 +92,8 @@ def assert_published_gradients(file, state, result, name, relative_error):
     names = file.config["grad_vars"][network]
     assert len(names) == 3
     for variable_name in names:
-        variable, as_ours = entries[variable_name]
-        want = as_ours(file.outputs[f"{name}/grad_{variable_name}"])
+        variable, layout = entries[variable_name]
+        want = layout.to_ours(file.outputs[f"{name}/grad_{variable_name}"])
         assert relative_error(found[id(variable)], want) < 1e-3, variable_name
 
 
