@@ -16,9 +16,15 @@ import pickletools
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, cast
 
-# Published networks have ten thousand; each may take a hundred bytes of memory, however short it is.
-MOST_OPCODES = 2_000_000
+# Published networks have ten or twenty thousand; each may take a hundred bytes of memory, however short it is.
+MOST_OPCODES = 500_000
 
+# How often builders may get everything that was read: once or twice in files that are meant well. Remembering lets a
+# short file hand a long value over again and again, to be copied or looked through.
+_MOST_HANDED_OVER = 4
+_LARGEST_NUMBER_BITS = 4096
+
+_LONGEST_KEY = 1000
 _LONGEST_SHOWN = 80
 
 
@@ -67,10 +73,11 @@ def load_pickle(
     machine = _Machine(allowed, persistent_load)
     count = 0
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for opcode, argument, place in pickletools.genops(file):
             count += 1
             if count > MOST_OPCODES:
                 raise ValueError(f"it has more than {MOST_OPCODES:,} instructions")
+            machine.read = place or 0
             machine.run(opcode.name, argument)
         return machine.pop()
     except _Refusal:
@@ -136,8 +143,9 @@ class _Refusal(ValueError):
 
 
 def _key(value: Any) -> Any:
-    # Hashing nested tuples can take for ever.
-    require_plain(isinstance(value, (str, bytes, int, type(None))), "keys to be words or numbers")
+    # Hashing nested tuples can take for ever, and so can comparing long words again and again.
+    word = isinstance(value, (str, bytes)) and len(value) <= _LONGEST_KEY
+    require_plain(word or isinstance(value, (int, type(None))), "keys to be short words or numbers")
     return value
 
 
@@ -152,10 +160,15 @@ _WITH_VALUE = {
 }
 _PUTS, _GETS = {"PUT", "BINPUT", "LONG_BINPUT"}, {"GET", "BINGET", "LONG_BINGET"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_CONTAINERS = (str, bytes, bytearray, tuple, list, dict)
 
 
 class _Machine:
-    """A stack, the places of marks on it, and numbered values to come back to."""
+    """A stack, the places of marks on it, and numbered values to come back to.
+
+    Attributes:
+        read: How many bytes of the file lie before the instruction.
+    """
 
     def __init__(self, allowed: Allowed, persistent_load: Callable[[Any], Any] | None) -> None:
         self._allowed = allowed
@@ -163,6 +176,8 @@ class _Machine:
         self._stack: list[Any] = []
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
+        self.read = 0
+        self._handed_over = 0
         self._actions: dict[str, Callable[[], None]] = {
             "MARK": lambda: self._marks.append(len(self._stack)),
             "POP": self._discard, "POP_MARK": lambda: self._discard_to_mark(), "DUP": lambda: self._push(self._top()),
@@ -178,6 +193,8 @@ class _Machine:
     def run(self, name: str, argument: Any) -> None:
         """Carries out one instruction."""
         if name in _WITH_VALUE:
+            short = not isinstance(argument, int) or argument.bit_length() <= _LARGEST_NUMBER_BITS
+            require_plain(short, f"numbers of at most {_LARGEST_NUMBER_BITS} bits")
             self._push(argument)
         elif name in _VALUES:
             self._push(_VALUES[name]())
@@ -259,6 +276,7 @@ class _Machine:
     def _call(self) -> None:
         arguments, target = self.pop(), self.pop()
         require_plain(isinstance(target, Builder) and isinstance(arguments, tuple), "something that can be made")
+        self._hand_over(arguments)
         try:
             self._push(target.build(*arguments))
         except TypeError:  # another number of arguments
@@ -269,8 +287,17 @@ class _Machine:
         if isinstance(target, dict) and isinstance(state, dict):
             return  # attributes beside the entries, which a dictionary of PyTorch's has
         require_plain(hasattr(target, "set_state"), "something that has a state")
+        self._hand_over(state)
         target.set_state(state)
 
     def _load_persistent(self) -> None:
         require_plain(self._persistent_load is not None, "no persistent ids")
-        self._push(self._persistent_load(self.pop()))  # type: ignore[misc]
+        pid = self.pop()
+        self._hand_over(pid)
+        self._push(self._persistent_load(pid))  # type: ignore[misc]
+
+    def _hand_over(self, value: Any) -> None:
+        """Counts what a builder gets, and refuses files that would have it work for much longer than reading takes."""
+        parts = (value, *value) if isinstance(value, tuple) else (value,)
+        self._handed_over += sum(len(part) for part in parts if isinstance(part, _CONTAINERS))
+        require_plain(self._handed_over <= _MOST_HANDED_OVER * self.read, "values to be used once or twice, not often")

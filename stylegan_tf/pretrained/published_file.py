@@ -10,6 +10,12 @@ import numpy as np
 
 from stylegan_tf.pickles.machine import shortened
 
+# Names in a table, of which real ones have less than a hundred: one that a short file uses many times stays harmless.
+_LONGEST_TABLE = 1000
+
+# Bytes of arrays that lie on others; layers may share their resampling filter.
+_MOST_SHARED = 1 << 20
+
 # What our training state calls the networks of a file.
 ROLES = ("generator", "critic", "generator_ema")
 
@@ -86,14 +92,18 @@ def as_number(value: Any, name: str) -> float:
 
 
 def as_text_table(value: Any, name: str) -> dict[str, Any]:
-    """A dictionary with words as keys. Raises ValueError for anything else."""
-    words = isinstance(value, dict) and all(isinstance(key, str) for key in value)
-    require_field(words, name, "a dictionary of names", value)
+    """A dictionary with words as keys, a thousand at most. Raises ValueError for anything else."""
+    table = isinstance(value, dict) and len(value) <= _LONGEST_TABLE
+    table = table and all(isinstance(key, str) for key in value)
+    require_field(table, name, f"a dictionary of names, {_LONGEST_TABLE:,} at most", value)
     return dict(value)
 
 
 def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays as float32. Raises ValueError for names nobody gives, or values that are not finite."""
+    """Arrays as float32. Raises ValueError for names nobody gives, large arrays that share their numbers, or values
+    that are not finite.
+    """
+    _require_own_numbers(arrays)
     checked = {}
     for name, array in arrays.items():
         word = name.isascii() and name.isprintable() and len(name) < 200
@@ -102,3 +112,18 @@ def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             checked[name] = np.asarray(array, np.float32)
         require_field(bool(np.all(np.isfinite(checked[name]))), f"array {name}", "finite", "other values")
     return checked
+
+
+def _require_own_numbers(arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuses large arrays that lie on each other: copied one by one, those of a short file could fill the memory."""
+    places = []
+    for name, array in arrays.items():
+        if array.size:
+            start = array.__array_interface__["data"][0]
+            last = sum((size - 1) * step for size, step in zip(array.shape, array.strides, strict=True))
+            places.append((start, start + max(last + array.itemsize, array.nbytes), array.nbytes, name))
+    end = shared = 0
+    for start, stop, size, name in sorted(places):
+        shared += min(size, max(end - start, 0))
+        require_field(shared <= _MOST_SHARED, f"array {name}", "made of its own numbers", "those of another one")
+        end = max(end, stop)

@@ -5,6 +5,7 @@ A module is written as its source code, its class's name and its `__dict__`. Onl
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from stylegan_tf.pretrained.published_file import (
 )
 
 _NETWORKS = {"G": "generator", "D": "critic", "G_ema": "generator_ema"}
-_DEEPEST_MODULE = 8
+_DEEPEST_MODULE, _MOST_MODULES = 8, 1000
 _WHOLE_BATCH = 1 << 16  # a larger group than any batch is the whole of it
 
 # Members of a transformation's group in the augmentation pipeline, as its arguments name them.
@@ -39,7 +40,8 @@ class PickledModule:
     def __init__(self, table: Any) -> None:
         table = as_text_table(table, "a module")
         self.class_name = table.get("class_name")
-        self.state = as_text_table(table.get("state"), "the state of a module")
+        self.state: dict[str, Any] = table.get("state")
+        require_field(isinstance(self.state, dict), "the state of a module", "a dictionary", self.state)
 
 
 PYTORCH_NAMES: dict[tuple[str, str], Any] = {
@@ -96,6 +98,12 @@ def _modules(module: PickledModule, path: str = "", depth: int = 0) -> Iterator[
             yield from _modules(child, f"{path}{name}.", depth + 1)
 
 
+def _all_modules(module: PickledModule) -> dict[str, PickledModule]:
+    found = list(itertools.islice(_modules(module), _MOST_MODULES + 1))  # one can be in many places, which can, too
+    require_field(len(found) <= _MOST_MODULES, "modules", f"at most {_MOST_MODULES:,}", "more")
+    return dict(found)
+
+
 def _read_arrays(modules: Mapping[str, PickledModule]) -> dict[str, np.ndarray]:
     arrays = {}
     for path, module in modules.items():
@@ -115,7 +123,7 @@ def _attribute(modules: Mapping[str, PickledModule], path: str, name: str, defau
 
 
 def _read_generator(module: PickledModule) -> PublishedNetwork:
-    modules = dict(_modules(module))
+    modules = _all_modules(module)
     require_field(
         "synthesis.input." not in modules, "the generator",
         "one of StyleGAN2's; StyleGAN3's alias-free networks cannot be read", "StyleGAN3's",
@@ -129,7 +137,7 @@ def _read_generator(module: PickledModule) -> PublishedNetwork:
 
 
 def _read_critic(module: PickledModule) -> PublishedNetwork:
-    modules = dict(_modules(module))
+    modules = _all_modules(module)
     settings = _shared_settings(modules)
     statistic = next((path for path in modules if path.endswith("mbstd.")), None)
     group, features = 0, 1

@@ -21,7 +21,8 @@ from stylegan_tf.pretrained.published_file import (
 )
 from stylegan_tf.pretrained.tensorflow_names import as_pytorch_names
 
-_DEEPEST_COMPONENT = 3
+_DEEPEST_COMPONENT, _MOST_COMPONENTS = 3, 8
+_MOST_VARIABLES = 10_000
 
 # Arguments whose other values would make other functions of the same variables, with the one value that is known.
 _NECESSARY: dict[str, Any] = {
@@ -85,7 +86,10 @@ def read_tensorflow_file(unpickled: Any) -> PublishedFile | None:
     if not all(isinstance(network, PickledNetwork) for network in named.values()):
         return None
     require_field(bool(named.keys() - {"critic"}), "the networks", "a generator at least", "none")
-    states = {role: _read_network(network, role) for role, network in named.items()}
+    states = {}
+    for role, network in named.items():
+        arguments, arrays = _read_network(network, role)
+        states[role] = arguments, checked_arrays(arrays)
     _, first = states.get("generator_ema") or states["generator"]
     family = _family(first)
     if family == "stylegan2":
@@ -112,20 +116,26 @@ def _has_argument(states: Mapping[str, tuple[dict[str, Any], Any]], name: str) -
 
 
 def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Arguments and arrays of a network with its components, whose variables get the prefix G_<component>/."""
+    """Arguments and arrays, as they are in the file, of a network with its components.
+
+    Variables of components get the prefix G_<component>/.
+    """
     state = network.state
     require_field(depth < _DEEPEST_COMPONENT, "components", "networks without many levels of components", "more")
     arguments = as_text_table(state.get("static_kwargs", {}), "static_kwargs")
     arrays: dict[str, np.ndarray] = {}
     variables = state.get("variables", [])
-    require_field(isinstance(variables, (list, tuple)), "variables", "a list", variables)
+    listed = isinstance(variables, (list, tuple)) and len(variables) <= _MOST_VARIABLES
+    require_field(listed, "variables", f"a list of at most {_MOST_VARIABLES:,}", variables)
     for pair in variables:
         named = isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
         require_field(named, f"a variable of the {role}", "a name and an array", pair)
         require_field(pair[0] not in arrays, "variables", "of different names", f"{pair[0]} twice")
         number = isinstance(pair[1], PickledArray)
         arrays[pair[0]] = pair[1].read() if number else np.asarray(as_number(pair[1], f"variable {pair[0]}"))
-    for name, component in as_text_table(state.get("components", {}), "components").items():
+    components = as_text_table(state.get("components", {}), "components")
+    require_field(len(components) <= _MOST_COMPONENTS, "components", f"at most {_MOST_COMPONENTS}", len(components))
+    for name, component in components.items():
         require_field(isinstance(component, PickledNetwork), f"component {name}", "a network", component)
         inner_arguments, inner = _read_network(component, f"{role}'s {name}", depth + 1)
         arguments = {**inner_arguments, **arguments}
@@ -135,7 +145,7 @@ def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[d
             name: np.swapaxes(array, 2, 3) if name.endswith("/Conv0_up/weight") and np.ndim(array) == 4 else array
             for name, array in arrays.items()
         }
-    return arguments, checked_arrays(arrays)
+    return arguments, arrays
 
 
 def _family(arrays: Mapping[str, Any]) -> str:

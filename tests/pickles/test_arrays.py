@@ -11,7 +11,7 @@ import pytest
 from stylegan_tf.pickles.arrays import NUMPY_NAMES, PickledArray, PickledType
 from stylegan_tf.pickles.machine import load_pickle
 
-PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 NUMBERS = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 ARRAYS = {
     "float32": NUMBERS, "column-major": np.asfortranarray(NUMBERS), "transposed": NUMBERS.T,

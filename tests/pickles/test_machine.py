@@ -89,6 +89,8 @@ REFUSED = {
     "os.system": b"cos\nsystem\n(X\x04\x00\x00\x00truetR.",
     "posix.system": b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.",
     "builtins.eval": b"cbuiltins\neval\n(S'1'\ntR.",
+    "builtins.exec": b"\x80\x04\x8c\x08builtins\x8c\x04exec\x93\x8c\x041+1\n\x85\x81.",
+    "operator.methodcaller": b"coperator\nmethodcaller\n(S'system'\nS'true'\ntR.",
     "builtins.getattr": b"\x80\x04\x8c\x08builtins\x8c\x07getattr\x93.",
     "subprocess.Popen": b"csubprocess\nPopen\n.",
     "os.path.join": b"\x80\x04\x8c\x02os\x8c\tpath.join\x93.",
@@ -182,12 +184,49 @@ def test_bombs_take_no_memory():
     assert len(bounded(laughs)) == 10
     tuples = b")q\x00" + b"".join(b"(" + b"h%c" % n * 10 + b"tq%c" % (n + 1) for n in range(100)) + b"."
     assert len(bounded(tuples)) == 10
-    with pytest.raises(ValueError, match="keys to be words or numbers"):
+    with pytest.raises(ValueError, match="keys to be short words or numbers"):
         bounded(tuples[:-1] + b"}hdK\x01s.")  # Python's dictionary would hash it for ever
     assert bounded(b"]" + b"]" * 50_000 + b"a" * 50_000 + b".") is not None  # deeply nested
     for opcode in (b"\x8e", b"\x8d", b"\x96"):
         with pytest.raises(ValueError, match="damaged"):
             bounded(opcode + struct.pack("<Q", 1 << 45) + b"x" * 100)
+
+
+def test_long_numbers_and_keys():
+    """Python would compute with them, and compare them, for as long as a file wishes."""
+    assert load(b"\x8b" + struct.pack("<I", 512) + b"\x7f" * 512 + b".").bit_length() == 4095
+    with pytest.raises(ValueError, match="expected numbers of at most 4096 bits"):
+        load(b"\x8b" + struct.pack("<I", 514) + b"\x7f" * 514 + b".")
+    for length in (1000, 1001):
+        data = b"}X" + struct.pack("<I", length) + b"x" * length + b"K\x01s."
+        if length == 1000:
+            assert load(data) == {"x" * 1000: 1}
+        else:
+            with pytest.raises(ValueError, match="expected keys to be short words or numbers"):
+                load(data)
+
+
+@pytest.mark.parametrize("use", [b"h\x00h\x01R", b"h\x00)Rh\x01b", b"h\x01Q"], ids=["arguments", "state", "id"])
+def test_builders_get_a_value_once_or_twice(use):
+    """So that what they do with it takes no longer than reading it did."""
+
+    class Record:
+        def __init__(self, *arguments):
+            self.set_state = handed.append
+            handed.extend(arguments)
+
+    for value in (b"X" + struct.pack("<I", 10_000) + b"x" * 10_000, b"(" + b"N" * 10_000 + b"t"):
+        for times in (2, 20):
+            handed = []
+            data = b"ca\nB\nq\x000" + value + b"\x85q\x010(" + use * times + b"t."
+            file = io.BytesIO(data)
+            if times == 2:
+                load_pickle(file, {("a", "B"): Builder(Record)}, handed.append)
+                assert len(handed) == 2
+            else:
+                with pytest.raises(ValueError, match="values to be used once or twice, not often"):
+                    load_pickle(file, {("a", "B"): Builder(Record)}, handed.append)
+                assert len(handed) <= 4
 
 
 def test_the_number_of_instructions_is_limited(monkeypatch):

@@ -9,6 +9,7 @@ import struct
 import numpy as np
 import pytest
 
+from stylegan_tf.pickles.arrays import NUMPY_NAMES
 from stylegan_tf.pickles.machine import Builder, load_pickle
 from stylegan_tf.pickles.tensors import MAGIC_NUMBER, PROTOCOL_VERSION, TENSOR_NAMES, as_tensor
 
@@ -103,3 +104,20 @@ def test_parameters():
         with pytest.raises(ValueError, match="a parameter to be a tensor"):
             load_pickle(io.BytesIO(data), {**TENSOR_NAMES, ("a", "t"): wrong})
     assert as_tensor(5) is None and as_tensor(Builder(int)) is None
+
+
+def test_what_torch_itself_writes():
+    """A second opinion, where it is installed."""
+    torch = pytest.importorskip("torch")
+    numbers = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
+    tensors = {
+        "plain": numbers, "turned": numbers.permute(2, 0, 1), "part": numbers[1, :, ::2], "spread": numbers[:, :1, :1],
+        "half": numbers.half(), "long": numbers.long(), "truth": numbers > 3, "point": torch.tensor(2.5),
+        "none": numbers[:0], "parameter": torch.nn.Parameter(numbers + 1),
+    }  # fmt: skip
+    for protocol in (2, 3, 4, 5):
+        found = load_pickle(io.BytesIO(pickle.dumps(tensors, protocol)), {**NUMPY_NAMES, **TENSOR_NAMES})
+        assert found.keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            array = as_tensor(found[name]).read()
+            np.testing.assert_array_equal(array, tensor.detach().numpy(), strict=True)

@@ -21,6 +21,7 @@ import signal
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from stylegan_tf.pickles.machine import load_pickle
@@ -28,6 +29,8 @@ from stylegan_tf.pretrained.pytorch_file import read_pytorch_file
 from stylegan_tf.pretrained.read import _ALLOWED, read_published_file
 from stylegan_tf.pretrained.tensorflow_file import read_tensorflow_file
 from stylegan_tf.training.conversion import plan_conversion
+
+Mutate = Callable[[random.Random], tuple[bytes, Callable[[pathlib.Path], None]]]  # a file, and what reads it
 
 SECONDS = 20.0  # for one file; it takes milliseconds
 
@@ -228,35 +231,39 @@ def read_changed(data: bytes, draw: random.Random) -> None:
     plan_conversion(found, pathlib.Path("run"))
 
 
-def main(seed: int, count: int, folder: pathlib.Path) -> None:
-    """Tries `count` files."""
+def of_published_files(folder: pathlib.Path) -> Mutate:
+    """Mutations of all pickles in a folder."""
     paths = sorted(folder.glob("*.pkl"))
     files = [path.read_bytes() for path in paths]
     places = [instruction_places(data) for data in files]
     for path in paths:
         read(path)  # imports everything
+
+    def mutate(draw: random.Random) -> tuple[bytes, Callable[[pathlib.Path], None]]:
+        index = draw.randrange(len(files))
+        if draw.random() < 0.3:
+            return files[index], lambda path: read_changed(path.read_bytes(), draw)
+        if draw.random() < 0.6:
+            return change_values(files[index], places[index], draw), read
+        return change_bytes(files[index], places[index], draw.choice(files), draw), read
+
+    return mutate
+
+
+def main(seed: int, count: int, mutate: Mutate) -> None:
+    """Tries `count` files."""
     warnings.simplefilter("error", RuntimeWarning)
     draw, watch, errors, readable = random.Random(seed), Watch(), collections.Counter(), 0
     signal.signal(signal.SIGALRM, too_slow)
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch) / "mutated.pkl"
         for number in range(count):
-            index = draw.randrange(len(files))
-            records, data = draw.random() < 0.3, files[index]
-            if records:
-                pass
-            elif draw.random() < 0.6:
-                data = change_values(files[index], places[index], draw)
-            else:
-                data = change_bytes(files[index], places[index], draw.choice(files), draw)
+            data, action = mutate(draw)
             path.write_bytes(data)
             signal.setitimer(signal.ITIMER_REAL, SECONDS)
             watch.on = True
             try:
-                if records:
-                    read_changed(data, draw)
-                else:
-                    read(path)
+                action(path)
                 readable += 1
             except ValueError as error:
                 if "\n" in str(error) or "\x1b" in str(error):
@@ -264,7 +271,7 @@ def main(seed: int, count: int, folder: pathlib.Path) -> None:
                 errors[re.sub(r"[^a-zA-Z ]+", "#", str(error).partition("networks. ")[2] or str(error))[:60]] += 1
             except BaseException:
                 watch.on = False
-                print(f"number {number}: {paths[index].name}", file=sys.stderr)
+                print(f"number {number}", file=sys.stderr)
                 (pathlib.Path(tempfile.gettempdir()) / f"mutated-{seed}-{number}.pkl").write_bytes(data)
                 raise
             finally:
@@ -274,4 +281,4 @@ def main(seed: int, count: int, folder: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3]))
+    main(int(sys.argv[1]), int(sys.argv[2]), of_published_files(pathlib.Path(sys.argv[3])))

@@ -161,6 +161,20 @@ def test_networks_with_wrong_parts(path, value):
     refuse(path)
 
 
+def test_state_with_slots(path):
+    """How Python sets attributes of classes with slots."""
+    path.write_bytes(b"\x80\x02cdnnlib.tflib.network\nNetwork\n)\x81N}X\x05\x00\x00\x00stateNs\x86b.")
+    refuse(path, "the state of a network in the published file must be a dictionary of names")
+
+
+def test_a_folder_and_no_file(path):
+    for made in (False, True):
+        if made:
+            path.mkdir()
+        with pytest.raises(OSError):
+            read_published_file(path)
+
+
 def test_truncated_anywhere(path):
     for source in (STYLEGAN, PYTORCH):
         data = source.read_bytes()
