@@ -16,6 +16,7 @@ from stylegan_tf.resolutions import ResolutionTable
 
 FAMILIES = ("stylegan1", "stylegan2")
 ARCHITECTURES = ("skip", "resnet", "orig", "growing")
+LABEL_DESIGNS = ("stylegan2-ada", "stylegan2")
 LOSSES = ("wgan-gp", "logistic", "hinge", "least-squares")
 AUGMENT_CHOICES = ("off", "adaptive", "fixed")
 NORMALIZATIONS = ("instance", "pixel", "none")
@@ -122,6 +123,11 @@ class NetworkConfig:
     minibatch_stddev_features: int = option(1, "feature maps of the minibatch standard deviation", above=0)
     critic_mapping_layers: int = option(
         8, "stylegan2: layers of the critic's mapping network, which labels go through", least=0
+    )
+    label_design: str = option(
+        "stylegan2-ada", "stylegan2: how labels are used: stylegan2-ada normalises them apart from z and multiplies "
+        "the critic's features with theirs; stylegan2 puts them beside z and has a score for each class",
+        choices=LABEL_DESIGNS,
     )
     clamp: float = option(256.0, "stylegan2: largest activation under mixed_float16; 0 for no limit", least=0)
     clamp_always: bool = option(False, "stylegan2: the clamp holds whatever the dtype_policy")

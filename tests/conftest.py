@@ -125,7 +125,7 @@ def build_published_generator() -> Callable[..., Any]:
             num_layers=0 if progressive else kwargs.get("mapping_layers", 8),
             hidden_size=kwargs.get("mapping_fmaps"),
             num_classes=kwargs["label_size"],
-            embed_labels=not progressive,
+            label_input="one_hot" if progressive else "embedded",
         )
         synthesis = SynthesisNetwork(
             num_levels=_num_levels(kwargs), channels=kwargs["num_channels"],
@@ -178,7 +178,7 @@ def build_published_stylegan2_generator() -> Callable[..., Any]:
     def build(kwargs: dict[str, Any], **options: Any) -> Any:
         mapping = MappingNetwork(
             kwargs["w_dim"], num_layers=kwargs["mapping_kwargs"]["num_layers"], num_classes=kwargs["c_dim"],
-            design="stylegan2",
+            design="stylegan2", label_input="normalized",
         )
         arguments = {**_stylegan2_options(kwargs, kwargs["synthesis_kwargs"]), **options}
         generator = Generator(kwargs["z_dim"], mapping, StyleGAN2SynthesisNetwork(**arguments))

@@ -158,7 +158,7 @@ def describe(file: PublishedFile, conversion: Conversion) -> str:
         ("Images", f"{size}x{size} {kinds[config.channels]}, from {base}x{base}"),
         ("Maps", f"{', '.join(map(str, maps))} by resolution"),
         ("Latents", _latents(conversion)),
-        ("Labels", f"{conversion.dataset.num_classes} classes" if conversion.dataset.num_classes else "none"),
+        ("Labels", _labels(conversion)),
         ("Noise", "in every layer" if network.noise else "none"),
     ]
     if file.family == "stylegan2":
@@ -190,6 +190,13 @@ def _latents(conversion: Conversion) -> str:
         f"z {network.z_size}, w {network.w_size}, {network.mapping_layers} mapping layers{width} that learn at "
         f"{network.mapping_learning_rate_multiplier:g}"
     )
+
+
+def _labels(conversion: Conversion) -> str:
+    classes, network = conversion.dataset.num_classes, conversion.config.network
+    if not classes:
+        return "none"
+    return f"{classes} classes" + (f", as {network.label_design} has them" if network.family == "stylegan2" else "")
 
 
 def _missing(file: PublishedFile) -> str:

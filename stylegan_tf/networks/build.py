@@ -16,7 +16,7 @@ from stylegan_tf.networks.sizes import level_size
 from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
 from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.synthesis import SynthesisNetwork
-from stylegan_tf.settings import parse_taps
+from stylegan_tf.settings import NetworkConfig, parse_taps
 
 
 def build_generator(
@@ -38,7 +38,7 @@ def build_generator(
         hidden_size=network.mapping_width or None,
         learning_rate_multiplier=network.mapping_learning_rate_multiplier,
         num_classes=num_classes,
-        embed_labels=network.mapping_layers > 0,  # progressive growing takes labels as they are
+        label_input=_label_input(network),
         design="stylegan2" if stylegan2 else "stylegan",
         name="mapping",
     )
@@ -78,12 +78,18 @@ def build_critic(
     if network.family == "stylegan2":
         critic = StyleGAN2Critic(
             architecture=network.critic_architecture, mapping_layers=network.critic_mapping_layers,
-            **_stylegan2_options(config, dtype_policy), **shape,
+            scores_by_class=network.label_design == "stylegan2", **_stylegan2_options(config, dtype_policy), **shape,
         )
     else:
         critic = Critic(blur=network.blur, fused_from=network.fused_from or None, **shape)
     critic.build()
     return critic
+
+
+def _label_input(network: NetworkConfig) -> str:
+    if network.mapping_layers == 0:
+        return "one_hot"  # progressive growing
+    return "normalized" if network.family == "stylegan2" and network.label_design == "stylegan2-ada" else "embedded"
 
 
 def _shape(config: TrainConfig, num_levels: int, dtype_policy: str) -> dict[str, Any]:

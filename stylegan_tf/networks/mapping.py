@@ -13,6 +13,7 @@ from stylegan_tf.networks.sizes import check_labels
 from stylegan_tf.ops.normalization import pixel_norm
 
 DESIGNS = ("stylegan", "stylegan2")
+LABEL_INPUTS = ("one_hot", "embedded", "normalized")
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -25,9 +26,11 @@ class MappingNetwork(keras.layers.Layer):
       hidden_size: width of the layers but the last; None means `w_size`.
       learning_rate_multiplier: of the dense layers, 0.01 as published.
       num_classes: size of the one-hot labels; 0 for none.
-      embed_labels: multiply labels by a learned matrix before they are put beside z, instead of as they are.
-      design: "stylegan", or "stylegan2": dense layers have their gain behind the activation, and labels go through a
-        linear layer to `w_size`, whatever `embed_labels` says, and are normalised apart from z.
+      label_input: how labels are put beside z: "one_hot" as they are (progressive growing); "embedded" times a learned
+        matrix (StyleGAN, StyleGAN2); "normalized" through a linear layer to `w_size`, and then normalised apart from
+        z (StyleGAN2-ADA).
+      design: "stylegan", or "stylegan2": dense layers have their gain behind the activation, where it scales the bias
+        too.
       normalize: normalise the input vector to unit mean square.
 
     Call arguments:
@@ -38,7 +41,7 @@ class MappingNetwork(keras.layers.Layer):
     `output_size`.
 
     Raises:
-      ValueError: for an unknown design, or when labels are missing.
+      ValueError: for an unknown design or label_input, or when labels are missing.
 
     Reference: Karras et al. 2019 (StyleGAN), section 2 and appendix C; Karras et al. 2020 (ADA), appendix D.
     """
@@ -51,7 +54,7 @@ class MappingNetwork(keras.layers.Layer):
         hidden_size: int | None = None,
         learning_rate_multiplier: float = 0.01,
         num_classes: int = 0,
-        embed_labels: bool = True,
+        label_input: str = "embedded",
         design: str = "stylegan",
         normalize: bool = True,
         **kwargs: Any,
@@ -59,23 +62,25 @@ class MappingNetwork(keras.layers.Layer):
         super().__init__(**{**kwargs, "dtype": "float32"})
         if design not in DESIGNS:
             raise ValueError(f"design must be one of {DESIGNS}. Received: {design!r}.")
+        if label_input not in LABEL_INPUTS:
+            raise ValueError(f"label_input must be one of {LABEL_INPUTS}. Received: {label_input!r}.")
         self.w_size = w_size
         self.num_layers = num_layers
         self.hidden_size = hidden_size
         self.learning_rate_multiplier = learning_rate_multiplier
         self.num_classes = num_classes
-        self.embed_labels = embed_labels
+        self.label_input = label_input
         self.design = design
         self.normalize = normalize
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = int(input_shape[-1] or 0)
         if self.num_classes:
-            if self.design == "stylegan2":
+            if self.label_input == "normalized":
                 self.label_dense = EqualizedDense(self.w_size, gain=1.0, dtype="float32", name="label_dense")
                 self.label_dense.build((None, self.num_classes))
                 size += self.w_size
-            elif self.embed_labels:
+            elif self.label_input == "embedded":
                 self.label_embedding = self.add_weight(
                     shape=(self.num_classes, size), name="label_embedding",
                     initializer=keras.initializers.RandomNormal(stddev=1.0),
@@ -102,12 +107,12 @@ class MappingNetwork(keras.layers.Layer):
         parts = [] if z is None else [z]
         if self.num_classes:
             labels = ops.cast(labels, "float32")
-            if self.design == "stylegan2":
+            if self.label_input == "normalized":
                 labels = self.label_dense(labels)
-            elif self.embed_labels:
+            elif self.label_input == "embedded":
                 labels = ops.matmul(labels, self.label_embedding)
             parts.append(labels)
-        apart = self.design == "stylegan2"
+        apart = self.label_input == "normalized"
         if self.normalize and apart:
             parts = [pixel_norm(part) for part in parts]
         x = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
@@ -125,7 +130,7 @@ class MappingNetwork(keras.layers.Layer):
             "hidden_size": self.hidden_size,
             "learning_rate_multiplier": self.learning_rate_multiplier,
             "num_classes": self.num_classes,
-            "embed_labels": self.embed_labels,
+            "label_input": self.label_input,
             "design": self.design,
             "normalize": self.normalize,
         }

@@ -37,10 +37,12 @@ class StyleGAN2Critic(keras.Model):
     Args:
       base_size, num_levels, channels, feature_maps_base, feature_maps_max, resample_filter, clamp: as in
         `StyleGAN2SynthesisNetwork`.
-      num_classes: size of the one-hot labels; the score is then the product of features with features of the label.
+      num_classes: size of the one-hot labels; the score is then the product of features with features of the label,
+        or, with `scores_by_class`, the output that belongs to the class.
       architecture: "resnet", "orig", "skip" or "growing".
       minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
       mapping_layers: dense layers between a label and its features.
+      scores_by_class: how labels are asked for, see `num_classes`.
 
     Call arguments:
       images: [N, H, W, channels] in about [-1, 1], of the level's size.
@@ -58,7 +60,8 @@ class StyleGAN2Critic(keras.Model):
         have the level's size.
 
     Reference: Karras et al. 2020 (StyleGAN2), section 4.1 and figure 7; "growing" is configurations B to D of
-    table 1; the score of a label, Miyato and Koyama 2018, with the mapping of Karras et al. 2020 (ADA), appendix D.
+    table 1; the score of a label, Miyato and Koyama 2018, with the mapping of Karras et al. 2020 (ADA), appendix D;
+      the score by class, Mescheder et al. 2018, appendix.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class StyleGAN2Critic(keras.Model):
         minibatch_stddev_group: int = 4,
         minibatch_stddev_features: int = 1,
         mapping_layers: int = 8,
+        scores_by_class: bool = False,
         resample_filter: Sequence[float] = (1, 3, 3, 1),
         clamp: float | None = None,
         **kwargs: Any,
@@ -90,7 +94,7 @@ class StyleGAN2Critic(keras.Model):
             "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
             "minibatch_stddev_group": minibatch_stddev_group,
             "minibatch_stddev_features": minibatch_stddev_features, "mapping_layers": mapping_layers,
-            "resample_filter": tuple(resample_filter), "clamp": clamp,
+            "scores_by_class": scores_by_class, "resample_filter": tuple(resample_filter), "clamp": clamp,
         }
         self._taps = make_filter(resample_filter)
         # Not every architecture has one at every level, but all at the last: index with level - num_levels.
@@ -138,12 +142,14 @@ class StyleGAN2Critic(keras.Model):
         self.conv = EqualizedConv2D(maps, name="conv_0", **self._layer_options())
         dense_options = {**self._layer_options(), "clamp": None, "dtype": "float32"}
         self.dense = EqualizedDense(maps, name="dense", **dense_options)
-        self.score = EqualizedDense(maps if self.num_classes else 1, gain=1.0, dtype="float32", name="score")
+        projects = self.num_classes > 0 and not self.options["scores_by_class"]
+        outputs = maps if projects else max(self.num_classes, 1)
+        self.score = EqualizedDense(outputs, gain=1.0, dtype="float32", name="score")
         self.mapping = None
-        if self.num_classes:
+        if projects:
             self.mapping = MappingNetwork(
                 maps, num_layers=self.options["mapping_layers"], num_classes=self.num_classes, design="stylegan2",
-                name="mapping",
+                label_input="normalized", name="mapping",
             )
 
     @property
@@ -205,8 +211,10 @@ class StyleGAN2Critic(keras.Model):
             x = self.minibatch_stddev(x, num_batches=num_batches)
         x = self.conv(x)
         x = self.score(self.dense(ops.reshape(x, (-1, self.dense.kernel.shape[0]))))
-        if self.mapping is None:
+        if not self.num_classes:
             return x
+        if self.mapping is None:
+            return ops.sum(x * ops.cast(labels, x.dtype), axis=1, keepdims=True)
         x = ops.sum(x * self.mapping(None, labels=labels), axis=1, keepdims=True)
         return x / math.sqrt(self.feature_maps(0))
 

@@ -27,7 +27,8 @@ def write_safetensors(
       network: built.
       path: of the file.
       about: further words for its metadata, which hold "names" (whose they are) and, for StyleGAN2, "arguments" (JSON:
-        what the PyTorch code's class is made with).
+        what the PyTorch code's class is made with) unless that code has no such networks: growing ones, and labels as
+        the first StyleGAN2 had them.
 
     Returns:
       The number of arrays.
@@ -54,15 +55,20 @@ def _metadata(network: Generator | Critic | StyleGAN2Critic) -> dict[str, str]:
     if isinstance(network, Generator):
         synthesis: Any = network.synthesis
         if isinstance(synthesis, StyleGAN2SynthesisNetwork):
-            return _pytorch_metadata(_generator_arguments(network, synthesis))
+            mapping = network.mapping
+            known = not synthesis.grows and (not mapping.num_classes or mapping.label_input == "normalized")
+            return _pytorch_metadata(_generator_arguments(network, synthesis) if known else {})
         return {"names": "StyleGAN, TensorFlow" if network.mapping.num_layers else "ProGAN (2019), TensorFlow"}
     if isinstance(network, StyleGAN2Critic):
-        return _pytorch_metadata(_critic_arguments(network))
+        known = not network.grows and not (network.num_classes and network.options["scores_by_class"])
+        return _pytorch_metadata(_critic_arguments(network) if known else {})
     return {"names": "StyleGAN, TensorFlow" if network.options["blur"] else "ProGAN (2019), TensorFlow"}
 
 
 def _pytorch_metadata(arguments: Mapping[str, Any]) -> dict[str, str]:
-    return {"format": "pt", "names": "StyleGAN2-ADA, PyTorch", "arguments": json.dumps(arguments)}
+    return {
+        "format": "pt", "names": "StyleGAN2-ADA, PyTorch", **({"arguments": json.dumps(arguments)} if arguments else {})
+    }
 
 
 def _shape_arguments(options: Mapping[str, Any], architecture: str) -> dict[str, Any]:
@@ -77,7 +83,10 @@ def _generator_arguments(generator: Generator, synthesis: StyleGAN2SynthesisNetw
     return {
         "z_dim": generator.z_size, "c_dim": mapping.num_classes, "w_dim": mapping.output_size,
         "img_resolution": synthesis.size(synthesis.num_levels - 1)[0], "img_channels": synthesis.channels,
-        "mapping_kwargs": {"num_layers": mapping.num_layers},
+        "mapping_kwargs": {
+            "num_layers": mapping.num_layers, "lr_multiplier": mapping.learning_rate_multiplier,
+            **({"layer_features": mapping.hidden_size} if mapping.hidden_size else {}),
+        },
         "synthesis_kwargs": {
             **_shape_arguments(synthesis.options, synthesis.architecture),
             "resample_filter": list(synthesis.options["resample_filter"]), "use_noise": synthesis.has_noise,

@@ -180,10 +180,13 @@ def _stylegan2_generator(network: PublishedNetwork) -> tuple[dict[str, Any], dic
     layers = _count(arrays, r"mapping\.fc\d+\.weight")
     width, inputs = _shape(arrays, "mapping.fc0.weight", 2)
     w_size = _shape(arrays, f"mapping.fc{layers - 1}.weight", 2)[0]
-    classes = 0
+    classes, labels = 0, {}
     if "mapping.embed.weight" in arrays:
         embedded, classes = _shape(arrays, "mapping.embed.weight", 2)
-        inputs -= embedded
+        inputs, labels = inputs - embedded, {"label_design": "stylegan2-ada"}
+    elif "mapping.label_concat.weight" in arrays:
+        classes, embedded = _shape(arrays, "mapping.label_concat.weight", 2)
+        inputs, labels = inputs - embedded, {"label_design": "stylegan2"}
     require_field(inputs > 0, "array mapping.fc0.weight", "of more columns than labels are embedded in", inputs)
     architecture = _architecture(arrays, r"synthesis\.b\d+\.skip\.weight", r"synthesis\.b\d+\.torgb\.weight")
     return {
@@ -191,7 +194,7 @@ def _stylegan2_generator(network: PublishedNetwork) -> tuple[dict[str, Any], dic
         "z_size": inputs, "w_size": w_size, "mapping_layers": layers,
         "mapping_width": width if width != w_size and layers > 1 else 0,
         "noise": any(name.endswith(".noise_const") for name in arrays),
-        "generator_architecture": network.settings.get("generator_architecture", architecture),
+        "generator_architecture": network.settings.get("generator_architecture", architecture), **labels,
     }, maps
 
 
@@ -201,13 +204,18 @@ def _stylegan2_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[i
     maps = {0: _shape(arrays, f"b{sides[0]}.conv.weight", 4)[0]}
     maps |= {n: _shape(arrays, f"b{side}.conv0.weight", 4)[1] for n, side in enumerate(sides) if n}
     channels = _shape(arrays, f"b{sides[-1]}.fromrgb.weight", 4)[1]
-    classes = _shape(arrays, "mapping.embed.weight", 2)[1] if "mapping.embed.weight" in arrays else 0
+    if "mapping.embed.weight" in arrays:
+        classes = _shape(arrays, "mapping.embed.weight", 2)[1]
+        labels = {"label_design": "stylegan2-ada", "critic_mapping_layers": _count(arrays, r"mapping\.fc\d+\.weight")}
+    else:
+        outputs = _shape(arrays, f"b{sides[0]}.out.weight", 2)[0]
+        classes = outputs if outputs > 1 else min(network.num_classes, 1)
+        labels = {"label_design": "stylegan2"} if classes else {}
     architecture = _architecture(arrays, r"b\d+\.skip\.weight", r"b\d+\.fromrgb\.weight")
-    layers = _count(arrays, r"mapping\.fc\d+\.weight")
     return {
         **_images(sides, channels), "num_classes": classes,
         "critic_architecture": network.settings.get("critic_architecture", architecture),
-        **({"critic_mapping_layers": layers} if classes else {}),
+        **labels,
     }, maps
 
 

@@ -35,7 +35,11 @@ def _dense(prefix: str, layer: Any) -> dict[str, Entry]:
 
 
 def _mapping(mapping: MappingNetwork) -> dict[str, Entry]:
-    entries = _dense("mapping.embed", mapping.label_dense) if mapping.num_classes else {}
+    entries: dict[str, Entry] = {}
+    if mapping.num_classes and mapping.label_input == "normalized":
+        entries = _dense("mapping.embed", mapping.label_dense)
+    elif mapping.num_classes:  # which no PyTorch code has: a name of ours
+        entries["mapping.label_concat.weight"] = (mapping.label_embedding, SAME)
     for index, layer in enumerate(mapping.dense):
         entries |= _dense(f"mapping.fc{index}", layer)
     return entries

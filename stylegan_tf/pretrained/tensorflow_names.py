@@ -48,6 +48,7 @@ _GENERATOR_LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "To
 _CRITIC_LAYERS = {
     "FromRGB": "fromrgb", "Conv0": "conv0", "Conv1_down": "conv1", "Skip": "skip", "Conv": "conv", "Dense0": "fc",
 }
+_RENAMED = {"dlatent_avg": "mapping.w_avg", "G_mapping/LabelConcat/weight": "mapping.label_concat.weight"}
 _PARTS: dict[str, tuple[str, Change]] = {
     "weight": ("weight", _conv), "mod_weight": ("affine.weight", _dense), "mod_bias": ("affine.bias", _style_bias),
     "noise_strength": ("noise_strength", _same), "bias": ("bias", _same),
@@ -88,8 +89,8 @@ def as_pytorch_names(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _renamed(name: str, array: Array, smallest: int, largest: int) -> tuple[str, Change]:
-    if name == "dlatent_avg":
-        return "mapping.w_avg", _same
+    if name in _RENAMED:
+        return _RENAMED[name], _same
     for pattern, layer in _DENSE_LAYERS.items():
         if match := re.fullmatch(rf"{pattern}/(?P<part>weight|bias)", name):
             index = match.groupdict().get("index")

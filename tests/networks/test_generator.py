@@ -12,11 +12,11 @@ Z = np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32)
 LABELS = np.eye(4, dtype=np.float32)[[2, 0]]
 
 
-def small(mapping_layers: int = 2, num_classes: int = 0, embed_labels: bool = True, **options) -> Generator:
+def small(mapping_layers: int = 2, num_classes: int = 0, label_input: str = "embedded", **options) -> Generator:
     keras.utils.set_random_seed(0)
     generator = Generator(
         6,
-        MappingNetwork(5, num_layers=mapping_layers, num_classes=num_classes, embed_labels=embed_labels),
+        MappingNetwork(5, num_layers=mapping_layers, num_classes=num_classes, label_input=label_input),
         SynthesisNetwork(**{"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8, **options}),
     )
     generator.build()
@@ -72,12 +72,12 @@ def test_a_new_generator_has_its_mean_at_zero():
     np.testing.assert_array_equal(generator.w_average, np.zeros(5))
 
 
-@pytest.mark.parametrize("embed_labels", [True, False])
+@pytest.mark.parametrize("label_input", ["embedded", "one_hot"])
 @pytest.mark.parametrize("mapping_layers", [0, 1])
-def test_labels(mapping_layers, embed_labels):
+def test_labels(mapping_layers, label_input):
     # Without mapping layers w is as long as the input with its labels, and so is its mean.
-    generator = small(mapping_layers, num_classes=4, embed_labels=embed_labels)
-    width = 5 if mapping_layers else (12 if embed_labels else 10)
+    generator = small(mapping_layers, num_classes=4, label_input=label_input)
+    width = 5 if mapping_layers else (12 if label_input == "embedded" else 10)
     assert generator.w_average.shape == (width,)
     images = generator(Z, labels=LABELS, truncation_psi=0.5)
     assert images.shape == (2, 8, 8, 3)
@@ -94,7 +94,7 @@ def test_builds_itself_when_it_is_called():
 
 @pytest.mark.parametrize("options", [
     {},
-    {"mapping_layers": 0, "num_classes": 4, "embed_labels": False, "constant_input": False, "style": False,
+    {"mapping_layers": 0, "num_classes": 4, "label_input": "one_hot", "constant_input": False, "style": False,
      "noise": False, "normalization": "pixel", "blur": False},
     {"num_classes": 4, "base_size": (4, 6), "channels": 1, "fused_from": 8, "dtype": "mixed_bfloat16"},
 ], ids=["published", "progressive", "labels_fused_bfloat16"])

@@ -44,26 +44,33 @@ def test_formula(num_layers, hidden_size, normalize):
 
 
 @pytest.mark.parametrize("num_layers", [0, 2])
-@pytest.mark.parametrize("embed_labels", [True, False])
-def test_labels_are_put_beside_the_latent(embed_labels, num_layers):
-    network = MappingNetwork(5, num_layers=num_layers, num_classes=4, embed_labels=embed_labels)
+@pytest.mark.parametrize("label_input", ["embedded", "one_hot"])
+def test_labels_are_put_beside_the_latent(label_input, num_layers):
+    network = MappingNetwork(5, num_layers=num_layers, num_classes=4, label_input=label_input)
     network.build((None, 6))
     got = with_random_biases(network)(Z, labels=LABELS)
-    beside = LABELS @ network.label_embedding.numpy() if embed_labels else LABELS
+    beside = LABELS @ network.label_embedding.numpy() if label_input == "embedded" else LABELS
     want = naive(network, np.concatenate([Z, beside], axis=1).astype(np.float64))
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
     assert network.output_size == got.shape[1]
 
 
 @pytest.mark.parametrize("normalize", [True, False])
-@pytest.mark.parametrize(("z_size", "num_classes"), [(6, 0), (6, 4), (0, 4)])
-def test_stylegan2_design(z_size, num_classes, normalize):
-    """Its gain is behind the activation, so that it scales the bias too; labels are normalised on their own."""
-    network = MappingNetwork(5, num_layers=2, num_classes=num_classes, normalize=normalize, design="stylegan2")
+@pytest.mark.parametrize(
+    ("z_size", "num_classes", "label_input"),
+    [(6, 0, "normalized"), (6, 4, "normalized"), (0, 4, "normalized"), (6, 4, "embedded")],
+)
+def test_stylegan2_design(z_size, num_classes, label_input, normalize):
+    """Its gain is behind the activation, so that it scales the bias too; labels may be normalised on their own."""
+    network = MappingNetwork(
+        5, num_layers=2, num_classes=num_classes, normalize=normalize, design="stylegan2", label_input=label_input
+    )
     network.build((None, z_size))
     with_random_biases(network)
     parts = [Z.astype(np.float64)] if z_size else []
-    if num_classes:
+    if label_input == "embedded":
+        parts = [np.concatenate([*parts, LABELS @ network.label_embedding.numpy()], axis=1)]
+    elif num_classes:
         network.label_dense.bias.assign(np.linspace(-1, 1, 5))
         kernel = network.label_dense.kernel.numpy().astype(np.float64)
         parts.append(LABELS @ kernel / np.sqrt(4) + network.label_dense.bias.numpy())
@@ -78,6 +85,8 @@ def test_stylegan2_design(z_size, num_classes, normalize):
 def test_an_unknown_design_is_refused():
     with pytest.raises(ValueError, match="design must be one of.*Received: 'stylegan9'"):
         MappingNetwork(5, design="stylegan9")
+    with pytest.raises(ValueError, match="label_input must be one of.*Received: 'beside'"):
+        MappingNetwork(5, label_input="beside")
 
 
 def test_integer_labels_are_taken_too():
@@ -97,14 +106,17 @@ def test_is_float32_under_every_policy():
     np.testing.assert_allclose(network(Z), naive(network, Z.astype(np.float64)), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"design": "stylegan2"}], ids=["stylegan", "stylegan2"])
+@pytest.mark.parametrize(
+    "options", [{"label_input": "one_hot"}, {"design": "stylegan2", "label_input": "normalized"}],
+    ids=["stylegan", "stylegan2"],
+)
 def test_config_round_trip_and_saving(options, tmp_path):
     network = MappingNetwork(
-        5, num_layers=2, hidden_size=7, learning_rate_multiplier=0.1, num_classes=4, embed_labels=False,
+        5, num_layers=2, hidden_size=7, learning_rate_multiplier=0.1, num_classes=4,
         normalize=False, **options,
     )
     config = network.get_config()
-    assert config["design"] == options.get("design", "stylegan")
+    assert (config["design"], config["label_input"]) == (options.get("design", "stylegan"), options["label_input"])
     assert MappingNetwork.from_config(config).get_config() == config
 
     z, labels = keras.Input((6,)), keras.Input((4,))

@@ -107,6 +107,17 @@ def test_the_score_is_the_product_with_the_features_of_the_label():
     assert len(critic.mapping.dense) == 2
 
 
+def test_the_score_by_class_is_the_output_that_belongs_to_it():
+    critic = small(num_classes=4, scores_by_class=True)
+    images = images_for(critic)
+    one = small()
+    for weight, found in zip(one.weights, critic.weights, strict=True):
+        weight.assign(found if found.shape == weight.shape else found[..., 2:3])
+    labels = np.eye(4, dtype=np.float32)[[2] * len(images)]
+    np.testing.assert_allclose(critic(images, labels=labels), one(images), rtol=1e-5, atol=1e-6)
+    assert np.max(np.abs(critic(images, labels=labels[:, ::-1]) - one(images))) > 1e-3
+
+
 def test_missing_labels_are_refused():
     critic = small(num_classes=4, mapping_layers=1)
     with pytest.raises(ValueError, match=r"labels must be given.*4 classes.*Received: labels=None"):

@@ -234,7 +234,8 @@ def test_config_round_trip_and_saving(architecture, tmp_path):
     copy.set_weights(network.get_weights())
     np.testing.assert_array_equal(copy(ws_for(network)), network(ws_for(network)))
 
-    generator = Generator(6, MappingNetwork(5, num_layers=1, num_classes=2, design="stylegan2"), network)
+    mapping = MappingNetwork(5, num_layers=1, num_classes=2, design="stylegan2", label_input="normalized")
+    generator = Generator(6, mapping, network)
     generator.build()
     generator.save(tmp_path / "generator.keras")
     loaded = keras.saving.load_model(tmp_path / "generator.keras")

@@ -136,6 +136,77 @@ def test_a_conditional_critic(tmp_path, reference):
         np.testing.assert_array_equal(arrays[name], array, err_msg=name)
 
 
+def with_classes(generator, critic, number):
+    """Unconditional networks as those of the first StyleGAN2 with three classes, in which one class changes nothing.
+
+    Its label is embedded as zeros, and the root of two by which z is then normalised to more is the one by which more
+    rows make the first layer's weights less. Its score is the critic's own.
+    """
+    rng = np.random.default_rng(0)
+    own, mapping, synthesis = generator_variables(generator.variables)
+    rows, columns = mapping["Dense0/weight"].shape
+    mapping["Dense0/weight"] = np.concatenate([mapping["Dense0/weight"], rng.normal(size=(rows, columns))])
+    embedding = rng.normal(size=(3, rows))
+    embedding[number] = 0
+    mapping["LabelConcat/weight"] = embedding
+    scores = critic_variables(critic.variables)
+    for name in ("Output/weight", "Output/bias"):
+        outputs = rng.normal(size=(*scores[name].shape[:-1], 3))
+        outputs[..., number] = scores[name][..., 0]
+        scores[name] = outputs
+    arguments = {"label_size": 3}
+    components = {
+        "synthesis": Network("S", "f", arguments, synthesis), "mapping": Network("M", "f", arguments, mapping),
+    }
+    return pickled((
+        Network("G", "G_main", arguments, own, components), Network("D", "D_stylegan2", arguments, scores),
+        Network("Gs", "G_main", arguments, own, components),
+    ))
+
+
+def test_classes_as_the_first_stylegan2_has_them(tmp_path, reference, relative_error, channels_first, channels_last):
+    names = "stylegan2_generator_r32_skip", "stylegan2_discriminator_r32_resnet"
+    numbers, critic_numbers = map(reference, names)
+    path = tmp_path / "networks.pkl"
+    path.write_bytes(with_classes(numbers, critic_numbers, number=1))
+    file = read_published_file(path)
+    assert file.code == "StyleGAN2, TensorFlow"
+    conversion = plan_conversion(file, tmp_path / "run")
+    assert (conversion.config.network.label_design, conversion.dataset.num_classes) == ("stylegan2", 3)
+    generator = build_generator(conversion.config, 4, 3)
+    critic = build_critic(conversion.config, 4, 3)
+    load_published_generator(generator, file.generator.arrays)
+    load_published_critic(critic, file.networks["critic"].arrays)
+    z, images = numbers.inputs["z"], channels_last(critic_numbers.inputs["images"])
+
+    def outputs(number):
+        labels = np.eye(3, dtype=np.float32)[[number] * max(len(z), len(images))]
+        pictures = generator(z, labels=labels[: len(z)])
+        return (
+            relative_error(generator.map(z, labels[: len(z)]), numbers.outputs["ws"]),
+            relative_error(channels_first(pictures), numbers.outputs["img"]),
+            relative_error(critic(images, labels=labels[: len(images)]), critic_numbers.outputs["logits"]),
+        )
+
+    assert max(outputs(1)) < 1e-4
+    assert min(outputs(0)) > 1e-2
+
+
+def test_networks_that_use_labels_in_two_ways_are_refused(tmp_path, reference):
+    numbers = reference("stylegan2_generator_r32_skip_cond10")
+    critic = reference("stylegan2_discriminator_r32_resnet")
+    own, mapping, synthesis = generator_variables(numbers.variables)
+    scores = critic_variables(critic.variables)
+    for name in ("Output/weight", "Output/bias"):
+        scores[name] = np.tile(scores[name], 10)
+    components = {"synthesis": Network("S", "f", {}, synthesis), "mapping": Network("M", "f", {}, mapping)}
+    g, gs = (Network(name, "f", {}, own, components) for name in ("G", "Gs"))
+    path = tmp_path / "networks.pkl"
+    path.write_bytes(pickled((g, Network("D", "f", {}, scores), gs)))
+    with pytest.raises(ValueError, match="label_design of the critic .* must be that of the other networks"):
+        plan_conversion(read_published_file(path), tmp_path / "run")
+
+
 def test_what_the_arguments_say(tmp_path, reference):
     numbers = reference("stylegan2_generator_r32_skip")
     path = tmp_path / "networks.pkl"
