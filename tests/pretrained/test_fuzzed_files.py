@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
 import pytest
+from tensorflow_pickle import stylegan2_pickle
+
+from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.presets import preset
+from stylegan_tf.pretrained.published_names import published_arrays
 
 HERE = pathlib.Path(__file__).parent
-
-
-PICKLES = ["fuzzing.py", str(HERE.parent / "reference" / "pickles")]
 CHECKPOINTS = ["fuzzing_checkpoints.py"]
+
+
+@pytest.fixture(scope="module")
+def pickles(tmp_path_factory):
+    """The program, and a folder of files of all formats: the reference files, and StyleGAN2's of TensorFlow."""
+    folder = tmp_path_factory.mktemp("pickles")
+    for path in (HERE.parent / "reference" / "pickles").glob("*.pkl"):
+        shutil.copy(path, folder)
+    for design in ("stylegan2", "stylegan2-ada"):
+        config = preset("stylegan2-ada").replace({
+            "z_size": 8, "w_size": 8, "mapping_layers": 2, "critic_mapping_layers": 1, "feature_maps_base": 32,
+            "feature_maps_max": 8, "channels": 3, "label_design": design,
+        })
+        arrays = (published_arrays(build(config, 2, 3)) for build in (build_generator, build_critic))
+        (folder / f"{design}.pkl").write_bytes(stylegan2_pickle(*arrays, {"label_size": 3}))
+    return ["fuzzing.py", str(folder)]
 
 
 def fuzz(jobs, count, program):
@@ -42,13 +61,13 @@ def check(found, count):
         assert len(result["errors"]) == 12
 
 
-def test_hundreds_of_mutated_files():
-    check(fuzz([1], 400, PICKLES), 400)
+def test_hundreds_of_mutated_files(pickles):
+    check(fuzz([1], 400, pickles), 400)
 
 
 @pytest.mark.slow
-def test_twenty_thousand_mutated_files():
-    check(fuzz([2, 3], 10_000, PICKLES), 10_000)
+def test_twenty_thousand_mutated_files(pickles):
+    check(fuzz([2, 3], 10_000, pickles), 10_000)
 
 
 def test_two_thousand_mutated_checkpoints():

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 import pytest
-from tensorflow_pickle import Network, pickled
+from tensorflow_pickle import Network, generator_variables, pickled, stylegan2_pickle
 
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
@@ -26,75 +26,14 @@ PAIRS = [
 ]
 
 
-def generator_variables(arrays):
-    """By TensorFlow's name and layout: (own variables, mapping's, synthesis')."""
-    mapping, synthesis = {}, {}
-    layers = {"conv0": "Conv0_up", "conv1": "Conv1", "torgb": "ToRGB", "skip": "Skip"}
-    for name, array in arrays.items():
-        if name.endswith("resample_filter") or name == "mapping.w_avg":
-            continue
-        part, *path = name.split(".")
-        if part == "mapping":
-            layer = "LabelEmbed" if path[0] == "embed" else path[0].replace("fc", "Dense")
-            mapping[f"{layer}/{path[1]}"] = array.T
-            continue
-        side = int(path[0][1:])
-        if path[1] == "const":
-            synthesis[f"{side}x{side}/Const/const"] = array[np.newaxis]
-            continue
-        layer = "Conv" if side == 4 and path[1] == "conv1" else layers[path[1]]
-        prefix, what = f"{side}x{side}/{layer}", ".".join(path[2:])
-        if what == "noise_const":
-            index = 2 * int(np.log2(side)) - (5 if path[1] == "conv0" else 4)
-            synthesis[f"noise{index}"] = array[np.newaxis, np.newaxis]
-        elif what == "weight":
-            kernel = np.transpose(array, (2, 3, 1, 0))
-            synthesis[f"{prefix}/weight"] = kernel[::-1, ::-1] if path[1] == "conv0" else kernel
-        elif what == "affine.weight":
-            synthesis[f"{prefix}/mod_weight"] = array.T
-        elif what == "affine.bias":
-            synthesis[f"{prefix}/mod_bias"] = array - 1
-        else:
-            synthesis[f"{prefix}/{what}"] = array
-    return {"lod": np.float32(0), "dlatent_avg": arrays["mapping.w_avg"]}, mapping, synthesis
-
-
-def critic_variables(arrays):
-    variables = {"lod": np.float32(0)}
-    layers = {
-        "fromrgb": "FromRGB", "conv0": "Conv0", "conv1": "Conv1_down", "skip": "Skip", "conv": "Conv", "fc": "Dense0",
-    }
-    for name, array in arrays.items():
-        if name.endswith("resample_filter"):
-            continue
-        first, layer, *rest = name.split(".")
-        what = rest[-1] if rest else layer
-        array = np.transpose(array, (2, 3, 1, 0)) if array.ndim == 4 else array.T
-        if first == "mapping":
-            variables[f"{'LabelEmbed' if layer == 'embed' else layer.replace('fc', 'Mapping')}/{what}"] = array
-        elif layer == "out":
-            variables[f"Output/{what}"] = array
-        else:
-            side = int(first[1:])
-            variables[f"{side}x{side}/{layers[layer]}/{what}"] = array
-    return variables
-
-
 def tensorflow_file(generator, critic=None):
-    own, mapping, synthesis = generator_variables(generator.variables)
     kwargs = generator.config["kwargs"]
     arguments = {
         "num_channels": kwargs["img_channels"], "resolution": kwargs["img_resolution"], "label_size": kwargs["c_dim"],
         "fmap_base": kwargs["synthesis_kwargs"]["channel_base"] // 2,
         "fmap_max": kwargs["synthesis_kwargs"]["channel_max"], "architecture": "as told by the variables",
     }
-    components = {
-        "synthesis": Network("G_synthesis", "G_synthesis_stylegan2", arguments, synthesis),
-        "mapping": Network("G_mapping", "G_mapping", arguments, mapping),
-    }
-    d = critic and Network("D", "D_stylegan2", arguments, critic_variables(critic.variables))
-    g, gs = (Network(name, "G_main", arguments, own, components) for name in ("G", "Gs"))
-    return pickled((g, d, gs))
+    return stylegan2_pickle(generator.variables, critic and critic.variables, arguments)
 
 
 @pytest.mark.parametrize(("name", "critic_name"), PAIRS)
@@ -143,25 +82,16 @@ def with_classes(generator, critic, number):
     rows make the first layer's weights less. Its score is the critic's own.
     """
     rng = np.random.default_rng(0)
-    own, mapping, synthesis = generator_variables(generator.variables)
-    rows, columns = mapping["Dense0/weight"].shape
-    mapping["Dense0/weight"] = np.concatenate([mapping["Dense0/weight"], rng.normal(size=(rows, columns))])
-    embedding = rng.normal(size=(3, rows))
-    embedding[number] = 0
-    mapping["LabelConcat/weight"] = embedding
-    scores = critic_variables(critic.variables)
-    for name in ("Output/weight", "Output/bias"):
-        outputs = rng.normal(size=(*scores[name].shape[:-1], 3))
-        outputs[..., number] = scores[name][..., 0]
+    arrays, scores = dict(generator.variables), dict(critic.variables)
+    weight = arrays["mapping.fc0.weight"]
+    arrays["mapping.fc0.weight"] = np.concatenate([weight, rng.normal(size=weight.shape)], axis=1)
+    arrays["mapping.label_concat.weight"] = rng.normal(size=(3, weight.shape[1]))
+    arrays["mapping.label_concat.weight"][number] = 0
+    for name in ("b4.out.weight", "b4.out.bias"):
+        outputs = rng.normal(size=(3, *scores[name].shape[1:]))
+        outputs[number] = scores[name][0]
         scores[name] = outputs
-    arguments = {"label_size": 3}
-    components = {
-        "synthesis": Network("S", "f", arguments, synthesis), "mapping": Network("M", "f", arguments, mapping),
-    }
-    return pickled((
-        Network("G", "G_main", arguments, own, components), Network("D", "D_stylegan2", arguments, scores),
-        Network("Gs", "G_main", arguments, own, components),
-    ))
+    return stylegan2_pickle(arrays, scores, {"label_size": 3})
 
 
 def test_classes_as_the_first_stylegan2_has_them(tmp_path, reference, relative_error, channels_first, channels_last):
@@ -193,16 +123,11 @@ def test_classes_as_the_first_stylegan2_has_them(tmp_path, reference, relative_e
 
 
 def test_networks_that_use_labels_in_two_ways_are_refused(tmp_path, reference):
-    numbers = reference("stylegan2_generator_r32_skip_cond10")
-    critic = reference("stylegan2_discriminator_r32_resnet")
-    own, mapping, synthesis = generator_variables(numbers.variables)
-    scores = critic_variables(critic.variables)
-    for name in ("Output/weight", "Output/bias"):
-        scores[name] = np.tile(scores[name], 10)
-    components = {"synthesis": Network("S", "f", {}, synthesis), "mapping": Network("M", "f", {}, mapping)}
-    g, gs = (Network(name, "f", {}, own, components) for name in ("G", "Gs"))
+    scores = dict(reference("stylegan2_discriminator_r32_resnet").variables)
+    for name in ("b4.out.weight", "b4.out.bias"):
+        scores[name] = np.repeat(scores[name], 10, axis=0)
     path = tmp_path / "networks.pkl"
-    path.write_bytes(pickled((g, Network("D", "f", {}, scores), gs)))
+    path.write_bytes(stylegan2_pickle(reference("stylegan2_generator_r32_skip_cond10").variables, scores, {}))
     with pytest.raises(ValueError, match="label_design of the critic .* must be that of the other networks"):
         plan_conversion(read_published_file(path), tmp_path / "run")
 
