@@ -170,6 +170,12 @@ def _growing_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int
     base = f"{sides[0]}x{sides[0]}"
     maps = {-1: _shape(arrays, f"{base}/Dense0/weight", 2)[1], 0: _shape(arrays, f"{base}/Conv/weight", 4)[3]}
     maps |= {n: _shape(arrays, f"{side}x{side}/Conv0/weight", 4)[2] for n, side in enumerate(sides) if n}
+    outputs = _shape(arrays, f"{base}/Dense1/weight", 2)[1]
+    require_field(
+        outputs == max(network.num_classes, 1), "the critic",
+        f"one with a score for each class; ProGAN's, which also classifies, cannot be read {SKIP_ADVICE}",
+        f"{outputs} outputs for {network.num_classes} classes",
+    )
     return {**_images(sides, _shape(arrays, "FromRGB_lod0/weight", 4)[2]), "num_classes": network.num_classes}, maps
 
 

@@ -82,6 +82,12 @@ def test_a_critic_that_differs(read):
     assert published_structure(file.without_critic())[0]["channels"] == 3
 
 
+def test_a_critic_that_classifies(read):
+    file = read("progan_2019style", "critic", {"4x4/Dense1/weight": zeros(12, 6)})
+    with pytest.raises(ValueError, match="score for each class; .*--skip_critic.* Received: '6 outputs for 0 classes'"):
+        published_structure(file)
+
+
 def test_feature_maps_that_follow_no_rule(read):
     file = read("stylegan2_ada_2021style", changes={"synthesis.b4.conv1.weight": zeros(7, 7, 3, 3)})
     with pytest.raises(ValueError, match=r"feature maps by level .*--skip_critic .* generator_ema 7, 12, 8"):
