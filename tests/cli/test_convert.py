@@ -61,7 +61,7 @@ def test_what_is_printed(command, tmp_path):
     assert lines["Images"] == "16x16 RGB, from 4x4"
     assert lines["Maps"] == "8, 8, 8 by resolution"
     assert lines["Latents"] == "z 16, w 16, 8 mapping layers that learn at 0.01"
-    assert lines["Labels"] == "4 classes"
+    assert lines["Labels"] == "4 classes, as stylegan2-ada has them"
     assert lines["Design"] == "skip generator, resnet critic"
     assert lines["Resampling"] == "filter 1,3,3,1; clamp at 256"
     assert lines["Augment"] == "blit,geometry,color, strength 0.375"
