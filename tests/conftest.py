@@ -8,11 +8,15 @@ import json
 import math
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# A script that runs the suite in its background makes it ignore Ctrl-C, which commands started by tests would inherit.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest
