@@ -126,7 +126,7 @@ def _read_generator(module: PickledModule) -> PublishedNetwork:
     modules = _all_modules(module)
     require_field(
         "synthesis.input." not in modules, "the generator",
-        "one of StyleGAN2's; StyleGAN3's alias-free networks cannot be read", "StyleGAN3's",
+        "one of StyleGAN2's; StyleGAN3's alias-free networks cannot be read", "alias-free",
     )
     settings = _shared_settings(modules)
     rate = _attribute(modules, "mapping.fc0.", "bias_gain", 0.01)

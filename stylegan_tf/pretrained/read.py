@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from typing import IO
 
-from stylegan_tf.pickles.arrays import NUMPY_NAMES
+from stylegan_tf.pickles.arrays import NUMPY_NAMES, PickledArray
 from stylegan_tf.pickles.machine import load_pickle, mapped
 from stylegan_tf.pickles.tensors import MAGIC_NUMBER
 from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.pytorch_file import PYTORCH_NAMES, read_pytorch_file
 from stylegan_tf.pretrained.tensorflow_file import TENSORFLOW_NAMES, read_tensorflow_file
 
+_PICKLE_START = b"\x80"  # of all pickles but the oldest form, which none of the codes wrote
 _OTHER_FORMATS = {
     b"pk": "a zip archive, such as torch.save and numpy.savez write", b"<": "a web page", b"\x1f\x8b": "a gzip archive",
     b"\x89hdf": "an HDF5 file", b"\x93numpy": "a NumPy array", b"version https:": "a Git LFS pointer",
+    b"\x89png": "a picture", b"\xff\xd8\xff": "a picture", b"gif8": "a picture",
 }
 _ALLOWED = {**NUMPY_NAMES, **TENSORFLOW_NAMES, **PYTORCH_NAMES}
 
@@ -31,12 +33,14 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
       OSError: when the file cannot be read.
     """
     try:
+        if os.path.isdir(path):
+            raise ValueError("received a directory.")
         with mapped(path) as file:
             _refuse_other_formats(file)
             unpickled = load_pickle(file, _ALLOWED)
         found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)} must be a sound pickle of published networks. {error}") from None
+        raise ValueError(f"{os.fspath(path)} must be a sound pickle of published networks: {error}") from None
     if found is None:
         raise ValueError(
             f"{os.fspath(path)} must hold published networks: (G, D, Gs) of the TensorFlow codes, or G, D and G_ema of "
@@ -47,12 +51,18 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
 
 def _refuse_other_formats(file: IO[bytes]) -> None:
     """Says what a file is that can be no pickle of these, where its first bytes tell."""
-    start = file.read(16).lstrip().lower()
+    start = file.read(16)
     file.seek(0)
-    for known, meaning in _OTHER_FORMATS.items():
-        if start.startswith(known):
-            raise ValueError(f"Received: {meaning}.")
+    if not start.startswith(_PICKLE_START):
+        text = start.lstrip().lower()
+        unknown = "a file that does not begin as pickles do" if start else "an empty file"
+        meaning = next((meaning for known, meaning in _OTHER_FORMATS.items() if text.startswith(known)), unknown)
+        raise ValueError(f"received {meaning}.")
 
 
 def _what(unpickled: object) -> str:
-    return "a checkpoint of torch.save" if unpickled == MAGIC_NUMBER else f"a pickle of type {type(unpickled).__name__}"
+    if unpickled == MAGIC_NUMBER:
+        return "a checkpoint of torch.save"
+    if isinstance(unpickled, PickledArray):
+        return "an array"
+    return f"a pickle of type {type(unpickled).__name__}"

@@ -203,7 +203,7 @@ def test_mistakes(command, tmp_path):
         (f"--run_dir={run}", "--safetensors=x.pt"): "must be a file's name ending with .safetensors",
         (f"--run_dir={run}", "--safetensors=x.safetensors"): "must be the directory of a run",
         (f"--pickle={tmp_path / 'none.pkl'}", f"--output_dir={run}"): "No such file or directory",
-        (f"--pickle={tmp_path}", f"--output_dir={run}"): "Is a directory",
+        (f"--pickle={tmp_path}", f"--output_dir={run}"): "received a directory",
         (f"--pickle={tmp_path / 'text.pkl'}", f"--output_dir={run}"): "text.pkl must be a sound pickle",
         (f"--pickle={tmp_path / 'empty.pkl'}", f"--output_dir={run}"): "empty.pkl must be a sound pickle",
         (f"--pickle={tmp_path / 'zip.pkl'}", f"--output_dir={run}"): "zip.pkl must be a sound pickle",

@@ -227,7 +227,7 @@ def read_changed(data: bytes, draw: random.Random) -> None:
     change_records(unpickled, draw)
     found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
     if found is None:
-        raise ValueError("networks. something else")
+        raise ValueError("networks: something else")
     plan_conversion(found, pathlib.Path("run"))
 
 
@@ -268,7 +268,7 @@ def main(seed: int, count: int, mutate: Mutate) -> None:
             except ValueError as error:
                 if "\n" in str(error) or "\x1b" in str(error):
                     raise AssertionError(f"not one line: {error!r}") from None
-                errors[re.sub(r"[^a-zA-Z ]+", "#", str(error).partition("networks. ")[2] or str(error))[:60]] += 1
+                errors[re.sub(r"[^a-zA-Z ]+", "#", str(error).partition("networks: ")[2] or str(error))[:60]] += 1
             except BaseException:
                 watch.on = False
                 print(f"number {number}", file=sys.stderr)
