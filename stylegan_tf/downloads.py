@@ -78,6 +78,7 @@ def download(
     binary: bool = False,
     timeout_s: float = TIMEOUT_S,
     advice: str = "",
+    check: Callable[[Path], None] | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Downloads a file, and goes on where an earlier call was interrupted.
@@ -93,14 +94,15 @@ def download(
         binary: Whether a web page is an error: some servers answer so instead of with the file.
         timeout_s: Seconds without a byte after which a connection counts as lost.
         advice: What else the user can do, without a full stop; ends the errors of downloads that fail.
+        check: Called with the whole file before it gets to its place; when it raises ValueError, nothing is kept.
         progress: Called with the bytes that are there and those of the whole file, where that is known.
 
     Returns:
         The file's SHA-256, 64 hexadecimal digits.
 
     Raises:
-        ValueError: The URL or the checksum is of another form; the download fails; the file has another checksum;
-            another process is downloading it.
+        ValueError: The URL or the checksum is of another form; the download fails; the file has another checksum, or
+            `check` refuses it; another process is downloading it.
         OSError: The file cannot be written.
     """
     if urllib.parse.urlsplit(url).scheme not in SCHEMES:
@@ -116,10 +118,17 @@ def download(
         if not found.startswith(expected):
             size = part.size
             part.restart()
+            must = "be" if len(expected) == len(found) else "begin with"
             raise ValueError(
-                f"The SHA-256 of {url} must begin with {expected}; nothing was kept. Received: {found}, of {size:,} "
+                f"The SHA-256 of {url} must {must} {expected}; nothing was kept. Received: {found}, of {size:,} "
                 f"bytes.{_sentence(advice)}"
             )
+        if check is not None:
+            try:
+                check(part.path)
+            except ValueError:
+                part.restart()
+                raise
         os.replace(part.path, target)
     return found
 

@@ -268,10 +268,25 @@ def test_another_checksum_keeps_nothing(server, path, resumed):
     with pytest.raises(ValueError) as error:
         download(server.url, path, sha256="0" * 64, advice="Look at its page")
     assert str(error.value) == (
-        f"The SHA-256 of {server.url} must begin with {'0' * 64}; nothing was kept. Received: {SHA256}, of 3,000,000 "
+        f"The SHA-256 of {server.url} must be {'0' * 64}; nothing was kept. Received: {SHA256}, of 3,000,000 "
         "bytes. Look at its page."
     )
     assert path.read_bytes() == b"what was there"
+    assert is_alone(path)
+
+
+def test_a_file_that_is_refused_is_not_kept(server, path):
+    def refuse(part):
+        assert part.stat().st_size == 3_000_000
+        raise ValueError("not what was asked for")
+
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"what was there")
+    with pytest.raises(ValueError, match="^not what was asked for$"):
+        download(server.url, path, check=refuse)
+    assert path.read_bytes() == b"what was there"
+    assert is_alone(path)
+    assert download(server.url, path, check=lambda part: None) == SHA256
     assert is_alone(path)
 
 

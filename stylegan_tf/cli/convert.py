@@ -75,8 +75,10 @@ def main() -> None:
         export_safetensors(_RUN_DIR.value, _NETWORK.value, _CHECKPOINT.value, Path(_SAFETENSORS.value))
         return
     check_output(Path(_OUTPUT_DIR.value))
-    path = Path(_PICKLE.value) if _PICKLE.value else _download(_URL.value)
-    convert_pickle(path, _OUTPUT_DIR.value, _SKIP_CRITIC.value)
+    if _PICKLE.value:
+        convert_pickle(Path(_PICKLE.value), _OUTPUT_DIR.value, _SKIP_CRITIC.value)
+        return
+    convert_pickle(_download(_URL.value), _OUTPUT_DIR.value, _SKIP_CRITIC.value, _URL.value)
 
 
 def check_output(target: Path) -> None:
@@ -87,13 +89,14 @@ def check_output(target: Path) -> None:
     )
 
 
-def convert_pickle(path: Path, run_dir: str, skip_critic: bool = False) -> None:
+def convert_pickle(path: Path, run_dir: str, skip_critic: bool = False, source: str = "") -> None:
     """Reads a pickle, says what it holds, and writes the run.
 
     Args:
       path: the pickle.
       run_dir: directory of the run; new or empty.
       skip_critic: leave the file's critic out.
+      source: where the file was downloaded from.
 
     Raises:
       ValueError: for a file that is not sound or not known.
@@ -102,7 +105,11 @@ def convert_pickle(path: Path, run_dir: str, skip_critic: bool = False) -> None:
     with app.quiet_startup():
         from stylegan_tf.pretrained.read import read_published_file
         from stylegan_tf.training.conversion import convert, plan_conversion
-    file = read_published_file(path)
+    try:
+        file = read_published_file(path)
+    except ValueError as error:
+        again = f" It came from {source}: delete the file to download it again." if source else ""
+        raise ValueError(f"{error}{again}") from None
     if skip_critic:
         file = file.without_critic()
     conversion = plan_conversion(file, run_dir)
@@ -223,29 +230,46 @@ def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
 
 def _download(given: str) -> Path:
     """Downloads a network of the list, or a URL, into the cache; says the file's checksum."""
-    from stylegan_tf.data.loading import default_cache
-    from stylegan_tf.downloads import SCHEMES, download, split_checksum
-    from stylegan_tf.features.base import file_checksum
-    from stylegan_tf.pretrained.catalogue import find_published
-    from stylegan_tf.progress import ProgressLine
+    with app.quiet_startup():
+        from stylegan_tf.data.loading import default_cache
+        from stylegan_tf.downloads import download, split_checksum
+        from stylegan_tf.features.base import file_checksum
+        from stylegan_tf.pretrained.catalogue import find_published
+        from stylegan_tf.progress import ProgressLine
 
     folder = (Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()) / "pretrained"
-    if given.partition("://")[0] in SCHEMES:
+    advice = ""
+    if "://" in given:
+        require(given.startswith(("http://", "https://")), "--url must begin with http:// or https://", given)
         url, checksum = split_checksum(given)
         name = Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name or "networks.pkl"
     else:
         entry = find_published(given)
         url, checksum, name = entry.url, entry.sha256, f"{entry.name}.pkl"
         print(f"{entry.name}: {entry.licence}; see {entry.page}", flush=True)
+        advice = f"Or fetch it from {entry.page} with a browser, and give --pickle=FILE"
         require(bool(url), f"{entry.name} must be fetched from {entry.page}; then give --pickle=FILE", given)
     path = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"  # many are called ffhq.pkl
     if path.is_file() and file_checksum(path).startswith(checksum):
         print(f"{path} is there already.")
         return path
     with ProgressLine(f"Downloading {name}", "bytes") as progress:
-        found = download(url, path, sha256=checksum or None, binary=True, progress=progress)
+        found = download(
+            url, path, sha256=checksum or None, binary=True, advice=advice, check=_require_pickle, progress=progress
+        )
     print(f"{path}: SHA-256 {found}" + ("" if checksum else ", which nothing was compared with"), flush=True)
     return path
+
+
+def _require_pickle(path: Path) -> None:
+    """Keeps out of the cache what a server may send instead of a file."""
+    from stylegan_tf.pretrained.read import refuse_other_formats
+
+    try:
+        with path.open("rb") as file:
+            refuse_other_formats(file)
+    except ValueError as error:
+        raise ValueError(f"{_URL.value} must be the address of a pickle; nothing was kept: {error}") from None
 
 
 if __name__ == "__main__":

@@ -110,6 +110,8 @@ def _truncation(request: Request) -> str:
 
 
 def _style_mixing(request: Request) -> str:
+    if not request.sampler.generator.synthesis.has_styles:
+        raise ValueError("the style_mixing figure needs a generator with styles. Received: a run without them.")
     top, left = _subjects(request, request.seeds), _subjects(request, request.row_seeds)
     layers = _layers(request)
     picture = figures.style_mixing(
@@ -235,7 +237,7 @@ def _counted(images: np.ndarray) -> str:
 
 
 def _truncated(request: Request) -> str:
-    return f"psi {request.psi:g}, {_reach(request.cutoff)}"
+    return "psi 1, not truncated" if request.psi == 1 else f"psi {request.psi:g}, {_reach(request.cutoff)}"
 
 
 def _reach(cutoff: int | None) -> str:

@@ -26,6 +26,11 @@ class SynthesisLevels:
         return bool(self.options["noise"])
 
     @property
+    def has_styles(self) -> bool:
+        """Whether every layer takes a w of its own; only those of StyleGAN's family may go without."""
+        return bool(self.options.get("style", True))
+
+    @property
     def num_ws(self) -> int:
         """Number of ws that it takes."""
         return self.active_ws(self.num_levels - 1)

@@ -36,7 +36,7 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
         if os.path.isdir(path):
             raise ValueError("received a directory.")
         with mapped(path) as file:
-            _refuse_other_formats(file)
+            refuse_other_formats(file)
             unpickled = load_pickle(file, _ALLOWED)
         found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
     except ValueError as error:
@@ -49,8 +49,8 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
     return found
 
 
-def _refuse_other_formats(file: IO[bytes]) -> None:
-    """Says what a file is that can be no pickle of these, where its first bytes tell."""
+def refuse_other_formats(file: IO[bytes]) -> None:
+    """Raises ValueError, which says what a file is, when its first bytes show that it is no pickle."""
     start = file.read(16)
     file.seek(0)
     if not start.startswith(_PICKLE_START):

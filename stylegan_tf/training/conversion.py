@@ -111,7 +111,7 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     config = conversion.config
     target = Path(config.run.run_dir)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ValueError(f"output_dir must be new or empty. Received: {target}, which exists.")
+        raise _occupied(target)
     state = TrainState(config, conversion.num_levels, conversion.dataset.num_classes, "float32")
     networks = file.networks
     load_published_generator(state.generator, networks.get("generator", file.generator).arrays)
@@ -129,12 +129,21 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
         checkpoint = state.checkpoint_without_optimizers
         manager = tf.train.CheckpointManager(checkpoint, str(directory.checkpoints), max_to_keep=1)
         manager.save(checkpoint_number=conversion.images_seen)
-        beside.replace(target)
+        try:
+            beside.replace(target)
+        except OSError as error:
+            if target.is_dir() and any(target.iterdir()):  # by now: another conversion was faster
+                raise _occupied(target) from None
+            raise error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return {
         role: sum(name.split("/")[-1] != "lod" for name in network.arrays) for role, network in networks.items()
     }
+
+
+def _occupied(target: Path) -> ValueError:
+    return ValueError(f"output_dir must be new or empty. Received: {target}, which exists.")
 
 
 def count_numbers(file: PublishedFile) -> dict[str, int]:

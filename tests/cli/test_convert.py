@@ -7,7 +7,9 @@ import hashlib
 import http.server
 import json
 import pathlib
+import pickle
 import re
+import shutil
 import threading
 import zipfile
 
@@ -159,9 +161,15 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
-    """The address of a server of the reference pickles."""
-    handler = functools.partial(_Quiet, directory=str(PICKLES))
+def served_folder(tmp_path):
+    """What the server serves: the reference pickles, at first."""
+    return shutil.copytree(PICKLES, tmp_path / "served")
+
+
+@pytest.fixture
+def server(served_folder):
+    """Its address."""
+    handler = functools.partial(_Quiet, directory=str(served_folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
         threading.Thread(target=served.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{served.server_address[1]}"
@@ -183,6 +191,25 @@ def test_a_url(command, server, tmp_path):
     code, _, err = command(f"--url={server}/none.pkl", f"--output_dir={tmp_path / 'c'}", cache)
     assert (code, err.count("\n")) == (2, 1)
     assert "404" in err
+
+
+def test_a_server_that_sends_something_else(command, server, served_folder, tmp_path):
+    served, cache = served_folder / "x.pkl", tmp_path / "cache"
+    flags = f"--url={server}/x.pkl", f"--output_dir={tmp_path / 'a'}", f"--cache_dir={cache}"
+    served.write_text("Come back tomorrow")
+    code, _, err = command(*flags)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "must be the address of a pickle; nothing was kept: received a file that does not begin as" in err
+    assert not list((cache / "pretrained").iterdir())
+    served.write_bytes(pickle.dumps(5))
+    code, _, err = command(*flags)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"It came from {server}/x.pkl: delete the file to download it again." in err
+    kept, = (cache / "pretrained").iterdir()
+    kept.unlink()
+    served.write_bytes(PROGAN.read_bytes())
+    code, _, err = command(*flags)
+    assert (code, err) == (0, "")
 
 
 def test_mistakes(command, tmp_path):
@@ -209,6 +236,7 @@ def test_mistakes(command, tmp_path):
         (f"--pickle={tmp_path / 'zip.pkl'}", f"--output_dir={run}"): "zip.pkl must be a sound pickle",
         (f"--pickle={tmp_path / 'cut.pkl'}", f"--output_dir={run}"): "cut.pkl must be a sound pickle",
         (f"--pickle={STYLEGAN}", f"--output_dir={tmp_path / 'full'}"): "--output_dir must be new or empty",
+        (f"--url=file://{STYLEGAN}", f"--output_dir={run}"): "--url must begin with http:// or https://",
         ("--url=stylegan2-ada-ffqh", f"--output_dir={run}"): "such as stylegan2-ada-ffhq",
     }.items():
         code, out, err = command(*flags)

@@ -192,6 +192,17 @@ def test_a_run_without_a_checkpoint(tmp_path):
     )
 
 
+def test_style_mixing_of_a_run_without_styles(command, tmp_path):
+    make_run(tmp_path / "run", style=False, constant_input=False)
+    code, _, err = command(run_dir=tmp_path / "run", figure="style_mixing", output=tmp_path / "mixing.png")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "needs a generator with styles" in err
+    assert not (tmp_path / "mixing.png").exists()
+    code, out, err = command(run_dir=tmp_path / "run", seeds="0", truncation_psi=1, output=tmp_path / "grid.png")
+    assert (code, err) == (0, "")
+    assert "psi 1, not truncated, by" in out
+
+
 def test_noise_figure_of_a_run_without_noise(command, tmp_path):
     make_run(tmp_path / "run", noise=False)
     code, _, err = command(run_dir=tmp_path / "run", figure="noise", seeds="0", output=tmp_path / "noise.png")

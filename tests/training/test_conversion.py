@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.ops.resample import upsample_nearest_to
@@ -165,6 +166,23 @@ def test_nothing_is_left_beside_a_run_and_nothing_replaced(converted, tmp_path):
     convert(file, plan_conversion(file, run))
     assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "config.json", "dataset.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_conversion_that_was_faster_keeps_its_place(monkeypatch, tmp_path):
+    file = read_published_file(PICKLES / "progan_2019style.pkl")
+    run = tmp_path / "run"
+    save = tf.train.CheckpointManager.save
+
+    def save_late(manager, **options):
+        run.mkdir()
+        (run / "theirs.txt").write_text("theirs")
+        return save(manager, **options)
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", save_late)
+    with pytest.raises(ValueError, match=r"^output_dir must be new or empty\. Received: .*run, which exists\.$"):
+        convert(file, plan_conversion(file, run))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert [path.name for path in run.iterdir()] == ["theirs.txt"]
 
 
 def test_a_failure_leaves_nothing(tmp_path):
