@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import tempfile
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,9 @@ def main() -> None:
     needed, other = (_SAFETENSORS, _OUTPUT_DIR) if _RUN_DIR.value else (_OUTPUT_DIR, _SAFETENSORS)
     require(bool(needed.value), f"--{needed.name} must be given with --{sources[0].name}", "none")
     require(not other.value, f"--{other.name} does not go with --{sources[0].name}", other.value)
+    for flag in (_SKIP_CRITIC, _CACHE_DIR) if _RUN_DIR.value else (_NETWORK, _CHECKPOINT):
+        require(flag.value == flag.default, f"--{flag.name} does not go with --{sources[0].name}", flag.value)
+    check_writable(needed)
     if _RUN_DIR.value:
         export_safetensors(_RUN_DIR.value, _NETWORK.value, _CHECKPOINT.value, Path(_SAFETENSORS.value))
         return
@@ -79,6 +83,18 @@ def main() -> None:
         convert_pickle(Path(_PICKLE.value), _OUTPUT_DIR.value, _SKIP_CRITIC.value)
         return
     convert_pickle(_download(_URL.value), _OUTPUT_DIR.value, _SKIP_CRITIC.value, _URL.value)
+
+
+def check_writable(flag: flags.FlagHolder) -> None:
+    """Raises ValueError when nothing can be written where a flag says: before the work, not after it."""
+    target = Path(flag.value)
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = f"{error.strerror}: {folder}"
+        raise ValueError(f"--{flag.name} must be where files can be written. Received: {target} ({reason}).") from None
 
 
 def check_output(target: Path) -> None:
@@ -237,10 +253,14 @@ def _download(given: str) -> Path:
         from stylegan_tf.pretrained.catalogue import find_published
         from stylegan_tf.progress import ProgressLine
 
+    if _CACHE_DIR.value:
+        check_writable(_CACHE_DIR)
     folder = (Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()) / "pretrained"
     advice = ""
     if "://" in given:
         require(given.startswith(("http://", "https://")), "--url must begin with http:// or https://", given)
+        named = "@" in urllib.parse.urlsplit(given).netloc
+        require(not named, "--url must be without user and password; or give --pickle", "one with them")
         url, checksum = split_checksum(given)
         name = Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name or "networks.pkl"
     else:

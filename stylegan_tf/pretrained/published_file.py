@@ -110,7 +110,7 @@ def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         require_field(word, "an array's name", "a short word", name)
         with np.errstate(over="ignore"):
             checked[name] = np.asarray(array, np.float32)
-        require_field(bool(np.all(np.isfinite(checked[name]))), f"array {name}", "finite", "other values")
+        require_field(bool(np.all(np.isfinite(checked[name]))), f"array {name}", "of finite numbers", "others")
     return checked
 
 

@@ -24,6 +24,7 @@ from stylegan_tf.pretrained.published_file import (
 
 _NETWORKS = {"G": "generator", "D": "critic", "G_ema": "generator_ema"}
 _DEEPEST_MODULE, _MOST_MODULES = 8, 1000
+_MOST_IMAGES = 1 << 40  # that a file may say it was trained on
 _WHOLE_BATCH = 1 << 16  # a larger group than any batch is the whole of it
 
 # Members of a transformation's group in the augmentation pipeline, as its arguments name them.
@@ -84,7 +85,8 @@ def read_pytorch_file(unpickled: Any) -> PublishedFile | None:
     path, count = data.get("path"), data.get("max_size")
     return PublishedFile(
         "StyleGAN2 with PyTorch (StyleGAN2-ADA's or StyleGAN3's code)", "stylegan2", networks, settings, augment_p,
-        data=path if isinstance(path, str) else "", num_images=count if isinstance(count, int) and count > 0 else 0,
+        data=path if isinstance(path, str) and path.isprintable() and len(path) < 1000 else "",
+        num_images=count if isinstance(count, int) and 0 < count < _MOST_IMAGES else 0,
     )
 
 

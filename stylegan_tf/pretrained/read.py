@@ -33,8 +33,8 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
       OSError: when the file cannot be read.
     """
     try:
-        if os.path.isdir(path):
-            raise ValueError("received a directory.")
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe may have no end
+            raise ValueError(f"received {'a directory' if os.path.isdir(path) else 'a pipe or a device'}.")
         with mapped(path) as file:
             refuse_other_formats(file)
             unpickled = load_pickle(file, _ALLOWED)

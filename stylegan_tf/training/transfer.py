@@ -65,9 +65,10 @@ def read_networks(path: str | Path) -> SourceNetworks:
             return _read_export(max(versions, key=lambda version: int(version.name) if version.name.isdigit() else 0))
     except (OSError, tf.errors.OpError, json.JSONDecodeError, KeyError) as error:
         raise ValueError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
+    advice = "; python -m stylegan_tf.cli.convert makes a run of a pickle" if path.is_file() else ""
     raise ValueError(
         "initialize_from must be a run's directory (which holds config.json) or an export (which holds numbered "
-        f"versions). Received: {path}."
+        f"versions){advice}. Received: {path}."
     )
 
 
@@ -103,7 +104,8 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
         if name == "generator" and not kernels:
             raise ValueError(
                 "initialize_from must hold a generator that shares weights with the new one: the same feature maps "
-                f"and size of w. Received: {source.name}, of which nothing fits."
+                f"and size of w; --preset=SOURCE/config.json has the source's form. Received: {source.name}, of which "
+                "nothing fits."
             )
         unused = sorted(path for path in weights.keys() - set(taken) - set(left) if "seed_generator" not in path)
         lines.append(f"  {name}: {len(taken)} of {len(taken) + len(left)} arrays taken")
@@ -150,8 +152,9 @@ def _latent_rows(kernel: np.ndarray, shape: tuple[int, ...], z_size: int) -> np.
 
 
 def _shortened(paths: list[str]) -> str:
-    """Layers rather than their weights, and not too many of them."""
-    layers = list(dict.fromkeys("/".join(path.split("/")[1:-1][:2]) for path in paths))
+    """Layers rather than their weights, unless these are in no layer; and not too many of them."""
+    parts = [path.split("/")[1:] for path in paths]
+    layers = list(dict.fromkeys("/".join(part if part[:-1] in ([], ["mapping"]) else part[:-1][:2]) for part in parts))
     more = f" and {len(layers) - _LONGEST_LIST} more" if len(layers) > _LONGEST_LIST else ""
     return ", ".join(layers[:_LONGEST_LIST]) + more
 

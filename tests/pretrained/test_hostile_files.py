@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import pickle
 import resource
@@ -172,6 +173,8 @@ def test_a_folder_and_no_file(path):
         read_published_file(path)
     path.mkdir()
     refuse(path, "received a directory")
+    os.mkfifo(path.with_name("pipe"))
+    refuse(path.with_name("pipe"), "received a pipe or a device")
 
 
 def test_truncated_anywhere(path):

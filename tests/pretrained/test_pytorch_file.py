@@ -55,6 +55,15 @@ def test_the_averaged_generator_alone(unpickled):
     assert plan_conversion(file, "run").config.augment.augment == "off"
 
 
+def test_what_it_says_of_its_data_is_fit_to_be_printed(unpickled):
+    for path, count, wanted in (
+        ("/data/Käfer.zip", 500, ("/data/Käfer.zip", 500)), ("a\n  Labels  none", 1 << 60, ("", 0)),
+        ("\x1b]0;title\x07", -1, ("", 0)), ("x" * 1000, "many", ("", 0)), (5, None, ("", 0)),
+    ):
+        file = read_pytorch_file({**unpickled(), "training_set_kwargs": {"path": path, "max_size": count}})
+        assert (file.data, file.num_images) == wanted
+
+
 def test_a_critic_alone_is_no_file(unpickled):
     with pytest.raises(ValueError, match="a generator at least"):
         read_pytorch_file({"D": unpickled()["D"]})

@@ -98,7 +98,7 @@ def find_labels(names: Sequence[str | None], metadata: bytes | None, *, use_labe
 def require_labels(labels: Labels, use_labels: bool, advice: str, data: str) -> None:
     """Raises ValueError where labels were asked for and there are none; `advice` says where they were looked for."""
     if use_labels and labels.indices is None:
-        raise ValueError(f"With labels, {advice}; or train without labels. Received: data={data!r}.")
+        raise ValueError(f"With labels, {advice}; or train without labels (--nouse_labels). Received: data={data!r}.")
 
 
 def _from_one_hot(values: np.ndarray, where: str) -> np.ndarray:
@@ -115,7 +115,7 @@ def _folder_labels(names: Sequence[str | None], data: str) -> Labels:
     if outside is not None:
         raise ValueError(
             "With labels, each image must lie in a subfolder named after its class, as in cats/1.png; "
-            f"{outside!r} lies in none. Sort the images into subfolders or train without labels. "
+            f"{outside!r} lies in none. Sort the images into subfolders or train without labels (--nouse_labels). "
             f"Received: data={data!r}."
         )
     classes = [None if name is None else name.split("/", 1)[0] for name in names]
