@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from stylegan_tf.serving.export import METADATA_FILE
 from stylegan_tf.serving.rest import RestApi, to_bytes
@@ -39,13 +42,15 @@ class DemoServer(ThreadingHTTPServer):
       OSError: when the address cannot be had.
     """
 
-    daemon_threads = True
+    # Python ends a daemon's thread where it stands, and the process aborts when native frames are on its stack.
+    daemon_threads = False
 
     def __init__(self, host: str, port: int, api: RestApi) -> None:
         self.api = api
         # Only what lies in the directory can be asked for, so that no path leads out of it.
         self.page_files = {f"/{file.name}": file for file in PAGE_DIRECTORY.iterdir() if file.suffix in _CONTENT_TYPES}
         self.page_files["/"] = self.page_files["/index.html"]
+        self._connections: set[Any] = set()
         super().__init__((host, port), _Handler)
 
     @property
@@ -54,6 +59,23 @@ class DemoServer(ThreadingHTTPServer):
         host, port = self.server_address[:2]
         address = "localhost" if host == "0.0.0.0" else str(host)
         return f"http://{address}:{port}/" + ("" if self.api.name == "stylegan" else f"?model={self.api.name}")
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Starts a thread for a connection, and notes it."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forgets a connection and ends it."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stops listening, lets requests under way have their answers, and ends idle connections."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                connection.shutdown(socket.SHUT_RD)
+        super().server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -103,3 +103,31 @@ def test_the_page_loads_nothing_from_elsewhere():
     page = (demo_server.PAGE_DIRECTORY / "index.html").read_text(encoding="utf-8")
     assert "script-src 'self';" in page
     assert "<style" not in page and " style=" not in page and " onclick=" not in page
+
+
+def test_closing_waits_for_the_request_under_way_and_ends_idle_connections(tmp_path):
+    asked, may_answer = threading.Event(), threading.Event()
+
+    class SlowApi(EchoApi):
+        def answer(self, method, path, body=b""):
+            asked.set()
+            assert may_answer.wait(10)
+            return super().answer(method, path, body)
+
+    server = demo_server.DemoServer("127.0.0.1", 0, SlowApi(tmp_path))
+    serving = threading.Thread(target=server.serve_forever, args=(0.02,))
+    serving.start()
+    idle, busy = (http.client.HTTPConnection(*server.server_address[:2], timeout=10) for _ in range(2))
+    idle.request("GET", "/")
+    idle.getresponse().read()
+    busy.request("POST", "/v1/slow", b"{}")
+    assert asked.wait(10)
+    server.shutdown()
+    serving.join()
+    closing = threading.Thread(target=server.server_close)
+    closing.start()
+    assert idle.sock.recv(1) == b"" and closing.is_alive()
+    may_answer.set()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert json.loads(busy.getresponse().read()) == {"asked": ["POST", "/v1/slow", "{}"]}
