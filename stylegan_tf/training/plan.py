@@ -61,7 +61,7 @@ def _augmentation(state: TrainState) -> str:
     if augment.augment == "fixed":
         return f"{augment.augment_transforms}, fixed at {augment.augment_p:g}"
     return (
-        f"{augment.augment_transforms}, adaptive from {augment.augment_p:g}, target {augment.augment_target:g}, "
+        f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, target {augment.augment_target:g}, "
         f"at most 1 in {augment.augment_kimg:g} kimg"
     )
 

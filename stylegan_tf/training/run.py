@@ -99,6 +99,11 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         print(warning, file=sys.stderr, flush=True)
     run = prepare_run(config, dry_run=dry_run)
     run.directory.check(run.config, run.dataset)
+    checkpoints = Checkpoints(run.state, run.directory, run.config)
+    with run.strategy.scope():
+        images_seen = checkpoints.restore()
+        if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted network's run
+            run.state.augment_p.assign(config.augment.augment_p)
     plan = describe_plan(
         run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit
     )
@@ -109,7 +114,7 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     run.directory.prepare(run.config, run.dataset)
     log = Logger(run.directory)
     log.to_file(f"{warning}\n{plan}" if warning else plan)
-    return _train(run, log, plan)
+    return _train(run, log, plan, checkpoints, images_seen)
 
 
 def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
@@ -233,13 +238,8 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
         raise ValueError(f"augment_transforms: {error}") from error
 
 
-def _train(run: Run, log: Logger, plan: str) -> int:
+def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:
     config, directory, state = run.config, run.directory, run.state
-    checkpoints = Checkpoints(state, directory, config)
-    with run.strategy.scope():
-        images_seen = checkpoints.restore()
-        if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted network's run
-            state.augment_p.assign(config.augment.augment_p)
     if images_seen >= run.schedule.total_images:
         log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
         return 0

@@ -81,7 +81,7 @@ def test_the_commands_that_are_printed_run(converted, tmp_path):
     shorter = ["--total_kimg=0.016", "--batch_size=8", "--dtype_policy=float32"]
     code, out, err = train(f"--preset={run}/config.json", f"--data={images}", *shorter)
     assert code == 0, err
-    assert f"Starting from the converted networks in {run}" in out
+    assert f"Starting from the converted networks in {run}" in out and "adaptive from 0.375, target" in out
     assert RunDirectory(run).read_dataset().count == 24
     assert load_generator(run).images_seen == 16
     new = [f"--preset={run}/config.json", f"--initialize_from={run}", f"--data={images}", *shorter]

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 from tiny_run import table, tiny_config, tiny_stylegan2
 
 from stylegan_tf.training.phases import training_phases
@@ -26,7 +27,7 @@ def plan_of(state, dataset=None, jit=False, configure=tiny_config, **values):
     schedule = Schedule.from_config(config, 2)
     shown = SimpleNamespace(
         config=config, dtype_policy="float32", generator=state.generator, critic=state.critic,
-        phases=training_phases(config),
+        phases=training_phases(config), augment_p=tf.Variable(0.1234),
     )
     dataset = dataset or DatasetInfo("faces", 1234567, (8, 8), 3, "abc")
     return describe_plan(shown, schedule, dataset, RunDirectory("runs/mine"), "2 of 3 GPUs", jit).splitlines()
@@ -52,7 +53,7 @@ def test_plan_of_stylegan2_tells_architectures_regularisers_and_augmentation(sta
         "Networks   StyleGAN2, skip generator, resnet critic",
         "Loss       logistic, R1 1, path length 2, until 0.096 kimg",
         "Step       generator, generator regularizer every 2 steps, critic, critic regularizer every 3 steps",
-        "Augment    bgc, adaptive from 0, target 0.6, at most 1 in 500 kimg",
+        "Augment    bgc, adaptive from 0.123, target 0.6, at most 1 in 500 kimg",
         "",
     ]
     fixed = plan_of(state, configure=tiny_stylegan2, augment="fixed", augment_p=0.25, augment_transforms="blit,color")
