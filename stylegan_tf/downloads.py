@@ -104,6 +104,7 @@ def download(
         ValueError: The URL or the checksum is of another form; the download fails; the file has another checksum, or
             `check` refuses it; another process is downloading it.
         OSError: The file cannot be written.
+        KeyboardInterrupt: With a note that tells what is kept.
     """
     if urllib.parse.urlsplit(url).scheme not in SCHEMES:
         raise ValueError(f"A URL must begin with http://, https:// or file://. Received: {url!r}.")
@@ -167,6 +168,11 @@ class _Part:
         self.version, self.total = version, total
         write_text(self.notes, json.dumps({"url": self.url, "version": version, "total": total}))
 
+    def describe_kept(self) -> str:
+        """What a user may want to know when a download ends early."""
+        of = f" of {self.total:,}" if self.total else ""
+        return f"{self.size:,}{of} bytes are kept: run the same again to go on from there."
+
     def append(self, chunk: bytes) -> None:
         """Adds bytes at the end."""
         self._file.write(chunk)
@@ -179,15 +185,19 @@ class _Part:
 
 @contextlib.contextmanager
 def _locked_part(target: Path, url: str) -> Iterator[_Part]:
-    """The part of a file that is there already. What is empty, or has gone to its place, leaves nothing behind."""
+    """The part of a file that is there already. What has gone to its place, or cannot be gone on from, leaves nothing."""
     path = target.with_name(f".{target.name}.download")
     with open(path, "a+b") as file:
         _lock(file, path, target)
         part = _Part(file, path, url)
         try:
             yield part
+        except KeyboardInterrupt as stop:
+            if part.size and part.version:
+                stop.add_note(part.describe_kept())
+            raise
         finally:
-            if path.exists() and not part.size:
+            if path.exists() and not (part.size and part.version):
                 path.unlink()
             if not path.exists():
                 part.notes.unlink(missing_ok=True)
@@ -231,8 +241,7 @@ def _failure(part: _Part, reason: str, advice: str) -> ValueError:
     if not part.version:
         part.restart()  # nothing could ever go on from there
     elif part.size:
-        of = f" of {part.total:,}" if part.total else ""
-        kept = f" {part.size:,}{of} bytes are kept: run the same again to go on from there."
+        kept = f" {part.describe_kept()}"
     return ValueError(" ".join(f"Could not download {part.url}: {reason}.{kept}{_sentence(advice)}".split()))
 
 

@@ -172,6 +172,23 @@ def test_a_process_that_was_killed_is_gone_on_from(server, path):
     assert server.requests == [(f"bytes={kept}-", TAG)]
 
 
+@pytest.mark.parametrize("headers", [{"ETag": TAG}, {}])
+def test_an_interrupted_download_says_what_is_kept(server, path, headers):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    server.headers = headers
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        download(server.url, path, progress=stop)
+    if headers:
+        kept = path.with_name(".network.pkl.download").stat().st_size
+        assert stopped.value.__notes__ == [
+            f"{kept:,} of 3,000,000 bytes are kept: run the same again to go on from there."
+        ]
+    else:  # nothing could be gone on from
+        assert not hasattr(stopped.value, "__notes__") and not list(path.parent.iterdir())
+
+
 @pytest.mark.parametrize("headers", [{"ETag": '"two"'}, {"Last-Modified": DATE}, {}])
 def test_a_file_that_has_changed_is_downloaded_again(server, path, headers):
     interrupt(server, path)

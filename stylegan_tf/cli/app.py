@@ -41,7 +41,7 @@ def run(
     """Parses the flags, runs a command and exits.
 
     The exit code is main's (None is 0); 2 after one line on stderr for what a user can mend: a flag, a ValueError or
-    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C. Any other
+    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes. Any other
     exception is a bug and keeps its traceback.
 
     Args:
@@ -71,7 +71,7 @@ def run(
     try:
         sys.exit(main())
     except KeyboardInterrupt as stop:
-        _complain(name, "interrupted.")
+        _complain(name, " ".join(["interrupted.", *getattr(stop, "__notes__", [])]))
         sys.exit(interrupted_exit_code(stop))
     except BrokenPipeError:  # of `| head`; Python would complain once more while it shuts down
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -283,11 +283,12 @@ def _download(given: str) -> Path:
 
 def _require_pickle(path: Path) -> None:
     """Keeps out of the cache what a server may send instead of a file."""
-    from stylegan_tf.pretrained.read import refuse_other_formats
+    from stylegan_tf.pretrained.read import refuse_a_part, refuse_other_formats
 
     try:
         with path.open("rb") as file:
             refuse_other_formats(file)
+            refuse_a_part(file)
     except ValueError as error:
         raise ValueError(f"{_URL.value} must be the address of a pickle; nothing was kept: {error}") from None
 

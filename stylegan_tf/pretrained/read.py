@@ -12,6 +12,7 @@ from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.pytorch_file import PYTORCH_NAMES, read_pytorch_file
 from stylegan_tf.pretrained.tensorflow_file import TENSORFLOW_NAMES, read_tensorflow_file
 
+_PICKLE_STOP = b"."
 _PICKLE_START = b"\x80"  # of all pickles but the oldest form, which none of the codes wrote
 _OTHER_FORMATS = {
     b"pk": "a zip archive, such as torch.save and numpy.savez write", b"<": "a web page", b"\x1f\x8b": "a gzip archive",
@@ -58,6 +59,13 @@ def refuse_other_formats(file: IO[bytes]) -> None:
         unknown = "a file that does not begin as pickles do" if start else "an empty file"
         meaning = next((meaning for known, meaning in _OTHER_FORMATS.items() if text.startswith(known)), unknown)
         raise ValueError(f"received {meaning}.")
+
+
+def refuse_a_part(file: IO[bytes]) -> None:
+    """Raises ValueError when a pickle does not end as they do, for a download whose length nobody told."""
+    file.seek(-1, os.SEEK_END)
+    if file.read() != _PICKLE_STOP:
+        raise ValueError("received one that is cut short, or goes on behind its end.")
 
 
 def _what(unpickled: object) -> str:

@@ -106,7 +106,10 @@ def test_value_errors_from_elsewhere_are_bugs():
 
 
 def test_interrupted(run):
-    assert run(raising(KeyboardInterrupt())) == (130, "", "tool: interrupted.\n")
+    stop = KeyboardInterrupt()
+    assert run(raising(stop)) == (130, "", "tool: interrupted.\n")
+    stop.add_note("Half of it is kept.")
+    assert run(raising(stop)) == (130, "", "tool: interrupted. Half of it is kept.\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:surrogateescape"])

@@ -201,6 +201,11 @@ def test_a_server_that_sends_something_else(command, server, served_folder, tmp_
     assert (code, err.count("\n")) == (2, 1)
     assert "must be the address of a pickle; nothing was kept: received a file that does not begin as" in err
     assert not list((cache / "pretrained").iterdir())
+    served.write_bytes(PROGAN.read_bytes()[:5000])
+    code, _, err = command(*flags)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "nothing was kept: received one that is cut short" in err
+    assert not list((cache / "pretrained").iterdir())
     served.write_bytes(pickle.dumps(5))
     code, _, err = command(*flags)
     assert (code, err.count("\n")) == (2, 1)
