@@ -185,7 +185,7 @@ class _Part:
 
 @contextlib.contextmanager
 def _locked_part(target: Path, url: str) -> Iterator[_Part]:
-    """The part of a file that is there already. What has gone to its place, or cannot be gone on from, leaves nothing."""
+    """The part of a file that is there already. One that went to its place, or is of no use, leaves nothing."""
     path = target.with_name(f".{target.name}.download")
     with open(path, "a+b") as file:
         _lock(file, path, target)

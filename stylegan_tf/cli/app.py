@@ -41,8 +41,8 @@ def run(
     """Parses the flags, runs a command and exits.
 
     The exit code is main's (None is 0); 2 after one line on stderr for what a user can mend: a flag, a ValueError or
-    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes. Any other
-    exception is a bug and keeps its traceback.
+    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes. Any
+    other exception is a bug and keeps its traceback.
 
     Args:
       main: the command; its module's docstring opens the --help.

@@ -39,6 +39,9 @@ _OUTPUT_DIR = flags.DEFINE_string(
 _SKIP_CRITIC = flags.DEFINE_bool(
     "skip_critic", False, "leave the file's critic out and make a new one", FLAGS, module_name="From a pickle"
 )
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "say what the file holds, and stop; no --output_dir is needed", FLAGS, module_name="From a pickle"
+)
 _CACHE_DIR = flags.DEFINE_string(
     "cache_dir", "", "where downloads are kept; empty: stylegan_tf in the user's cache directory",
     FLAGS, module_name="From a pickle",
@@ -70,19 +73,21 @@ def main() -> None:
         ", ".join(f"--{flag.name}={flag.value}" for flag in sources) or "none",
     )
     needed, other = (_SAFETENSORS, _OUTPUT_DIR) if _RUN_DIR.value else (_OUTPUT_DIR, _SAFETENSORS)
-    require(bool(needed.value), f"--{needed.name} must be given with --{sources[0].name}", "none")
+    require(bool(needed.value) or _DRY_RUN.value, f"--{needed.name} must be given with --{sources[0].name}", "none")
     require(not other.value, f"--{other.name} does not go with --{sources[0].name}", other.value)
-    for flag in (_SKIP_CRITIC, _CACHE_DIR) if _RUN_DIR.value else (_NETWORK, _CHECKPOINT):
+    for flag in (_SKIP_CRITIC, _DRY_RUN, _CACHE_DIR) if _RUN_DIR.value else (_NETWORK, _CHECKPOINT):
         require(flag.value == flag.default, f"--{flag.name} does not go with --{sources[0].name}", flag.value)
-    check_writable(needed)
+    if needed.value:
+        check_writable(needed)
     if _RUN_DIR.value:
         export_safetensors(_RUN_DIR.value, _NETWORK.value, _CHECKPOINT.value, Path(_SAFETENSORS.value))
         return
-    check_output(Path(_OUTPUT_DIR.value))
-    if _PICKLE.value:
-        convert_pickle(Path(_PICKLE.value), _OUTPUT_DIR.value, _SKIP_CRITIC.value)
-        return
-    convert_pickle(_download(_URL.value), _OUTPUT_DIR.value, _SKIP_CRITIC.value, _URL.value)
+    if _OUTPUT_DIR.value:
+        check_output(Path(_OUTPUT_DIR.value))
+    path = Path(_PICKLE.value) if _PICKLE.value else _download(_URL.value)
+    convert_pickle(
+        path, _OUTPUT_DIR.value, skip_critic=_SKIP_CRITIC.value, dry_run=_DRY_RUN.value, source=_URL.value
+    )
 
 
 def check_writable(flag: flags.FlagHolder) -> None:
@@ -105,13 +110,16 @@ def check_output(target: Path) -> None:
     )
 
 
-def convert_pickle(path: Path, run_dir: str, skip_critic: bool = False, source: str = "") -> None:
+def convert_pickle(
+    path: Path, run_dir: str, *, skip_critic: bool = False, dry_run: bool = False, source: str = ""
+) -> None:
     """Reads a pickle, says what it holds, and writes the run.
 
     Args:
       path: the pickle.
       run_dir: directory of the run; new or empty.
       skip_critic: leave the file's critic out.
+      dry_run: write nothing.
       source: where the file was downloaded from.
 
     Raises:
@@ -128,8 +136,10 @@ def convert_pickle(path: Path, run_dir: str, skip_critic: bool = False, source: 
         raise ValueError(f"{error}{again}") from None
     if skip_critic:
         file = file.without_critic()
-    conversion = plan_conversion(file, run_dir)
+    conversion = plan_conversion(file, run_dir or "run")
     print(f"{path}\n{describe(file, conversion)}", flush=True)
+    if dry_run:
+        return
     taken = convert(file, conversion)
     listed = ", ".join(f"{role} {count} of {count}" for role, count in taken.items())
     print(f"Arrays taken: {listed}. {_missing(file)}Wrote {run_dir}.\n{_next_steps(file, conversion)}")

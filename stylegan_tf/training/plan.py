@@ -9,6 +9,8 @@ from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.schedule import Period, Schedule
 from stylegan_tf.training.state import TrainState
 
+_MOST_NAMES = 6
+
 
 def describe_plan(
     state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: bool
@@ -16,7 +18,7 @@ def describe_plan(
     """The plan as text: devices, data, parameters, schedule, places."""
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
-    labels = f", {dataset.num_classes} classes" if dataset.num_classes else ""
+    labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
     reached = [period for period in schedule.periods if period.start < schedule.total_images]
     lines = [
         f"Devices    {devices}, {state.dtype_policy}, XLA {'on' if jit else 'off'}",
@@ -34,6 +36,10 @@ def describe_plan(
         f"Writes to  {directory.path}",
     ]
     return "\n".join(lines)
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join([*names[:_MOST_NAMES], *(["..."] if len(names) > _MOST_NAMES else [])])
 
 
 def _networks(state: TrainState) -> str:
@@ -61,8 +67,8 @@ def _augmentation(state: TrainState) -> str:
     if augment.augment == "fixed":
         return f"{augment.augment_transforms}, fixed at {augment.augment_p:g}"
     return (
-        f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, target {augment.augment_target:g}, "
-        f"at most 1 in {augment.augment_kimg:g} kimg"
+        f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, "
+        f"target {augment.augment_target:g}, at most 1 in {augment.augment_kimg:g} kimg"
     )
 
 

@@ -257,6 +257,20 @@ def test_mistakes(command, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_what_a_file_holds_without_a_run(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = command(f"--pickle={STYLEGAN2}", "--dry_run")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{STYLEGAN2}\n  Format ") and "16x16 RGB" in out and "Wrote" not in out
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    code, _, err = command(f"--pickle={STYLEGAN2}", "--dry_run", f"--output_dir={tmp_path / 'full'}")
+    assert code == 2 and "must be new or empty" in err
+    code, _, err = command("--run_dir=run", "--dry_run")
+    assert code == 2 and "--dry_run does not go with --run_dir" in err
+
+
 def test_the_critic_can_be_left_out(command, tmp_path):
     code, out, _ = command(f"--pickle={STYLEGAN2}", f"--output_dir={tmp_path / 'run'}", "--skip_critic")
     assert code == 0

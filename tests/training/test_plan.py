@@ -63,7 +63,9 @@ def test_plan_of_stylegan2_tells_architectures_regularisers_and_augmentation(sta
 @pytest.mark.parametrize(("channels", "word"), [(1, "grey"), (3, "RGB"), (4, "RGBA")])
 def test_data_in_words(state, channels, word):
     labelled = DatasetInfo("faces", 7, (8, 12), channels, "abc", ("cats", "dogs"))
-    assert plan_of(state, labelled)[1] == f"Data       faces: 7 images, 8x12 {word}, 2 classes"
+    assert plan_of(state, labelled)[1] == f"Data       faces: 7 images, 8x12 {word}, 2 classes: cats, dogs"
+    numbered = DatasetInfo("faces", 7, (8, 12), channels, "abc", tuple("0123456"))
+    assert plan_of(state, numbered)[1].endswith(", 7 classes: 0, 1, 2, 3, 4, 5, ...")
 
 
 def test_table_of_periods(state):
