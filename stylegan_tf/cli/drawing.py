@@ -10,7 +10,7 @@ import numpy as np
 
 from stylegan_tf.images import save_animation, save_png
 from stylegan_tf.sampling import figures
-from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, loop_through, one_hot_labels, slerp
+from stylegan_tf.sampling.latents import classes_from_seeds, loop_through, one_hot_labels, slerp
 from stylegan_tf.sampling.sampler import Noise, Sampler
 from stylegan_tf.sampling.seeds import parse_seeds
 
@@ -143,8 +143,7 @@ def _interpolation(request: Request) -> str:
     if request.space == "w":
         path = loop_through(_ws(request, subjects), request.frames)
     else:
-        z = np.asarray(latents_from_seeds(subjects.seeds, sampler.generator.z_size))
-        z = loop_through(z, request.frames, slerp)
+        z = loop_through(sampler.z(subjects.seeds), request.frames, slerp)
         labels = None if subjects.labels is None else loop_through(subjects.labels, request.frames)
         path = sampler.truncate(sampler.map(z, labels), request.psi, request.cutoff)
     noise = _noise(request, subjects)  # one noise for all frames: another one in each would flicker

@@ -57,6 +57,11 @@ _SEEDS = _flag(
     flags.DEFINE_string, "Images", "seeds", "",
     "such as 0-63 or 1,5,9-12; an image belongs to its seed; empty: some, as the figure needs",
 )
+_SEED_SOURCE = _flag(
+    flags.DEFINE_enum, "Images", "seed_source", "own",
+    "what draws z for a seed: as exports do; or as NumPy's RandomState does, which the scripts published with "
+    "StyleGAN name images by", enum_values=("own", "numpy"),
+)
 _CLASSES = _flag(
     flags.DEFINE_list, "Images", "classes", [],
     "names or numbers of classes, for a run with labels: every seed with every class; empty: a seed's own class",
@@ -124,13 +129,17 @@ def main() -> None:
     output = _checked_output(figure)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.cli import drawing
+        from stylegan_tf.sampling.latents import latents_from_numpy_seeds, latents_from_seeds
         from stylegan_tf.training.run_directory import load_generator
 
     trained = load_generator(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
     cutoff = settings.truncation_cutoff if _CUTOFF.value is None else _CUTOFF.value
     request = drawing.Request(
-        sampler=drawing.Sampler(trained.generator, trained.level, trained.fade_in, _BATCH_SIZE.value or None),
+        sampler=drawing.Sampler(
+            trained.generator, trained.level, trained.fade_in, _BATCH_SIZE.value or None,
+            latents=latents_from_numpy_seeds if _SEED_SOURCE.value == "numpy" else latents_from_seeds,
+        ),
         label_names=trained.dataset.label_names,
         output=output,
         seeds=seeds,

@@ -17,6 +17,8 @@ from stylegan_tf.networks.generator import Synthesis
 # The second half of the 128-bit key: what is drawn for a seed.
 _Z, _CLASS, _NOISE = 0, 1, 2  # _NOISE + layer
 
+LARGEST_NUMPY_SEED = 2**32 - 1
+
 
 def latents_from_seeds(seeds: Any, z_size: int) -> tf.Tensor:
     """Latents z of seeds.
@@ -29,6 +31,26 @@ def latents_from_seeds(seeds: Any, z_size: int) -> tf.Tensor:
       float32 [N, z_size], N(0, 1).
     """
     return _normal(tf.cast(seeds, tf.int64), ((z_size,),), _Z)[0]
+
+
+def latents_from_numpy_seeds(seeds: Any, z_size: int) -> np.ndarray:
+    """Latents z that NumPy's `RandomState(seed).randn` draws, as the scripts published with StyleGAN name images.
+
+    Args:
+      seeds: integers [N], 0 to 2^32 - 1.
+      z_size: size of a latent.
+
+    Returns:
+      float32 [N, z_size], N(0, 1).
+
+    Raises:
+      ValueError: for seeds that NumPy does not take.
+    """
+    outside = [int(seed) for seed in np.asarray(seeds, np.int64) if not 0 <= seed <= LARGEST_NUMPY_SEED]
+    if outside:
+        raise ValueError(f"NumPy's seeds must lie between 0 and {LARGEST_NUMPY_SEED}. Received: {outside[0]}.")
+    rows = [np.random.RandomState(seed).standard_normal(z_size) for seed in np.asarray(seeds, np.int64)]
+    return np.asarray(rows, np.float32).reshape(len(rows), z_size)
 
 
 def noise_from_seeds(seeds: Any, synthesis: Synthesis, level: int) -> list[tf.Tensor]:

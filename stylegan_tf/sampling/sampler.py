@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class Sampler:
       batch_size: images that the synthesis network runs on at a time, on each device (at least 2: a matrix of one row
         is multiplied by another routine); None for a size that suits the resolution.
       strategy: its devices share the images; the generator must have been made in its scope. None for one device.
+      latents: gives z of seeds and the size of z.
 
     Attributes:
       size: height and width of the images.
@@ -54,10 +55,12 @@ class Sampler:
         fade_in: float | None = None,
         batch_size: int | None = None,
         strategy: tf.distribute.Strategy | None = None,
+        latents: Callable[[Any, int], Any] = latents_from_seeds,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more. Received: batch_size={batch_size}.")
         self.generator = generator
+        self._latents = latents
         synthesis = generator.synthesis
         self.level = checked_level(level, synthesis.num_levels, synthesis.grows)
         self.fade_in = fade_in
@@ -90,11 +93,15 @@ class Sampler:
         """See `networks.styles.truncate`."""
         return np.asarray(truncate(tf.convert_to_tensor(ws), self.generator.w_average, psi, cutoff))
 
+    def z(self, seeds: Any) -> np.ndarray:
+        """The latents of seeds: float32 [N, z_size]."""
+        return np.asarray(self._latents(seeds, self.generator.z_size))
+
     def ws(
         self, seeds: Any, truncation_psi: Any = None, truncation_cutoff: int | None = None, labels: Any = None
     ) -> np.ndarray:
         """The ws of seeds: float32 [N, num_ws, w_size]; arguments as of `images`."""
-        ws = self.map(latents_from_seeds(seeds, self.generator.z_size), labels)
+        ws = self.map(self.z(seeds), labels)
         return ws if truncation_psi is None else self.truncate(ws, truncation_psi, truncation_cutoff)
 
     def synthesize(self, ws: np.ndarray, noise: Noise = "fixed") -> np.ndarray:

@@ -99,6 +99,18 @@ def test_psi_cutoff_and_batch_size(command, run, tmp_path):
         np.testing.assert_array_equal(read(tmp_path / "seed0004.png"), want)
 
 
+def test_seeds_of_numpy(command, run, tmp_path):
+    path, generator = run
+    code, _, err = command(run_dir=path, figure="images", seeds="7", seed_source="numpy", output=tmp_path)
+    assert (code, err) == (0, "")
+    sampler = Sampler(generator)
+    z = np.random.RandomState(7).randn(1, generator.z_size)
+    want = sampler.synthesize(sampler.truncate(sampler.map(z), 0.6, 3))
+    np.testing.assert_array_equal(read(tmp_path / "seed0007.png"), want[0])
+    code, _, err = command(run_dir=path, seeds=2**32, seed_source="numpy", output=tmp_path / "x.png")
+    assert (code, err.count("\n")) == (2, 1) and "NumPy's seeds must lie between" in err
+
+
 def test_a_plain_grid(command, run, tmp_path):
     path, generator = run
     output = tmp_path / "grid.png"

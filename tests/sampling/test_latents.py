@@ -26,6 +26,19 @@ def test_latents_of_a_seed_never_change():
     np.testing.assert_allclose(got, FIRST_RELEASE, atol=1e-6)
 
 
+def test_latents_as_numpy_draws_them():
+    """The first numbers of the seeds 0 and 1, which many a tutorial shows."""
+    got = latents.latents_from_numpy_seeds([0, 1], 3)
+    np.testing.assert_allclose(
+        got, [[1.76405235, 0.40015721, 0.97873798], [1.62434536, -0.61175641, -0.52817175]], rtol=1e-7
+    )
+    assert got.dtype == np.float32
+    assert latents.latents_from_numpy_seeds([2**32 - 1], 16).shape == (1, 16)
+    for seed in (-1, 2**32):
+        with pytest.raises(ValueError, match=f"between 0 and 4294967295. Received: {seed}"):
+            latents.latents_from_numpy_seeds([1, seed], 3)
+
+
 def test_latents_are_normal_and_independent():
     z = latents.latents_from_seeds(range(2000), 32).numpy()
     assert abs(z.mean()) < 0.02
