@@ -210,7 +210,8 @@ def describe(file: PublishedFile, conversion: Conversion) -> str:
     lines += [("Augment", f"{config.augment.augment_transforms}, strength {file.augment_p:g}")] if (
         config.augment.augment != "off"
     ) else []
-    lines += [("Trained on", f"{file.data}, {file.num_images:,} images")] if file.data else []
+    count = f", {file.num_images:,} images" if file.num_images else ""
+    lines += [("Trained on", f"{file.data}{count}")] if file.data else []
     return "\n".join(f"  {name:<12}{text}" for name, text in lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import http.server
@@ -21,6 +22,7 @@ from tiny_run import write_images
 from stylegan_tf.cli import app, convert
 from stylegan_tf.cli.export import export_run
 from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.training.conversion import plan_conversion
 from stylegan_tf.training.run_directory import RunDirectory, load_generator
 
 PICKLES = pathlib.Path(__file__).parents[1] / "reference" / "pickles"
@@ -269,6 +271,15 @@ def test_what_a_file_holds_without_a_run(command, tmp_path, monkeypatch):
     assert code == 2 and "must be new or empty" in err
     code, _, err = command("--run_dir=run", "--dry_run")
     assert code == 2 and "--dry_run does not go with --run_dir" in err
+
+
+@pytest.mark.parametrize(("data", "count", "line"), [
+    ("cats.zip", 1200, "  Trained on  cats.zip, 1,200 images"), ("cats.zip", 0, "  Trained on  cats.zip"), ("", 9, None),
+])
+def test_what_a_file_says_of_its_data(data, count, line):
+    file = dataclasses.replace(read_published_file(STYLEGAN2), data=data, num_images=count)
+    lines = convert.describe(file, plan_conversion(file, "run")).splitlines()
+    assert [found for found in lines if "Trained on" in found] == ([line] if line else [])
 
 
 def test_the_critic_can_be_left_out(command, tmp_path):
