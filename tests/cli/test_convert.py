@@ -274,7 +274,8 @@ def test_what_a_file_holds_without_a_run(command, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("data", "count", "line"), [
-    ("cats.zip", 1200, "  Trained on  cats.zip, 1,200 images"), ("cats.zip", 0, "  Trained on  cats.zip"), ("", 9, None),
+    ("cats.zip", 1200, "  Trained on  cats.zip, 1,200 images"), ("cats.zip", 0, "  Trained on  cats.zip"),
+    ("", 9, None),
 ])
 def test_what_a_file_says_of_its_data(data, count, line):
     file = dataclasses.replace(read_published_file(STYLEGAN2), data=data, num_images=count)
