@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import string
 import time
 import urllib.error
 import urllib.parse
@@ -254,7 +255,8 @@ def _ask(part: _Part, timeout_s: float) -> Any:
     can_go_on = part.size and part.version
     headers = {"Range": f"bytes={part.size}-", "If-Range": part.version} if can_go_on else {}
     try:
-        return urllib.request.urlopen(urllib.request.Request(part.url, headers=headers), timeout=timeout_s)
+        url = urllib.parse.quote(part.url, safe=string.punctuation)  # letters beyond ASCII as an address has them
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout_s)
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not headers:
             raise _RefusedError(f"HTTP {error.code} {error.reason}") from None

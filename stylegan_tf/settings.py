@@ -124,6 +124,9 @@ class NetworkConfig:
     critic_mapping_layers: int = option(
         8, "stylegan2: layers of the critic's mapping network, which labels go through", least=0
     )
+    critic_mapping_learning_rate_multiplier: float = option(
+        0.01, "stylegan2: learning-rate multiplier of the critic's mapping network", above=0
+    )
     label_design: str = option(
         "stylegan2-ada", "stylegan2: how labels are used: stylegan2-ada normalises them apart from z and multiplies "
         "the critic's features with theirs; stylegan2 puts them beside z and has a score for each class",

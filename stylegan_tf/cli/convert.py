@@ -11,6 +11,7 @@ Pickles are read as data: no code in them is run, and no other framework is need
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 import tempfile
 import urllib.parse
@@ -77,13 +78,13 @@ def main() -> None:
     require(not other.value, f"--{other.name} does not go with --{sources[0].name}", other.value)
     for flag in (_SKIP_CRITIC, _DRY_RUN, _CACHE_DIR) if _RUN_DIR.value else (_NETWORK, _CHECKPOINT):
         require(flag.value == flag.default, f"--{flag.name} does not go with --{sources[0].name}", flag.value)
+    if _OUTPUT_DIR.value:
+        check_output(Path(_OUTPUT_DIR.value))
     if needed.value:
         check_writable(needed)
     if _RUN_DIR.value:
         export_safetensors(_RUN_DIR.value, _NETWORK.value, _CHECKPOINT.value, Path(_SAFETENSORS.value))
         return
-    if _OUTPUT_DIR.value:
-        check_output(Path(_OUTPUT_DIR.value))
     path = Path(_PICKLE.value) if _PICKLE.value else _download(_URL.value)
     convert_pickle(
         path, _OUTPUT_DIR.value, skip_critic=_SKIP_CRITIC.value, dry_run=_DRY_RUN.value, source=_URL.value
@@ -93,7 +94,7 @@ def main() -> None:
 def check_writable(flag: flags.FlagHolder) -> None:
     """Raises ValueError when nothing can be written where a flag says: before the work, not after it."""
     target = Path(flag.value)
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    folder = next(parent for parent in target.resolve().parents if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -108,6 +109,7 @@ def check_output(target: Path) -> None:
         not target.exists() or (target.is_dir() and not any(target.iterdir())), "--output_dir must be new or empty",
         f"{target}, which exists",
     )
+    require(target.resolve() != Path.cwd(), "--output_dir must be another directory than the one you are in", target)
 
 
 def convert_pickle(
@@ -130,12 +132,10 @@ def convert_pickle(
         from stylegan_tf.pretrained.read import read_published_file
         from stylegan_tf.training.conversion import convert, plan_conversion
     try:
-        file = read_published_file(path)
+        file = read_published_file(path, skip_critic=skip_critic)
     except ValueError as error:
         again = f" It came from {source}: delete the file to download it again." if source else ""
         raise ValueError(f"{error}{again}") from None
-    if skip_critic:
-        file = file.without_critic()
     conversion = plan_conversion(file, run_dir or "run")
     print(f"{path}\n{describe(file, conversion)}", flush=True)
     if dry_run:
@@ -269,11 +269,17 @@ def _download(given: str) -> Path:
     folder = (Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()) / "pretrained"
     advice = ""
     if "://" in given:
-        require(given.startswith(("http://", "https://")), "--url must begin with http:// or https://", given)
-        named = "@" in urllib.parse.urlsplit(given).netloc
+        require(
+            given.lower().startswith(("http://", "https://")), "--url must begin with http:// or https://", given
+        )
+        try:
+            parts = urllib.parse.urlsplit(given)
+        except ValueError as error:
+            raise ValueError(f"--url must be an address. Received: {given!r}: {error}.") from None
+        named = "@" in parts.netloc
         require(not named, "--url must be without user and password; or give --pickle", "one with them")
         url, checksum = split_checksum(given)
-        name = Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name or "networks.pkl"
+        name = re.sub(r"[^\w.-]+", "_", Path(urllib.parse.unquote(parts.path)).name) or "networks.pkl"
     else:
         entry = find_published(given)
         url, checksum, name = entry.url, entry.sha256, f"{entry.name}.pkl"

@@ -78,6 +78,7 @@ def build_critic(
     if network.family == "stylegan2":
         critic = StyleGAN2Critic(
             architecture=network.critic_architecture, mapping_layers=network.critic_mapping_layers,
+            mapping_learning_rate_multiplier=network.critic_mapping_learning_rate_multiplier,
             scores_by_class=network.label_design == "stylegan2", **_stylegan2_options(config, dtype_policy), **shape,
         )
     else:

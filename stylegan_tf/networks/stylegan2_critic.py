@@ -42,6 +42,7 @@ class StyleGAN2Critic(keras.Model):
       architecture: "resnet", "orig", "skip" or "growing".
       minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
       mapping_layers: dense layers between a label and its features.
+      mapping_learning_rate_multiplier: of these layers.
       scores_by_class: how labels are asked for, see `num_classes`.
 
     Call arguments:
@@ -77,6 +78,7 @@ class StyleGAN2Critic(keras.Model):
         minibatch_stddev_group: int = 4,
         minibatch_stddev_features: int = 1,
         mapping_layers: int = 8,
+        mapping_learning_rate_multiplier: float = 0.01,
         scores_by_class: bool = False,
         resample_filter: Sequence[float] = (1, 3, 3, 1),
         clamp: float | None = None,
@@ -94,6 +96,7 @@ class StyleGAN2Critic(keras.Model):
             "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
             "minibatch_stddev_group": minibatch_stddev_group,
             "minibatch_stddev_features": minibatch_stddev_features, "mapping_layers": mapping_layers,
+            "mapping_learning_rate_multiplier": mapping_learning_rate_multiplier,
             "scores_by_class": scores_by_class, "resample_filter": tuple(resample_filter), "clamp": clamp,
         }
         self._taps = make_filter(resample_filter)
@@ -149,7 +152,8 @@ class StyleGAN2Critic(keras.Model):
         if projects:
             self.mapping = MappingNetwork(
                 maps, num_layers=self.options["mapping_layers"], num_classes=self.num_classes, design="stylegan2",
-                label_input="normalized", name="mapping",
+                learning_rate_multiplier=self.options["mapping_learning_rate_multiplier"], label_input="normalized",
+                name="mapping",
             )
 
     @property

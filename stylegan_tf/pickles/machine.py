@@ -68,7 +68,7 @@ def load_pickle(
         Lists (sets become lists, too), dictionaries, tuples, strings, bytes, numbers, and what the builders made.
 
     Raises:
-        ValueError: The pickle is damaged or cut short, or it refers to another name.
+        ValueError: The pickle is damaged or cut short, holds other values, or refers to another name.
     """
     machine = _Machine(allowed, persistent_load)
     count = 0
@@ -83,7 +83,9 @@ def load_pickle(
     except _Refusal:
         raise
     except ValueError as error:
-        raise ValueError(f"The pickle is damaged or cut short: {shortened(str(error))}.") from None
+        raise ValueError(
+            f"The pickle is damaged, cut short, or holds what networks are not made of: {shortened(str(error))}."
+        ) from None
 
 
 @contextlib.contextmanager

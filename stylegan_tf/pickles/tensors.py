@@ -36,6 +36,9 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "IntStorage": np.dtype("<i4"),
     "LongStorage": np.dtype("<i8"),
     "BoolStorage": np.dtype("?"),
+    "ByteStorage": np.dtype("u1"),
+    "CharStorage": np.dtype("i1"),
+    "ShortStorage": np.dtype("<i2"),
 }
 
 
@@ -167,7 +170,7 @@ def _load_storage(pid: Any) -> Storage:
 def _tensor_view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> TensorView:
     require_plain(
         isinstance(storage, Storage) and is_count(offset) and is_shape(shape) and is_shape(strides)
-        and len(shape) == len(strides),
+        and len(shape) == len(strides) and all(number < _MOST_ELEMENTS for number in (offset, *shape, *strides)),
         "a tensor's storage, offset, shape and strides",
     )
     return TensorView(storage, offset, tuple(shape), tuple(strides))
@@ -186,6 +189,6 @@ _REFUSED = Refused(f"Tensors must be of one of the types {', '.join(dtype.name f
 _TABLE_NAMES = {
     **TENSOR_NAMES,
     **{("torch", name): dtype for name, dtype in _DTYPES.items()},
-    **{("torch", f"{name}Storage"): _REFUSED for name in ("BFloat16", "Byte", "Char", "Short", "ComplexFloat")},
+    **{("torch", f"{name}Storage"): _REFUSED for name in ("BFloat16", "ComplexFloat", "ComplexDouble")},
 }
 del _TABLE_NAMES["torch.storage", "_load_from_bytes"]  # streams do not hold streams

@@ -10,6 +10,8 @@ import numpy as np
 
 Array = np.ndarray
 
+_MOST_SHOWN = 500  # problems in an error: more than there are names in a network of 1024x1024
+
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
@@ -62,8 +64,8 @@ def fill(
       constants: by published name, arrays that are no variables of ours; where one is published, it must be equal.
 
     Raises:
-      ValueError: naming every array that found no variable, every variable that found no array, every shape and
-        every constant that differs. The network is then unchanged.
+      ValueError: naming (500 at most) every array that found no variable, every variable that found no array, every
+        shape and every constant that differs. The network is then unchanged.
     """
     constants = constants or {}
     arrays = {name: array for name, array in arrays.items() if name.split("/")[-1] != "lod"}
@@ -89,9 +91,10 @@ def fill(
         if values[name].shape != expected:
             problems.append(f"{name}: shape {array.shape} becomes {values[name].shape}, not {expected}")
     if problems:
+        more = f"; and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
         raise ValueError(
             "the published weights must fill the network exactly; choose the configuration that they were made "
-            "with. Received: " + "; ".join(problems) + "."
+            "with. Received: " + "; ".join(problems[:_MOST_SHOWN]) + more + "."
         )
     for name, value in values.items():
         entries[name][0].assign(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from stylegan_tf.pickles.machine import shortened
 
 # Names in a table, of which real ones have less than a hundred: one that a short file uses many times stays harmless.
 _LONGEST_TABLE = 1000
+
+_MOST_ARRAYS = 5000
 
 # Bytes of arrays that lie on others; layers may share their resampling filter.
 _MOST_SHARED = 1 << 20
@@ -59,24 +62,30 @@ class PublishedFile:
     data: str = ""
     num_images: int = 0
 
-    def without_critic(self) -> PublishedFile:
-        """The same without its critic."""
-        networks = {role: network for role, network in self.networks.items() if role != "critic"}
-        return dataclasses.replace(self, networks=networks)
-
     @property
     def generator(self) -> PublishedNetwork:
         """The averaged generator, or the only one."""
         return self.networks.get("generator_ema") or self.networks["generator"]
 
 
-def require_field(condition: bool, name: str, expected: str, received: Any) -> None:
-    """Raises ValueError when something in a published file is not as expected."""
+def require_field(condition: bool, name: str, expected: str, received: Any = None, *, described: str = "") -> None:
+    """Raises ValueError when something in a published file is not as expected: shows what came, or describes it."""
     if not condition:
         raise ValueError(
             f"{shortened(name)} in the published file must be {expected}. "
-            f"Received: {shortened(repr_of_plain(received))}."
+            f"Received: {shortened(described or repr_of_plain(received))}."
         )
+
+
+@contextlib.contextmanager
+def advice_for(role: str) -> Iterator[None]:
+    """Adds to the errors of a critic that one can do without it."""
+    try:
+        yield
+    except ValueError as error:
+        if role != "critic":
+            raise
+        raise ValueError(f"{error} --skip_critic makes a new critic instead.") from None
 
 
 def repr_of_plain(value: Any) -> str:
@@ -99,6 +108,11 @@ def as_text_table(value: Any, name: str) -> dict[str, Any]:
     return dict(value)
 
 
+def require_array_count(count: int) -> None:
+    """Raises ValueError for more arrays than networks have: a short file can name the same ones again and again."""
+    require_field(count <= _MOST_ARRAYS, "arrays of a network", f"at most {_MOST_ARRAYS:,}", described="more")
+
+
 def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Arrays as float32. Raises ValueError for names nobody gives, large arrays that share their numbers, or values
     that are not finite.
@@ -110,7 +124,8 @@ def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         require_field(word, "an array's name", "a short word", name)
         with np.errstate(over="ignore"):
             checked[name] = np.asarray(array, np.float32)
-        require_field(bool(np.all(np.isfinite(checked[name]))), f"array {name}", "of finite numbers", "others")
+        finite = bool(np.all(np.isfinite(checked[name])))
+        require_field(finite, f"array {name}", "of finite numbers", described="others")
     return checked
 
 
@@ -125,5 +140,5 @@ def _require_own_numbers(arrays: Mapping[str, np.ndarray]) -> None:
     end = shared = 0
     for start, stop, size, name in sorted(places):
         shared += min(size, max(end - start, 0))
-        require_field(shared <= _MOST_SHARED, f"array {name}", "made of its own numbers", "those of another one")
+        require_field(shared <= _MOST_SHARED, f"array {name}", "made of its own numbers", described="those of another")
         end = max(end, stop)

@@ -1,11 +1,13 @@
 """The pickles of StyleGAN2-ADA for PyTorch, and of the StyleGAN2 networks of StyleGAN3's code: a dictionary of modules.
 
-A module is written as its source code, its class's name and its `__dict__`. Only the last two are looked at.
+A module is written as its source code, its class's name and its `__dict__`. Only the last is looked at.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,15 +18,19 @@ from stylegan_tf.pickles.tensors import TENSOR_NAMES, as_tensor
 from stylegan_tf.pretrained.published_file import (
     PublishedFile,
     PublishedNetwork,
+    advice_for,
     as_number,
     as_text_table,
     checked_arrays,
+    require_array_count,
     require_field,
 )
 
 _NETWORKS = {"G": "generator", "D": "critic", "G_ema": "generator_ema"}
 _DEEPEST_MODULE, _MOST_MODULES = 8, 1000
 _MOST_IMAGES = 1 << 40  # that a file may say it was trained on
+_MAPPING_LAYER = r"mapping\.fc\d+\."
+_LINEAR_LAYERS = ("affine", "embed", "out", "skip", "torgb")
 _WHOLE_BATCH = 1 << 16  # a larger group than any batch is the whole of it
 
 # Members of a transformation's group in the augmentation pipeline, as its arguments name them.
@@ -36,11 +42,10 @@ _AUGMENTATIONS = {
 
 
 class PickledModule:
-    """A module, by the table that its code pickles it with: class_name, state and more."""
+    """A module, by the table that its code pickles it with: its state is among it."""
 
     def __init__(self, table: Any) -> None:
         table = as_text_table(table, "a module")
-        self.class_name = table.get("class_name")
         self.state: dict[str, Any] = table.get("state")
         require_field(isinstance(self.state, dict), "the state of a module", "a dictionary", self.state)
 
@@ -51,14 +56,19 @@ PYTORCH_NAMES: dict[tuple[str, str], Any] = {
     ("dnnlib.util", "EasyDict"): Builder(build_dictionary),
     ("builtins", "set"): Builder(build_list),
     ("__builtin__", "set"): Builder(build_list),
+    # Attributes of modules in other people's versions of the code.
+    ("torch", "device"): Builder(lambda *words: words),
+    ("torch", "Size"): Builder(build_list),
+    **{("torch", name): np.dtype(name) for name in ("float16", "float32", "float64")},
 }
 
 
-def read_pytorch_file(unpickled: Any) -> PublishedFile | None:
+def read_pytorch_file(unpickled: Any, *, skip_critic: bool = False) -> PublishedFile | None:
     """What was unpickled, when it is networks of the PyTorch code: G, D and G_ema, or one generator.
 
     Args:
       unpickled: of `load_pickle`, with `PYTORCH_NAMES` and NumPy's.
+      skip_critic: leave a critic unread.
 
     Returns:
       None for anything else.
@@ -73,10 +83,12 @@ def read_pytorch_file(unpickled: Any) -> PublishedFile | None:
     networks = {}
     for key, role in _NETWORKS.items():
         module = unpickled.get(key)
-        if module is not None:
-            require_field(isinstance(module, PickledModule), key, "a network", module)
-            networks[role] = _read_critic(module) if key == "D" else _read_generator(module)
-    require_field(bool(networks.keys() - {"critic"}), "the networks", "a generator at least", "a critic alone")
+        if module is not None and not (skip_critic and role == "critic"):
+            with advice_for(role):
+                require_field(isinstance(module, PickledModule), key, "a network", module)
+                networks[role] = _read_critic(module) if role == "critic" else _read_generator(module)
+    generates = bool(networks.keys() - {"critic"})
+    require_field(generates, "the networks", "a generator at least", described="a critic alone")
     data = unpickled.get("training_set_kwargs")
     data = {} if data is None else as_text_table(data, "training_set_kwargs")
     settings, augment_p = _augmentation(unpickled.get("augment_pipe"))
@@ -92,7 +104,7 @@ def read_pytorch_file(unpickled: Any) -> PublishedFile | None:
 
 def _modules(module: PickledModule, path: str = "", depth: int = 0) -> Iterator[tuple[str, PickledModule]]:
     """A module and those in it, each with its path, such as "synthesis.b8.conv0."."""
-    require_field(depth < _DEEPEST_MODULE, "modules", f"at most {_DEEPEST_MODULE} levels deep", "more")
+    require_field(depth < _DEEPEST_MODULE, "modules", f"at most {_DEEPEST_MODULE} levels deep", described="more")
     yield path, module
     for name, child in as_text_table(module.state.get("_modules", {}), "the modules of a module").items():
         if child is not None:
@@ -102,7 +114,7 @@ def _modules(module: PickledModule, path: str = "", depth: int = 0) -> Iterator[
 
 def _all_modules(module: PickledModule) -> dict[str, PickledModule]:
     found = list(itertools.islice(_modules(module), _MOST_MODULES + 1))  # one can be in many places, which can, too
-    require_field(len(found) <= _MOST_MODULES, "modules", f"at most {_MOST_MODULES:,}", "more")
+    require_field(len(found) <= _MOST_MODULES, "modules", f"at most {_MOST_MODULES:,}", described="more")
     return dict(found)
 
 
@@ -117,6 +129,7 @@ def _read_arrays(modules: Mapping[str, PickledModule]) -> dict[str, np.ndarray]:
                         require_field(False, f"{path}{name}", "a tensor", value)
                     else:
                         arrays[f"{path}{name}"] = tensor.read()
+                        require_array_count(len(arrays))
     return checked_arrays(arrays)
 
 
@@ -128,11 +141,10 @@ def _read_generator(module: PickledModule) -> PublishedNetwork:
     modules = _all_modules(module)
     require_field(
         "synthesis.input." not in modules, "the generator",
-        "one of StyleGAN2's; StyleGAN3's alias-free networks cannot be read", "alias-free",
+        "one of StyleGAN2's; StyleGAN3's alias-free networks cannot be read", described="an alias-free one",
     )
     settings = _shared_settings(modules)
-    rate = _attribute(modules, "mapping.fc0.", "bias_gain", 0.01)
-    settings["mapping_learning_rate_multiplier"] = as_number(rate, "the mapping network's lr_multiplier")
+    settings |= _mapping_settings(modules, "mapping_learning_rate_multiplier")
     decay = _attribute(modules, "mapping.", "w_avg_beta", None)
     settings["w_average_decay"] = 1.0 if decay is None else as_number(decay, "w_avg_beta")
     return PublishedNetwork(_read_arrays(modules), settings, _num_classes(module))
@@ -148,6 +160,7 @@ def _read_critic(module: PickledModule) -> PublishedNetwork:
         group = _WHOLE_BATCH if group is None else int(as_number(group, "mbstd's group_size"))
         features = int(as_number(modules[statistic].state.get("num_channels", 1), "mbstd's num_channels"))
     settings |= {"minibatch_stddev_group": group, "minibatch_stddev_features": features}
+    settings |= _mapping_settings(modules, "critic_mapping_learning_rate_multiplier")
     return PublishedNetwork(_read_arrays(modules), settings, _num_classes(module))
 
 
@@ -157,8 +170,20 @@ def _num_classes(module: PickledModule) -> int:
     return int(size)
 
 
+def _mapping_settings(modules: Mapping[str, PickledModule], field: str) -> dict[str, Any]:
+    """The learning-rate multiplier of a mapping network, by the name of our field; nothing when it has no layers."""
+    layers = [module for path, module in modules.items() if re.fullmatch(_MAPPING_LAYER, path)]
+    rates = {as_number(layer.state.get("bias_gain"), "the mapping network's lr_multiplier") for layer in layers}
+    _require_one(rates, "lr_multiplier", "the same in all mapping layers")
+    return dict.fromkeys([field] if rates else [], *rates)
+
+
+def _require_one(numbers: set[float], name: str, expected: str) -> None:
+    require_field(len(numbers) <= 1, name, expected, described=", ".join(f"{number:g}" for number in sorted(numbers)))
+
+
 def _shared_settings(modules: Mapping[str, PickledModule]) -> dict[str, Any]:
-    """Clamp and resampling filter, which all layers must agree on; activations must be leaky ReLU."""
+    """Clamp and resampling filter, which all layers must agree on."""
     clamps: set[float] = set()
     filters: set[tuple[float, ...] | None] = set()
     for path, module in modules.items():
@@ -167,14 +192,30 @@ def _shared_settings(modules: Mapping[str, PickledModule]) -> dict[str, Any]:
             clamp = state["conv_clamp"]
             clamps.add(0.0 if clamp is None else as_number(clamp, f"{path}conv_clamp"))
         filters.add(_taps(module, path))
-        activation = state.get("activation", "lrelu")
-        require_field(activation in ("lrelu", "linear"), f"{path}activation", "lrelu, or linear", activation)
+        _check_layer(path, state)
     filters.discard(None)
-    require_field(len(clamps) <= 1, "conv_clamp", "the same in all layers", ", ".join(map(str, sorted(clamps))))
-    require_field(len(filters) <= 1, "resample_filter", "the same in all layers", f"{len(filters)} different ones")
+    _require_one(clamps, "conv_clamp", "the same in all layers")
+    require_field(
+        len(filters) <= 1, "resample_filter", "the same in all layers", described=f"{len(filters)} different ones"
+    )
     return {
         **({"clamp": clamps.pop()} if clamps else {}), **({"resample_filter": filters.pop()} if filters else {}),
     }
+
+
+def _check_layer(path: str, state: Mapping[str, Any]) -> None:
+    """Refuses what would make another function of a layer's arrays."""
+    linear = path.removesuffix(".").rpartition(".")[2] in _LINEAR_LAYERS
+    buffers = as_text_table(state.get("_buffers", {}), "_buffers")
+    wanted: dict[str, Any] = {"activation": "linear" if linear else "lrelu", "use_noise": "noise_const" in buffers}
+    wanted |= {} if re.fullmatch(_MAPPING_LAYER, path) else {"bias_gain": 1}
+    for name, value in wanted.items():
+        require_field(state.get(name, value) == value, f"{path}{name}", repr(value), state.get(name))
+    gain = as_number(state.get("act_gain", 1.0 if linear else math.sqrt(2)), f"{path}act_gain")
+    require_field(
+        math.isclose(gain, 1.0 if linear else math.sqrt(2), rel_tol=1e-6), f"{path}act_gain",
+        "1 without activation and the root of 2 with one", gain,
+    )
 
 
 def _taps(module: PickledModule, path: str) -> tuple[float, ...] | None:
@@ -186,7 +227,8 @@ def _taps(module: PickledModule, path: str) -> tuple[float, ...] | None:
     kernel = tensor.read().astype(np.float64)
     require_field(
         kernel.ndim == 2 and 0 < kernel.size <= 32**2 and bool(np.all((kernel > 1e-6) & (kernel < 1e6))),
-        f"{path}resample_filter", "a small square of positive numbers", f"shape {kernel.shape}",
+        f"{path}resample_filter", "a small square of positive numbers",
+        described=f"shape {kernel.shape}",
     )
     taps = kernel.sum(axis=1)
     return tuple(np.round(taps / taps.min(), 4).tolist())
@@ -199,9 +241,11 @@ def _augmentation(pipe: Any) -> tuple[dict[str, Any], float]:
     require_field(isinstance(pipe, PickledModule), "augment_pipe", "a module", pipe)
     strength = as_tensor(as_text_table(pipe.state.get("_buffers", {}), "_buffers").get("p"))
     numbers = np.zeros(1) if strength is None else strength.read().reshape(-1).astype(np.float64)
-    require_field(numbers.size == 1 and 0 <= numbers[0] <= 1, "augment_pipe's p", "between 0 and 1", "another")
+    require_field(numbers.size == 1, "augment_pipe's p", "one number", described=f"{numbers.size} of them")
+    p = as_number(float(numbers[0]), "augment_pipe's p")  # the published controller lets it rise above 1
+    require_field(p >= 0, "augment_pipe's p", "at least 0", p)
     on = [
         group for group, members in _AUGMENTATIONS.items()
         if any(as_number(pipe.state.get(member, 0), member) > 0 for member in members)
     ]
-    return {"augment": "adaptive", "augment_transforms": ",".join(on)} if on else {}, float(numbers[0])
+    return {"augment": "adaptive", "augment_transforms": ",".join(on)} if on else {}, p

@@ -22,12 +22,13 @@ _OTHER_FORMATS = {
 _ALLOWED = {**NUMPY_NAMES, **TENSORFLOW_NAMES, **PYTORCH_NAMES}
 
 
-def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
+def read_published_file(path: str | os.PathLike[str], *, skip_critic: bool = False) -> PublishedFile:
     """Reads the networks of a pickle, as data: nothing in it is imported, called or compiled.
 
     Args:
       path: a pickle of ProGAN, StyleGAN, StyleGAN2 or StyleGAN2-ADA for TensorFlow, of StyleGAN2-ADA for PyTorch, or
         of a StyleGAN2 network of StyleGAN3's code.
+      skip_critic: leave a critic unread.
 
     Raises:
       ValueError: for anything else; for a name that such files do not refer to; for damage.
@@ -39,7 +40,9 @@ def read_published_file(path: str | os.PathLike[str]) -> PublishedFile:
         with mapped(path) as file:
             refuse_other_formats(file)
             unpickled = load_pickle(file, _ALLOWED)
-        found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
+        found = read_tensorflow_file(unpickled, skip_critic=skip_critic) or read_pytorch_file(
+            unpickled, skip_critic=skip_critic
+        )
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)} must be a sound pickle of published networks: {error}") from None
     if found is None:

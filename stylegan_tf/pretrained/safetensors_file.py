@@ -100,7 +100,9 @@ def _critic_arguments(critic: StyleGAN2Critic) -> dict[str, Any]:
         "c_dim": critic.num_classes, "img_resolution": critic.base_size[0] << (critic.num_levels - 1),
         "img_channels": critic.channels, **_shape_arguments(options, critic.architecture),
         "block_kwargs": {"resample_filter": list(options["resample_filter"])},
-        "mapping_kwargs": {"num_layers": options["mapping_layers"]},
+        "mapping_kwargs": {
+            "num_layers": options["mapping_layers"], "lr_multiplier": options["mapping_learning_rate_multiplier"],
+        },
         "epilogue_kwargs": {
             "mbstd_group_size": options["minibatch_stddev_group"],
             "mbstd_num_channels": options["minibatch_stddev_features"],

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from stylegan_tf.networks.sizes import feature_maps_at
-from stylegan_tf.pretrained.published_file import PublishedFile, PublishedNetwork, require_field
+from stylegan_tf.pretrained.published_file import PublishedFile, PublishedNetwork, advice_for, require_field
 from stylegan_tf.resolutions import MAX_LEVELS
 
 Arrays = Mapping[str, np.ndarray]
-
-SKIP_ADVICE = "(--skip_critic leaves a critic out that differs)"
 
 _LARGEST_SIDE = 2048
 _MOST_MAPPING_LAYERS = 100
@@ -40,19 +38,23 @@ def published_structure(file: PublishedFile) -> tuple[dict[str, Any], int]:
     """
     values: dict[str, Any] = {"family": _FAMILIES[file.family]}
     all_maps: dict[str, dict[int, int]] = {}
-    for role, network in file.networks.items():
+    for role, network in sorted(file.networks.items(), key=lambda item: item[0] == "critic"):  # the critic last
         name = "critic" if role == "critic" else "generator"
         read = {
             ("generator", True): _stylegan2_generator, ("critic", True): _stylegan2_critic,
             ("generator", False): _growing_generator, ("critic", False): _growing_critic,
         }[name, file.family == "stylegan2"]
-        found, all_maps[role] = read(network)
-        _join(values, {**network.settings, **found}, role)
+        with advice_for(role):
+            found, all_maps[role] = read(network)
+            _join(values, {**network.settings, **found}, role)
     num_classes = values.pop("num_classes", 0)
     require_field(num_classes <= _MOST_CLASSES, "labels", f"at most {_MOST_CLASSES} classes", num_classes)
-    values |= _feature_maps(all_maps)
+    values |= _feature_maps({role: by_level for role, by_level in all_maps.items() if role != "critic"})
+    with advice_for("critic"):
+        values |= _feature_maps(all_maps)
     for role, network in file.networks.items():
-        _check_size(role, network.arrays, values, all_maps[role])
+        with advice_for(role):
+            _check_size(role, network.arrays, values, all_maps[role])
     if "resample_filter" in values:
         values["resample_filter"] = ",".join(f"{tap:g}" for tap in values["resample_filter"])
     if values.get("clamp") is not None:
@@ -65,7 +67,7 @@ def _join(values: dict[str, Any], found: Mapping[str, Any], role: str) -> None:
     for name, value in found.items():
         require_field(
             values.get(name, value) == value, f"{name} of the {role}",
-            f"that of the other networks, {values.get(name)} {SKIP_ADVICE}", value,
+            f"that of the other networks, {values.get(name)}", value,
         )
         values[name] = value
 
@@ -83,7 +85,7 @@ def _feature_maps(all_maps: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
     )
     require_field(
         False, "feature maps by level",
-        f"min(base / 2^(level + 1), maximum) in all networks {SKIP_ADVICE}", listed,
+        "min(base / 2^(level + 1), maximum) in all networks", described=listed,
     )
     return {}
 
@@ -106,9 +108,10 @@ def _check_size(role: str, arrays: Arrays, values: Mapping[str, Any], maps: Mapp
 
 
 def _shape(arrays: Arrays, name: str, dimensions: int) -> tuple[int, ...]:
-    require_field(name in arrays, f"array {name}", "there", "none")
+    require_field(name in arrays, f"array {name}", "there", described="none")
     shape = arrays[name].shape
-    require_field(len(shape) == dimensions and min(shape) > 0, f"array {name}", f"{dimensions}-dimensional", str(shape))
+    fits = len(shape) == dimensions and min(shape) > 0
+    require_field(fits, f"array {name}", f"{dimensions}-dimensional", described=str(shape))
     return shape
 
 
@@ -118,7 +121,7 @@ def _sides(arrays: Arrays, pattern: str) -> list[int]:
     doubled = bool(sides) and len(sides) <= MAX_LEVELS and sides == [sides[0] << n for n in range(len(sides))]
     require_field(
         doubled and sides[-1] <= _LARGEST_SIDE, "resolutions",
-        f"at most {MAX_LEVELS}, each twice the one before, and not above {_LARGEST_SIDE}", str(sides),
+        f"at most {MAX_LEVELS}, each twice the one before, and not above {_LARGEST_SIDE}", described=str(sides),
     )
     return sides
 
@@ -173,8 +176,8 @@ def _growing_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int
     outputs = _shape(arrays, f"{base}/Dense1/weight", 2)[1]
     require_field(
         outputs == max(network.num_classes, 1), "the critic",
-        f"one with a score for each class; ProGAN's, which also classifies, cannot be read {SKIP_ADVICE}",
-        f"{outputs} outputs for {network.num_classes} classes",
+        "one with a score for each class; ProGAN's, which also classifies, cannot be read",
+        described=f"{outputs} outputs for {network.num_classes} classes",
     )
     return {**_images(sides, _shape(arrays, "FromRGB_lod0/weight", 4)[2]), "num_classes": network.num_classes}, maps
 

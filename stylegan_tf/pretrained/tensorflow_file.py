@@ -14,15 +14,16 @@ from stylegan_tf.pretrained.published_file import (
     ROLES,
     PublishedFile,
     PublishedNetwork,
+    advice_for,
     as_number,
     as_text_table,
     checked_arrays,
+    require_array_count,
     require_field,
 )
 from stylegan_tf.pretrained.tensorflow_names import as_pytorch_names
 
 _DEEPEST_COMPONENT, _MOST_COMPONENTS = 3, 8
-_MOST_VARIABLES = 10_000
 
 # Arguments whose other values would make other functions of the same variables, with the one value that is known.
 _NECESSARY: dict[str, Any] = {
@@ -31,14 +32,17 @@ _NECESSARY: dict[str, Any] = {
     "dtype": "float32",
 }
 # Arguments that are fields of ours, whatever their value.
-_FIELDS = {
+_GENERATOR_FIELDS = {
     "mapping_lrmul": "mapping_learning_rate_multiplier", "dlatent_avg_beta": "w_average_decay",
     "style_mixing_prob": "style_mixing_probability", "truncation_psi": "truncation_psi",
-    "truncation_cutoff": "truncation_cutoff", "mbstd_group_size": "minibatch_stddev_group",
-    "mbstd_num_features": "minibatch_stddev_features", "conv_clamp": "clamp",
+    "truncation_cutoff": "truncation_cutoff",
+}
+_CRITIC_FIELDS = {
+    "mapping_lrmul": "critic_mapping_learning_rate_multiplier", "mbstd_group_size": "minibatch_stddev_group",
+    "mbstd_num_features": "minibatch_stddev_features",
 }
 _NONE_MEANS = {
-    "dlatent_avg_beta": 1.0, "style_mixing_prob": 0.0, "truncation_psi": 1.0, "truncation_cutoff": 0, "conv_clamp": 0.0,
+    "dlatent_avg_beta": 1.0, "style_mixing_prob": 0.0, "truncation_psi": 1.0, "truncation_cutoff": 0,
 }
 _WHOLE = ("truncation_cutoff", "minibatch_stddev_group", "minibatch_stddev_features")
 
@@ -66,11 +70,12 @@ TENSORFLOW_NAMES: dict[tuple[str, str], Any] = {
 }
 
 
-def read_tensorflow_file(unpickled: Any) -> PublishedFile | None:
+def read_tensorflow_file(unpickled: Any, *, skip_critic: bool = False) -> PublishedFile | None:
     """What was unpickled, when it is networks of the TensorFlow code: three of them, or one averaged generator.
 
     Args:
       unpickled: of `load_pickle`, with `TENSORFLOW_NAMES` and NumPy's.
+      skip_critic: leave a critic unread.
 
     Returns:
       None for anything else.
@@ -82,22 +87,29 @@ def read_tensorflow_file(unpickled: Any) -> PublishedFile | None:
         unpickled = (None, None, unpickled)
     if not isinstance(unpickled, (tuple, list)) or len(unpickled) != 3:
         return None
-    named = {role: network for role, network in zip(ROLES, unpickled, strict=True) if network is not None}
+    left_out = ("critic",) if skip_critic else ()
+    named = {
+        role: network for role, network in zip(ROLES, unpickled, strict=True)
+        if network is not None and role not in left_out
+    }
     if not all(isinstance(network, PickledNetwork) for network in named.values()):
         return None
-    require_field(bool(named.keys() - {"critic"}), "the networks", "a generator at least", "none")
+    require_field(bool(named.keys() - {"critic"}), "the networks", "a generator at least", described="none")
     states = {}
     for role, network in named.items():
-        arguments, arrays = _read_network(network, role)
-        states[role] = arguments, checked_arrays(arrays)
+        with advice_for(role):
+            arguments, arrays = _read_network(network, role)
+            states[role] = arguments, checked_arrays(arrays)
     _, first = states.get("generator_ema") or states["generator"]
     family = _family(first)
+    networks = {}
+    for role, (arguments, arrays) in states.items():
+        with advice_for(role):
+            networks[role] = _network(family, role, arguments, arrays)
     if family == "stylegan2":
-        networks = {role: _stylegan2_network(role, *state) for role, state in states.items()}
         embeds = any("LabelEmbed" in name or name.startswith("Mapping") for _, a in states.values() for name in a)
         code = "StyleGAN2-ADA, TensorFlow" if embeds or _has_argument(states, "conv_clamp") else "StyleGAN2, TensorFlow"
     else:
-        networks = {role: _growing_network(family, *state) for role, state in states.items()}
         year = next(iter(named.values())).year
         code = f"ProGAN ({year}), TensorFlow" if family == "progan" else "StyleGAN (2019), TensorFlow"
     return PublishedFile(code, family, networks, lod=_level_of_detail(first))
@@ -121,16 +133,17 @@ def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[d
     Variables of components get the prefix G_<component>/.
     """
     state = network.state
-    require_field(depth < _DEEPEST_COMPONENT, "components", "networks without many levels of components", "more")
+    deepest = f"at most {_DEEPEST_COMPONENT} levels deep"
+    require_field(depth < _DEEPEST_COMPONENT, "components", deepest, described="more")
     arguments = as_text_table(state.get("static_kwargs", {}), "static_kwargs")
     arrays: dict[str, np.ndarray] = {}
     variables = state.get("variables", [])
-    listed = isinstance(variables, (list, tuple)) and len(variables) <= _MOST_VARIABLES
-    require_field(listed, "variables", f"a list of at most {_MOST_VARIABLES:,}", variables)
+    require_field(isinstance(variables, (list, tuple)), "variables", "a list", variables)
+    require_array_count(len(variables))
     for pair in variables:
         named = isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
         require_field(named, f"a variable of the {role}", "a name and an array", pair)
-        require_field(pair[0] not in arrays, "variables", "of different names", f"{pair[0]} twice")
+        require_field(pair[0] not in arrays, "variables", "of different names", described=f"{pair[0]} twice")
         number = isinstance(pair[1], PickledArray)
         arrays[pair[0]] = pair[1].read() if number else np.asarray(as_number(pair[1], f"variable {pair[0]}"))
     components = as_text_table(state.get("components", {}), "components")
@@ -140,6 +153,7 @@ def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[d
         inner_arguments, inner = _read_network(component, f"{role}'s {name}", depth + 1)
         arguments = {**inner_arguments, **arguments}
         arrays |= {f"G_{name}/{path}": array for path, array in inner.items()}
+        require_array_count(len(arrays))
     if network.year == 2018:  # keeps the kernels of transposed convolutions as [k, k, out, in], and no other
         arrays = {
             name: np.swapaxes(array, 2, 3) if name.endswith("/Conv0_up/weight") and np.ndim(array) == 4 else array
@@ -154,15 +168,16 @@ def _family(arrays: Mapping[str, Any]) -> str:
         return "stylegan2"
     if "dlatent_avg" in arrays or any(name.startswith("G_mapping/") for name in arrays):
         return "stylegan"
-    require_field("4x4/Dense/weight" in arrays, "the generator", "ProGAN's, StyleGAN's or StyleGAN2's", "another")
+    progan = "4x4/Dense/weight" in arrays
+    require_field(progan, "the generator", "ProGAN's, StyleGAN's or StyleGAN2's", described="another")
     return "progan"
 
 
-def _settings(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(role: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in _NECESSARY.items():
         require_field(arguments.get(name, value) == value, name, repr(value), arguments.get(name))
     settings: dict[str, Any] = {}
-    for name, field in _FIELDS.items():
+    for name, field in (_CRITIC_FIELDS if role == "critic" else _GENERATOR_FIELDS).items():
         if name in arguments:
             value = arguments[name]
             value = _NONE_MEANS[name] if value is None and name in _NONE_MEANS else as_number(value, name)
@@ -176,8 +191,16 @@ def _num_classes(arguments: Mapping[str, Any]) -> int:
     return int(size)
 
 
-def _growing_network(family: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
-    settings = _settings(arguments)
+def _network(family: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
+    if family == "stylegan2":
+        return _stylegan2_network(role, arguments, arrays)
+    return _growing_network(family, role, arguments, arrays)
+
+
+def _growing_network(
+    family: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> PublishedNetwork:
+    settings = _settings(role, arguments)
     if family == "progan":
         fused = any(re.search(r"/Conv(0_up|1_down)/", name) for name in arrays)
         settings["fused_from"] = 1 if fused else 0
@@ -189,7 +212,7 @@ def _growing_network(family: str, arguments: dict[str, Any], arrays: dict[str, n
         norms = arguments.get("use_pixel_norm", False), arguments.get("use_instance_norm", True)
         names = {(False, True): "instance", (True, False): "pixel", (False, False): "none"}
         known = all(isinstance(norm, bool) for norm in norms) and norms in names
-        require_field(known, "the normalisation", "one of instance, pixel and none", "both")
+        require_field(known, "the normalisation", "one of instance, pixel and none", described="both")
         settings["normalization"] = names[norms]
     return PublishedNetwork(arrays, settings, _num_classes(arguments))
 
@@ -202,12 +225,17 @@ def _fused_from(fused_scale: Any) -> int:
 
 
 def _blurs(taps: Any) -> bool:
-    require_field(taps in ([1, 2, 1], None, [], [1]), "blur_filter", "[1, 2, 1] or None", taps)
-    return taps == [1, 2, 1]
+    listed = list(taps) if isinstance(taps, tuple) else taps
+    require_field(listed in ([1, 2, 1], None, [], [1]), "blur_filter", "[1, 2, 1] or None", taps)
+    return listed == [1, 2, 1]
 
 
 def _stylegan2_network(role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
-    settings = _settings(arguments)
+    settings = _settings(role, arguments)
+    clamp = arguments.get("conv_clamp")
+    settings["clamp"] = 0.0 if clamp is None else as_number(clamp, "conv_clamp")
+    if role == "critic" and any(name.startswith("Mapping") for name in arrays):
+        require_field("mapping_lrmul" in arguments, "mapping_lrmul of the critic", "there", described="none")
     taps = arguments.get("resample_kernel", [1, 3, 3, 1])
     numbers = isinstance(taps, (list, tuple)) and 0 < len(taps) <= 32
     require_field(numbers, "resample_kernel", "a short list of numbers", taps)

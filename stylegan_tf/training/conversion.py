@@ -109,7 +109,7 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
       OSError: when it cannot be written.
     """
     config = conversion.config
-    target = Path(config.run.run_dir)
+    target = Path(config.run.run_dir).resolve()  # what a link leads to is made, the link stays
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise _occupied(target)
     state = TrainState(config, conversion.num_levels, conversion.dataset.num_classes, "float32")

@@ -105,6 +105,11 @@ def test_value_errors_from_elsewhere_are_bugs():
         app.run(lambda: json.loads("{"), ["tool"], VALUES)
 
 
+def test_words_of_strangers_change_no_terminal(run):
+    code, _, err = run(raising(OSError("a\x1b[2J\x07 b\u202e\n c")))
+    assert (code, err) == (2, "tool: a\\x1b[2J\\x07 b\\u202e c\n")
+
+
 def test_interrupted(run):
     stop = KeyboardInterrupt()
     assert run(raising(stop)) == (130, "", "tool: interrupted.\n")

@@ -219,6 +219,23 @@ def test_a_server_that_sends_something_else(command, server, served_folder, tmp_
     assert (code, err) == (0, "")
 
 
+def test_names_in_addresses(command, server, served_folder, tmp_path):
+    """Letters beyond ASCII, blanks, a scheme in capitals; and what would change a terminal is in no file's name."""
+    cache = tmp_path / "cache"
+    for number, (name, address) in enumerate([
+        ("kätzchen 2.pkl", "kätzchen 2.pkl"), ("hünde.pkl", "h%C3%BCnde.pkl"), ("a\n\x1b[2J.pkl", "a%0a%1b%5b2J.pkl"),
+    ]):
+        shutil.copy(PROGAN, served_folder / name)
+        url = f"{server.replace('http', 'HTTP')}/{address}"
+        code, out, err = command(f"--url={url}", "--dry_run", f"--cache_dir={cache}")
+        assert (code, err) == (0, "")
+        assert all(line.isprintable() for line in out.splitlines())
+        assert len(list((cache / "pretrained").iterdir())) == number + 1
+    assert sorted(path.name.split("-")[1] for path in (cache / "pretrained").iterdir()) == [
+        "a_2J.pkl", "hünde.pkl", "kätzchen_2.pkl"
+    ]
+
+
 def test_mistakes(command, tmp_path):
     (tmp_path / "text.pkl").write_text("not a pickle")
     (tmp_path / "empty.pkl").write_bytes(b"")
@@ -238,6 +255,8 @@ def test_mistakes(command, tmp_path):
         (f"--pickle={STYLEGAN}", f"--output_dir={tmp_path / 'text.pkl' / 'x'}"): "--output_dir must be where files",
         (f"--run_dir={run}", f"--safetensors={tmp_path / 'text.pkl' / 'x'}"): "--safetensors must be where files",
         ("--url=http://me:secret@localhost/x.pkl", f"--output_dir={run}"): "--url must be without user and password",
+        ("--url=http://[::1", f"--output_dir={run}"): "--url must be an address. Received: 'http://[::1'",
+        ("--url=ftp://localhost/x.pkl", f"--output_dir={run}"): "--url must begin with http:// or https://",
         ("--pickle=/dev/null", f"--output_dir={run}"): "received a pipe or a device",
         (f"--pickle={STYLEGAN}", f"--output_dir={run}", "--safetensors=x"): "--safetensors does not go with --pickle",
         (f"--run_dir={run}", "--safetensors=x.pt"): "must be a file's name ending with .safetensors",
@@ -250,6 +269,7 @@ def test_mistakes(command, tmp_path):
         (f"--pickle={tmp_path / 'cut.pkl'}", f"--output_dir={run}"): "cut.pkl must be a sound pickle",
         (f"--pickle={STYLEGAN}", f"--output_dir={tmp_path / 'full'}"): "--output_dir must be new or empty",
         (f"--url=file://{STYLEGAN}", f"--output_dir={run}"): "--url must begin with http:// or https://",
+        (f"--pickle={STYLEGAN}", "--output_dir=/"): "--output_dir must be new or empty",
         ("--url=stylegan2-ada-ffqh", f"--output_dir={run}"): "such as stylegan2-ada-ffhq",
     }.items():
         code, out, err = command(*flags)
@@ -281,6 +301,20 @@ def test_what_a_file_says_of_its_data(data, count, line):
     file = dataclasses.replace(read_published_file(STYLEGAN2), data=data, num_images=count)
     lines = convert.describe(file, plan_conversion(file, "run")).splitlines()
     assert [found for found in lines if "Trained on" in found] == ([line] if line else [])
+
+
+def test_links_to_places_that_are_empty(command, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "new"):
+        link = tmp_path / f"link_to_{name}"
+        link.symlink_to(tmp_path / name)
+        code, _, err = command(f"--pickle={STYLEGAN2}", f"--output_dir={link}")
+        assert (code, err) == (0, "")
+        assert link.is_symlink() and load_generator(tmp_path / name).images_seen == 0
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    code, _, err = command(f"--pickle={STYLEGAN2}", "--output_dir=.")
+    assert code == 2 and "another directory than the one you are in" in err
 
 
 def test_the_critic_can_be_left_out(command, tmp_path):

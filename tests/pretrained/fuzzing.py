@@ -24,11 +24,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from stylegan_tf.cli.convert import describe
 from stylegan_tf.pickles.machine import load_pickle
+from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.pytorch_file import read_pytorch_file
 from stylegan_tf.pretrained.read import _ALLOWED, read_published_file
 from stylegan_tf.pretrained.tensorflow_file import read_tensorflow_file
-from stylegan_tf.training.conversion import plan_conversion
+from stylegan_tf.training.conversion import Conversion, plan_conversion
 
 Mutate = Callable[[random.Random], tuple[bytes, Callable[[pathlib.Path], None]]]  # a file, and what reads it
 
@@ -216,9 +218,17 @@ def too_slow(*_):
     os._exit(4)
 
 
+def plan(file: PublishedFile, path: pathlib.Path) -> Conversion:
+    """Works out what a file becomes, and describes it in lines that are fit to be printed."""
+    conversion = plan_conversion(file, path.with_name("run"))
+    if not all(line.isprintable() for line in describe(file, conversion).split("\n")):
+        raise AssertionError("a description that could change a terminal")
+    return conversion
+
+
 def read(path: pathlib.Path) -> None:
     """All that is done with a file before networks are built."""
-    plan_conversion(read_published_file(path), path.with_name("run"))
+    plan(read_published_file(path), path)
 
 
 def read_changed(data: bytes, draw: random.Random) -> None:
@@ -228,7 +238,7 @@ def read_changed(data: bytes, draw: random.Random) -> None:
     found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
     if found is None:
         raise ValueError("networks: something else")
-    plan_conversion(found, pathlib.Path("run"))
+    plan(found, pathlib.Path("run"))
 
 
 def of_published_files(folder: pathlib.Path) -> Mutate:

@@ -106,13 +106,16 @@ def critic_variables(arrays: Arrays) -> Arrays:
     return variables
 
 
-def stylegan2_pickle(generator: Arrays, critic: Arrays | None, arguments: dict[str, Any]) -> bytes:
+def stylegan2_pickle(
+    generator: Arrays, critic: Arrays | None, arguments: dict[str, Any], of_critic: dict[str, Any] | None = None
+) -> bytes:
     """The bytes of a file (G, D, Gs) of PyTorch's arrays; G and Gs are the same, and without a critic D is None."""
     own, mapping, synthesis = generator_variables(generator)
     components = {
         "synthesis": Network("G_synthesis", "G_synthesis_stylegan2", arguments, synthesis),
         "mapping": Network("G_mapping", "G_mapping", arguments, mapping),
     }
-    d = None if critic is None else Network("D", "D_stylegan2", arguments, critic_variables(critic))
+    all_of_critic = {**arguments, **(of_critic or {})}
+    d = None if critic is None else Network("D", "D_stylegan2", all_of_critic, critic_variables(critic))
     g, gs = (Network(name, "G_main", arguments, own, components) for name in ("G", "Gs"))
     return pickled((g, d, gs))

@@ -11,6 +11,7 @@ import pytest
 
 from stylegan_tf.pretrained.published_file import checked_arrays
 from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.pretrained.tensorflow_file import PickledNetwork, read_tensorflow_file
 from stylegan_tf.training.conversion import plan_conversion
 
 NETWORK = b"cdnnlib.tflib.network\nNetwork\n"
@@ -82,6 +83,11 @@ def shared_modules(kind, content):
 
 
 STREAM = stream(250_000)
+SMALL = stream(1)
+TENSOR = (
+    b"ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(SMALL)) + SMALL
+    + b"\x85RK\x00K\x01\x85K\x01\x85\x89}tR"
+)
 LONG = b"a" * 1_000_000
 HUGE = b"\x8b" + struct.pack("<I", 1_000_000) + b"\x7f" * 1_000_000
 BOMBS = {
@@ -110,6 +116,7 @@ BOMBS = {
     "components in components": b"\x80\x02" + nested(900, 2, network, b"components") + b".",
     "one array of bytes": shared_array(9000, b"u1", 100_000),
     "one array of doubles": shared_array(9000, b"f8", 50_000),
+    "tables of parameters in every module": shared_modules(b"_parameters", table(many(900, TENSOR))),
     "one list of parameters": shared_modules(b"_parameters", table(many(20_000))),
 }  # fmt: skip
 
@@ -129,6 +136,14 @@ def test_refused_before_time_and_memory_are_taken(tmp_path, name):
         tracemalloc.stop()
         faulthandler.cancel_dump_traceback_later()
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+def test_the_same_variables_in_every_component():
+    leaf, root = PickledNetwork(2019), PickledNetwork(2019)
+    leaf.set_state({"variables": [(f"v{number}", 0.0) for number in range(900)]})
+    root.set_state({"components": {f"c{number}": leaf for number in range(8)}})
+    with pytest.raises(ValueError, match="arrays of a network in the published file must be at most 5,000"):
+        read_tensorflow_file(root)
 
 
 def test_arrays_that_lie_on_each_other():

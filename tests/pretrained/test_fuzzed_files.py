@@ -31,7 +31,7 @@ def pickles(tmp_path_factory):
             "feature_maps_max": 8, "channels": 3, "label_design": design,
         })
         arrays = (published_arrays(build(config, 2, 3)) for build in (build_generator, build_critic))
-        (folder / f"{design}.pkl").write_bytes(stylegan2_pickle(*arrays, {"label_size": 3}))
+        (folder / f"{design}.pkl").write_bytes(stylegan2_pickle(*arrays, {"label_size": 3, "mapping_lrmul": 0.01}))
     return ["fuzzing.py", str(folder)]
 
 

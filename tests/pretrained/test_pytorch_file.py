@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import pickle
 
 import numpy as np
 import pytest
@@ -100,8 +101,15 @@ def test_kernels_with_channels_last(unpickled):
 @pytest.mark.parametrize(
     ("path", "name", "value", "words"),
     [
-        ("G_ema/synthesis.b8.conv1", "activation", "relu", "activation .* must be lrelu, or linear. Received: 'relu'"),
-        ("G_ema/synthesis.b8.conv1", "conv_clamp", 128, "conv_clamp .* must be the same in all layers. .*128.0, 256.0"),
+        ("G_ema/synthesis.b8.conv1", "activation", "relu", "conv1.activation .* must be 'lrelu'. Received: 'relu'"),
+        ("G_ema/synthesis.b8.conv0", "activation", "linear", "conv0.activation .* must be 'lrelu'. Received: 'linear'"),
+        ("G_ema/synthesis.b8.conv0.affine", "activation", "lrelu", "affine.activation .* must be 'linear'."),
+        ("G_ema/mapping.fc1", "activation", "linear", "fc1.activation .* must be 'lrelu'. Received: 'linear'"),
+        ("D/b8.conv0", "act_gain", 1.0, "conv0.act_gain .* must be 1 without activation .*. Received: 1.0"),
+        ("G_ema/synthesis.b8.conv0", "use_noise", False, "conv0.use_noise .* must be True. Received: False"),
+        ("G_ema/mapping.fc1", "bias_gain", 0.1, "lr_multiplier .* must be the same in all .*. Received: 0.01, 0.1\\."),
+        ("D/b4.fc", "bias_gain", 0.1, "fc.bias_gain .* must be 1. Received: 0.1"),
+        ("G_ema/synthesis.b8.conv1", "conv_clamp", 128, "conv_clamp .* the same in all layers. Received: 128, 256"),
         ("G_ema/synthesis.b8.conv1", "conv_clamp", "256", "conv_clamp .* must be a number. Received: '256'"),
         ("G_ema/mapping.fc0", "bias_gain", None, "lr_multiplier .* must be a number. Received: None"),
         ("D/b4.mbstd", "num_channels", [1], "num_channels .* must be a number. Received: a list"),
@@ -115,6 +123,66 @@ def test_what_our_networks_do_not_do_is_refused(unpickled, path, name, value, wo
     module(networks[key], inside).state[name] = value
     with pytest.raises(ValueError, match=words):
         read_pytorch_file(networks)
+
+
+def test_the_multipliers_of_both_mapping_networks(unpickled):
+    networks = unpickled(CLAMPED)
+    for key, rate in {"G": 0.05, "G_ema": 0.05, "D": 0.2}.items():
+        for name, layer in networks[key].state["_modules"]["mapping"].state["_modules"].items():
+            if name.startswith("fc"):
+                layer.state["bias_gain"] = rate
+    network = plan_conversion(read_pytorch_file(networks), "run").config.network
+    assert network.mapping_learning_rate_multiplier == 0.05
+    assert network.critic_mapping_learning_rate_multiplier == 0.2
+
+
+def test_a_critic_that_cannot_be_read_can_be_skipped(unpickled):
+    networks = unpickled()
+    module(networks["D"], "b8.conv0").state["activation"] = "relu"
+    with pytest.raises(ValueError, match=r"must be 'lrelu'\. Received: 'relu'\. --skip_critic makes a new critic"):
+        read_pytorch_file(networks)
+    assert set(read_pytorch_file(networks, skip_critic=True).networks) == {"generator", "generator_ema"}
+
+
+def test_generators_without_noise(unpickled):
+    networks = unpickled()
+    for key in ("G", "G_ema"):
+        for block in networks[key].state["_modules"]["synthesis"].state["_modules"].values():
+            for layer in block.state["_modules"].values():
+                layer.state["use_noise"] = False
+                for kind, name in (("_buffers", "noise_const"), ("_parameters", "noise_strength")):
+                    table = layer.state.get(kind, {})
+                    layer.state[kind] = {found: value for found, value in table.items() if found != name}
+    assert not plan_conversion(read_pytorch_file(networks), "run").config.network.noise
+
+
+def test_attributes_that_other_versions_of_the_code_have(tmp_path):
+    torch = pytest.importorskip("torch")
+    values = [
+        torch.device("cuda", 0), torch.Size([1, 2]), torch.float16, torch.zeros(2, dtype=torch.uint8), np.float64(2),
+        {1: torch.zeros(1)}, frozenset([1]),
+    ]
+    path = tmp_path / "networks.pkl"
+    path.write_bytes(pickle.dumps(values, 4))
+    with mapped(path) as file:
+        found = load_pickle(file, {**NUMPY_NAMES, **PYTORCH_NAMES})
+    assert found[:2] == [("cuda", 0), [1, 2]]
+    assert found[2] == np.float16
+    assert found[3].read().dtype == np.uint8
+
+
+def test_a_strength_above_one(unpickled):
+    """The published controller knows no largest strength."""
+    networks = unpickled()
+    buffers = networks["augment_pipe"].state["_buffers"]
+    for value, words in ((21.838, None), (-0.1, "must be at least 0"), (float("nan"), "must be a number")):
+        number = np.array([value], np.float32)
+        buffers["p"] = TensorView(Storage("0", number.dtype, 1, number), 0, (), ())
+        if words is None:
+            assert read_pytorch_file(networks).augment_p == pytest.approx(value)
+        else:
+            with pytest.raises(ValueError, match=words):
+                read_pytorch_file(networks)
 
 
 def test_the_statistic_of_the_whole_batch(unpickled):
@@ -166,5 +234,5 @@ def test_other_filters(unpickled):
     assert plan_conversion(file, "run").config.network.resample_filter == "1,2,1"
     flat = dataclasses.replace(view, storage=dataclasses.replace(view.storage, numbers=np.full(9, 1 / 9, np.float32)))
     module(networks["G"], "synthesis.b8").state["_buffers"]["resample_filter"] = flat
-    with pytest.raises(ValueError, match=r"resample_filter .* must be the same in all layers\. Received: '2 different"):
+    with pytest.raises(ValueError, match=r"resample_filter .* must be the same in all layers\. Received: 2 different"):
         read_pytorch_file(networks)

@@ -26,14 +26,14 @@ PAIRS = [
 ]
 
 
-def tensorflow_file(generator, critic=None):
+def tensorflow_file(generator, critic=None, **of_critic):
     kwargs = generator.config["kwargs"]
     arguments = {
         "num_channels": kwargs["img_channels"], "resolution": kwargs["img_resolution"], "label_size": kwargs["c_dim"],
         "fmap_base": kwargs["synthesis_kwargs"]["channel_base"] // 2,
         "fmap_max": kwargs["synthesis_kwargs"]["channel_max"], "architecture": "as told by the variables",
     }
-    return stylegan2_pickle(generator.variables, critic and critic.variables, arguments)
+    return stylegan2_pickle(generator.variables, critic and critic.variables, arguments, of_critic)
 
 
 @pytest.mark.parametrize(("name", "critic_name"), PAIRS)
@@ -68,7 +68,13 @@ def test_a_conditional_critic(tmp_path, reference):
     critic = reference("stylegan2_discriminator_r32_resnet_cond10_f2")
     path = tmp_path / "networks.pkl"
     path.write_bytes(tensorflow_file(generator, critic))
-    arrays = read_published_file(path).networks["critic"].arrays
+    with pytest.raises(ValueError, match="mapping_lrmul of the critic in the published file must be there"):
+        read_published_file(path)
+    path.write_bytes(tensorflow_file(generator, critic, mapping_lrmul=0.2))
+    file = read_published_file(path)
+    assert file.networks["critic"].settings["critic_mapping_learning_rate_multiplier"] == 0.2
+    assert "mapping_learning_rate_multiplier" not in file.generator.settings
+    arrays = file.networks["critic"].arrays
     wanted = {name: array for name, array in critic.variables.items() if not name.endswith("resample_filter")}
     assert set(arrays) - {"lod"} == set(wanted)
     for name, array in wanted.items():
@@ -122,6 +128,14 @@ def test_classes_as_the_first_stylegan2_has_them(tmp_path, reference, relative_e
     assert min(outputs(0)) > 1e-2
 
 
+def test_a_clamp_of_the_critic_alone_is_refused(tmp_path, reference):
+    generator, critic = (reference(f"stylegan2_{name}") for name in ("generator_r32_skip", "discriminator_r32_resnet"))
+    path = tmp_path / "networks.pkl"
+    path.write_bytes(tensorflow_file(generator, critic, conv_clamp=256))
+    with pytest.raises(ValueError, match=r"clamp of the critic .* networks, 0\.0\. Received: 256\.0\. --skip_critic"):
+        plan_conversion(read_published_file(path), tmp_path / "run")
+
+
 def test_networks_that_use_labels_in_two_ways_are_refused(tmp_path, reference):
     scores = dict(reference("stylegan2_discriminator_r32_resnet").variables)
     for name in ("b4.out.weight", "b4.out.bias"):
@@ -149,7 +163,7 @@ def test_what_the_arguments_say(tmp_path, reference):
     assert (found["clamp"], found["clamp_always"], found["resample_filter"]) == (256.0, True, "1,2,1")
     assert found["mapping_learning_rate_multiplier"] == 0.1
     assert (found["style_mixing_probability"], found["truncation_psi"]) == (0.0, 1.0)
-    assert "clamp_always" not in structure()
+    assert not structure()["clamp_always"]
     for arguments, message in {
         ("nonlinearity", "relu"): "nonlinearity in the published file must be 'lrelu'. Received: 'relu'.",
         ("resample_kernel", "1,3,3,1"): "resample_kernel in the published file must be a short list of numbers.",
