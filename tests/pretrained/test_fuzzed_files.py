@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import pathlib
+import random
 import shutil
 import subprocess
 import sys
 
+import fuzzing
 import pytest
 from tensorflow_pickle import stylegan2_pickle
 
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.presets import preset
 from stylegan_tf.pretrained.published_names import published_arrays
+from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.training.conversion import convert, plan_conversion
+from stylegan_tf.training.run_directory import load_generator
 
 HERE = pathlib.Path(__file__).parent
 CHECKPOINTS = ["fuzzing_checkpoints.py"]
@@ -68,6 +73,32 @@ def test_hundreds_of_mutated_files(pickles):
 @pytest.mark.slow
 def test_twenty_thousand_mutated_files(pickles):
     check(fuzz([2, 3], 10_000, pickles), 10_000)
+
+
+@pytest.mark.slow
+def test_what_can_be_planned_is_converted_or_refused(pickles, tmp_path):
+    """Networks are built and filled for some: a run comes of it, or one line and nothing."""
+    draw, mutate = random.Random(5), fuzzing.of_published_files(pathlib.Path(pickles[1]))
+    path, run = tmp_path / "mutated.pkl", tmp_path / "run"
+    outcomes = []
+    while len(outcomes) < 30:
+        path.write_bytes(mutate(draw)[0])
+        try:
+            file = read_published_file(path)
+            conversion = plan_conversion(file, run)
+        except ValueError:
+            continue
+        try:
+            convert(file, conversion)
+        except ValueError as error:
+            assert "\n" not in str(error) and not run.exists()
+            outcomes.append(False)
+        else:
+            assert load_generator(run).images_seen == conversion.images_seen
+            shutil.rmtree(run)
+            outcomes.append(True)
+        assert not list(tmp_path.glob(".*"))
+    assert sum(outcomes) >= 5
 
 
 def test_two_thousand_mutated_checkpoints():
