@@ -175,7 +175,7 @@ def _mapping_settings(modules: Mapping[str, PickledModule], field: str) -> dict[
     layers = [module for path, module in modules.items() if re.fullmatch(_MAPPING_LAYER, path)]
     rates = {as_number(layer.state.get("bias_gain"), "the mapping network's lr_multiplier") for layer in layers}
     _require_one(rates, "lr_multiplier", "the same in all mapping layers")
-    return dict.fromkeys([field] if rates else [], *rates)
+    return {field: rates.pop()} if rates else {}
 
 
 def _require_one(numbers: set[float], name: str, expected: str) -> None:
@@ -211,11 +211,9 @@ def _check_layer(path: str, state: Mapping[str, Any]) -> None:
     wanted |= {} if re.fullmatch(_MAPPING_LAYER, path) else {"bias_gain": 1}
     for name, value in wanted.items():
         require_field(state.get(name, value) == value, f"{path}{name}", repr(value), state.get(name))
-    gain = as_number(state.get("act_gain", 1.0 if linear else math.sqrt(2)), f"{path}act_gain")
-    require_field(
-        math.isclose(gain, 1.0 if linear else math.sqrt(2), rel_tol=1e-6), f"{path}act_gain",
-        "1 without activation and the root of 2 with one", gain,
-    )
+    wanted_gain = 1.0 if linear else math.sqrt(2)
+    gain = as_number(state.get("act_gain", wanted_gain), f"{path}act_gain")
+    require_field(math.isclose(gain, wanted_gain, rel_tol=1e-6), f"{path}act_gain", f"{wanted_gain:.7g}", gain)
 
 
 def _taps(module: PickledModule, path: str) -> tuple[float, ...] | None:
@@ -227,8 +225,7 @@ def _taps(module: PickledModule, path: str) -> tuple[float, ...] | None:
     kernel = tensor.read().astype(np.float64)
     require_field(
         kernel.ndim == 2 and 0 < kernel.size <= 32**2 and bool(np.all((kernel > 1e-6) & (kernel < 1e6))),
-        f"{path}resample_filter", "a small square of positive numbers",
-        described=f"shape {kernel.shape}",
+        f"{path}resample_filter", "a small square of positive numbers", described=f"shape {kernel.shape}",
     )
     taps = kernel.sum(axis=1)
     return tuple(np.round(taps / taps.min(), 4).tolist())

@@ -105,7 +105,7 @@ def test_kernels_with_channels_last(unpickled):
         ("G_ema/synthesis.b8.conv0", "activation", "linear", "conv0.activation .* must be 'lrelu'. Received: 'linear'"),
         ("G_ema/synthesis.b8.conv0.affine", "activation", "lrelu", "affine.activation .* must be 'linear'."),
         ("G_ema/mapping.fc1", "activation", "linear", "fc1.activation .* must be 'lrelu'. Received: 'linear'"),
-        ("D/b8.conv0", "act_gain", 1.0, "conv0.act_gain .* must be 1 without activation .*. Received: 1.0"),
+        ("D/b8.conv0", "act_gain", 1.0, "conv0.act_gain .* must be 1.414214. Received: 1.0"),
         ("G_ema/synthesis.b8.conv0", "use_noise", False, "conv0.use_noise .* must be True. Received: False"),
         ("G_ema/mapping.fc1", "bias_gain", 0.1, "lr_multiplier .* must be the same in all .*. Received: 0.01, 0.1\\."),
         ("D/b4.fc", "bias_gain", 0.1, "fc.bias_gain .* must be 1. Received: 0.1"),
