@@ -36,6 +36,7 @@ class SourceNetworks:
       label_names: names of its classes.
       family: "stylegan1" or "stylegan2".
       z_size: size of its latents.
+      mapping_rates: learning-rate multiplier of the mapping layers, by network.
     """
 
     name: str
@@ -43,6 +44,7 @@ class SourceNetworks:
     label_names: tuple[str, ...]
     family: str
     z_size: int
+    mapping_rates: Mapping[str, float]
 
 
 def read_networks(path: str | Path) -> SourceNetworks:
@@ -94,12 +96,11 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
         )
     lines = [f"Starts from {source.name}"]
     for name in NETWORKS:
-        network = getattr(state, name)
         weights = source.weights.get(name, {})
         if not weights:
             lines.append(f"  {name}: new, as the source has none")
             continue
-        taken, left = _fill(network, weights, source, label_names)
+        taken, left = _fill(state, name, source, label_names)
         kernels = [path for path in taken if "/synthesis/" in path and path.endswith("/kernel")]
         if name == "generator" and not kernels:
             raise ValueError(
@@ -118,15 +119,19 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
 
 
 def _fill(
-    network: Any, weights: Weights, source: SourceNetworks, label_names: tuple[str, ...]
+    state: TrainState, name: str, source: SourceNetworks, label_names: tuple[str, ...]
 ) -> tuple[list[str], list[str]]:
-    """Assigns what fits; returns the paths that were taken and those that were not."""
+    """Assigns what fits to a network; returns the paths that were taken and those that were not."""
+    network, weights = getattr(state, name), source.weights[name]
+    rate = _mapping_rates(dataclasses.asdict(state.config.network))[name]
     taken, left = [], []
     same_labels = source.label_names == label_names
     for variable in network.weights:
         path, array = variable.path, weights.get(variable.path)
         if "seed_generator" in path:
             continue
+        if array is not None and "/mapping/dense_" in path:  # stored divided by the multiplier that it is used with
+            array = array * np.float32(source.mapping_rates[name] / rate)
         if path == "generator/mapping/dense_0/kernel" and array is not None and not same_labels:
             array = _latent_rows(array, variable.shape, source.z_size) if network.z_size == source.z_size else None
         if array is None or array.shape != tuple(variable.shape) or (not same_labels and _belongs_to_labels(path)):
@@ -135,6 +140,12 @@ def _fill(
             variable.assign(array)
             taken.append(path)
     return taken, left
+
+
+def _mapping_rates(network: Mapping[str, Any]) -> dict[str, float]:
+    """Of a configuration's networks, which may be an old one."""
+    critic, generator = (network.get(f"{prefix}mapping_learning_rate_multiplier", 0.01) for prefix in ("critic_", ""))
+    return {"generator": generator, "critic": critic, "generator_ema": generator}
 
 
 def _belongs_to_labels(path: str) -> bool:
@@ -173,7 +184,8 @@ def _read_run(directory: RunDirectory) -> SourceNetworks:
     kimg = int(reader.get_tensor(f"images_seen{_ATTRIBUTE}")) / 1000
     name = f"{directory.path} at {kimg:g} kimg"
     network = directory.read_config().network
-    return SourceNetworks(name, weights, directory.read_dataset().label_names, network.family, network.z_size)
+    rates = _mapping_rates(dataclasses.asdict(network))
+    return SourceNetworks(name, weights, directory.read_dataset().label_names, network.family, network.z_size, rates)
 
 
 def _read_export(version: Path) -> SourceNetworks:
@@ -188,6 +200,9 @@ def _read_export(version: Path) -> SourceNetworks:
     }
     metadata = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
     generator = {"generator": weights, "generator_ema": weights}
-    family = metadata["config"]["network"].get("family", "stylegan1")  # older exports know one family only
+    network = metadata["config"]["network"]
+    family = network.get("family", "stylegan1")  # older exports know one family only
     label_names = tuple(metadata.get("label_names") or ())
-    return SourceNetworks(f"{version}, an export", generator, label_names, family, metadata["z_size"])
+    return SourceNetworks(
+        f"{version}, an export", generator, label_names, family, metadata["z_size"], _mapping_rates(network)
+    )

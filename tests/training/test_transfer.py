@@ -1,5 +1,6 @@
 """Starting from another run's networks: what is taken, what is not, and that it says so."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -61,6 +62,15 @@ def test_the_same_networks_are_taken_whole(runs):
     for path, value in weights(trained).items():
         np.testing.assert_array_equal(value, source.weights["generator_ema"][path])
     assert any(np.any(source.weights["generator"][path] != value) for path, value in weights(trained).items())
+
+
+def test_mapping_layers_mean_the_same_with_another_multiplier(runs, exported):
+    z = np.random.default_rng(0).normal(size=(4, new_state().generator.z_size)).astype(np.float32)
+    want = load_generator(runs / "stylegan2").generator.map(z)
+    for source in (runs / "stylegan2", exported):
+        state = new_state(mapping_learning_rate_multiplier=0.2)
+        initialize(state, read_networks(source), ())
+        np.testing.assert_allclose(state.generator_ema.map(z), want, rtol=1e-4, atol=1e-5)
 
 
 def test_stylegan1_too(runs):
@@ -128,7 +138,9 @@ def test_as_many_labels_of_other_names_are_other_labels(runs):
     state, named = new_state(num_classes=3), new_state(num_classes=3)
     initialize(state, source, ("a", "b", "c"))
     weights_of_labels = state.generator.mapping.label_dense.kernel
-    again = source.__class__("x", {"generator": weights(state.generator)}, ("a", "b", "c"), "stylegan2", 8)
+    again = dataclasses.replace(
+        source, weights={"generator": weights(state.generator)}, label_names=("a", "b", "c")
+    )
     initialize(named, again, ("a", "b", "c"))
     np.testing.assert_array_equal(named.generator.mapping.label_dense.kernel, weights_of_labels)
     other = new_state(num_classes=3)
