@@ -163,6 +163,11 @@ class _Part:
         """Bytes that are there."""
         return self._file.seek(0, os.SEEK_END)
 
+    @property
+    def resumable(self) -> bool:
+        """Whether there are bytes that a later call could go on from."""
+        return bool(self.size and self.version)
+
     def restart(self, version: str = "", total: int = 0) -> None:
         """Drops the bytes, for those of another version."""
         self._file.truncate(0)
@@ -194,11 +199,11 @@ def _locked_part(target: Path, url: str) -> Iterator[_Part]:
         try:
             yield part
         except KeyboardInterrupt as stop:
-            if part.size and part.version:
+            if part.resumable:
                 stop.add_note(part.describe_kept())
             raise
         finally:
-            if path.exists() and not (part.size and part.version):
+            if path.exists() and not part.resumable:
                 path.unlink()
             if not path.exists():
                 part.notes.unlink(missing_ok=True)
@@ -238,11 +243,7 @@ def _complete(part: _Part, binary: bool, timeout_s: float, advice: str, progress
 
 def _failure(part: _Part, reason: str, advice: str) -> ValueError:
     """The error of a download that failed, on one line."""
-    kept = ""
-    if not part.version:
-        part.restart()  # nothing could ever go on from there
-    elif part.size:
-        kept = f" {part.describe_kept()}"
+    kept = f" {part.describe_kept()}" if part.resumable else ""
     return ValueError(" ".join(f"Could not download {part.url}: {reason}.{kept}{_sentence(advice)}".split()))
 
 
@@ -252,8 +253,7 @@ def _sentence(advice: str) -> str:
 
 def _ask(part: _Part, timeout_s: float) -> Any:
     """Asks for what is missing. Returns an open answer: the rest (206), or the whole file (200, or None for file:)."""
-    can_go_on = part.size and part.version
-    headers = {"Range": f"bytes={part.size}-", "If-Range": part.version} if can_go_on else {}
+    headers = {"Range": f"bytes={part.size}-", "If-Range": part.version} if part.resumable else {}
     try:
         url = urllib.parse.quote(part.url, safe=string.punctuation)  # letters beyond ASCII as an address has them
         return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout_s)

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def is_new_or_empty(path: Path) -> bool:
+    """Whether nothing is at `path`, or a directory without entries."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
+def check_writable(folder: Path) -> None:
+    """Raises OSError when nothing can be written into a folder: to be asked before the work that would be lost."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 @contextmanager

@@ -165,11 +165,11 @@ def _is_users(error: Exception, main: Callable[[], int | None]) -> bool:
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return printable(f"{error.strerror}: {error.filename}")
-    return printable(" ".join(str(error).split()))
+        return _printable(f"{error.strerror}: {error.filename}")
+    return _printable(" ".join(str(error).split()))
 
 
-def printable(text: str) -> str:
+def _printable(text: str) -> str:
     """Text with what would change a terminal, such as escape codes of a file or a server, written as a literal."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text

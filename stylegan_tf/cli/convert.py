@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-import tempfile
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.files import check_writable, is_new_or_empty
 from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def main() -> None:
     if _OUTPUT_DIR.value:
         check_output(Path(_OUTPUT_DIR.value))
     if needed.value:
-        check_writable(needed)
+        check_target(needed)
     if _RUN_DIR.value:
         export_safetensors(_RUN_DIR.value, _NETWORK.value, _CHECKPOINT.value, Path(_SAFETENSORS.value))
         return
@@ -91,13 +91,12 @@ def main() -> None:
     )
 
 
-def check_writable(flag: flags.FlagHolder) -> None:
+def check_target(flag: flags.FlagHolder) -> None:
     """Raises ValueError when nothing can be written where a flag says: before the work, not after it."""
     target = Path(flag.value)
     folder = next(parent for parent in target.resolve().parents if parent.exists())
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        check_writable(folder)
     except OSError as error:
         reason = f"{error.strerror}: {folder}"
         raise ValueError(f"--{flag.name} must be where files can be written. Received: {target} ({reason}).") from None
@@ -105,10 +104,7 @@ def check_writable(flag: flags.FlagHolder) -> None:
 
 def check_output(target: Path) -> None:
     """Raises ValueError unless a directory is new or empty: before a download, not after it."""
-    require(
-        not target.exists() or (target.is_dir() and not any(target.iterdir())), "--output_dir must be new or empty",
-        f"{target}, which exists",
-    )
+    require(is_new_or_empty(target), "--output_dir must be new or empty", f"{target}, which exists")
     require(target.resolve() != Path.cwd(), "--output_dir must be another directory than the one you are in", target)
 
 
@@ -265,7 +261,7 @@ def _download(given: str) -> Path:
         from stylegan_tf.progress import ProgressLine
 
     if _CACHE_DIR.value:
-        check_writable(_CACHE_DIR)
+        check_target(_CACHE_DIR)
     folder = (Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()) / "pretrained"
     advice = ""
     if "://" in given:

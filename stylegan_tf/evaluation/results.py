@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylegan_tf.files import write_text
+from stylegan_tf.files import check_writable, write_text
 from stylegan_tf.metrics.protocols import INCEPTION
 
 RESULTS_FILE = "metrics.jsonl"
@@ -100,8 +99,7 @@ def check_results_file(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f"results must be a file. Received: {path}, a directory.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    check_writable(path.parent)
 
 
 def append_results(path: Path, results: Iterable[Result]) -> None:

@@ -87,10 +87,9 @@ def read_tensorflow_file(unpickled: Any, *, skip_critic: bool = False) -> Publis
         unpickled = (None, None, unpickled)
     if not isinstance(unpickled, (tuple, list)) or len(unpickled) != 3:
         return None
-    left_out = ("critic",) if skip_critic else ()
     named = {
         role: network for role, network in zip(ROLES, unpickled, strict=True)
-        if network is not None and role not in left_out
+        if network is not None and not (skip_critic and role == "critic")
     }
     if not all(isinstance(network, PickledNetwork) for network in named.values()):
         return None

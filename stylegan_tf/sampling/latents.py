@@ -46,10 +46,11 @@ def latents_from_numpy_seeds(seeds: Any, z_size: int) -> np.ndarray:
     Raises:
       ValueError: for seeds that NumPy does not take.
     """
-    outside = [int(seed) for seed in np.asarray(seeds, np.int64) if not 0 <= seed <= LARGEST_NUMPY_SEED]
-    if outside:
+    seeds = np.asarray(seeds, np.int64)
+    outside = seeds[(seeds < 0) | (seeds > LARGEST_NUMPY_SEED)]
+    if outside.size:
         raise ValueError(f"NumPy's seeds must lie between 0 and {LARGEST_NUMPY_SEED}. Received: {outside[0]}.")
-    rows = [np.random.RandomState(seed).standard_normal(z_size) for seed in np.asarray(seeds, np.int64)]
+    rows = [np.random.RandomState(seed).standard_normal(z_size) for seed in seeds]
     return np.asarray(rows, np.float32).reshape(len(rows), z_size)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
-from stylegan_tf.files import write_text
+from stylegan_tf.files import is_new_or_empty, write_text
 from stylegan_tf.presets import preset
 from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
@@ -110,7 +110,7 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     """
     config = conversion.config
     target = Path(config.run.run_dir).resolve()  # what a link leads to is made, the link stays
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if not is_new_or_empty(target):
         raise _occupied(target)
     state = TrainState(config, conversion.num_levels, conversion.dataset.num_classes, "float32")
     networks = file.networks

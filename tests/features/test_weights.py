@@ -89,11 +89,12 @@ def test_a_file_that_was_changed_in_the_cache_is_downloaded_again(server, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"), [("net.pth#sha256=" + 64 * "0", 64 * "0"), ("net-00000000.pth", "00000000")]
+    ("url", "words"),
+    [("net.pth#sha256=" + 64 * "0", f"must be {64 * '0'};"), ("net-00000000.pth", "must begin with 00000000;")],
 )
-def test_nothing_is_kept_of_a_file_with_another_checksum(server, tmp_path, url, expected):
+def test_nothing_is_kept_of_a_file_with_another_checksum(server, tmp_path, url, words):
     address, _ = server
-    with pytest.raises(ValueError, match=f"must be(gin with)? {expected}; nothing was kept. Received: {SHA256}, of "):
+    with pytest.raises(ValueError, match=f"{words} nothing was kept. Received: {SHA256}, of "):
         find_weights(f"{address}/{url}", tmp_path)
     assert not list((tmp_path / "features").iterdir())
 

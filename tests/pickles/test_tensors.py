@@ -72,7 +72,7 @@ def test_strides(shape, strides):
 )
 def test_a_stream_that_lies(data):
     load(stream(view=()))  # the first versions write no view
-    with pytest.raises(ValueError, match=r"^The pickle is damaged, cut short, or holds"):
+    with pytest.raises(ValueError, match=r"^The pickle is damaged, cut short, or holds [a-z ]+: "):
         load(data)
 
 
