@@ -19,11 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_tf.files import write_text
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two downloads of one file at once are not noticed
-    fcntl = None  # type: ignore[assignment]
+from stylegan_tf.locks import try_lock
 
 TIMEOUT_S = 30.0
 SCHEMES = ("http", "https", "file")
@@ -210,18 +206,9 @@ def _locked_part(target: Path, url: str) -> Iterator[_Part]:
 
 
 def _lock(file: io.BufferedRandom, path: Path, target: Path) -> None:
-    if fcntl is None:
-        return
-    busy = ValueError(f"{target} is being downloaded by another process: wait until that is done. Received: {path}.")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise busy from None
-    except OSError:
-        return  # a file system without locks
     # The other process may have finished, and moved the file to its place, after it was opened here.
-    if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-        raise busy
+    if not try_lock(file) or not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+        raise ValueError(f"{target} is being downloaded by another process: wait until that is done. Received: {path}.")
 
 
 def _complete(part: _Part, binary: bool, timeout_s: float, advice: str, progress: Progress | None) -> None:

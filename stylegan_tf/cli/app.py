@@ -23,6 +23,8 @@ from typing import NoReturn
 
 from absl import flags
 
+from stylegan_tf.printing import printable
+
 # Must be set before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -165,15 +167,8 @@ def _is_users(error: Exception, main: Callable[[], int | None]) -> bool:
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return _printable(f"{error.strerror}: {error.filename}")
-    return _printable(" ".join(str(error).split()))
-
-
-def _printable(text: str) -> str:
-    """Text with what would change a terminal, such as escape codes of a file or a server, written as a literal."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+        return printable(f"{error.strerror}: {error.filename}")
+    return printable(" ".join(str(error).split()))
 
 
 def _complain(name: str, message: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -27,6 +26,7 @@ from stylegan_tf.data.shards import WORK, ShardNote, ShardTask, note_path, write
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.unreadable import unreadable_error
 from stylegan_tf.files import write_text, written_whole
+from stylegan_tf.locks import try_lock
 from stylegan_tf.progress import counted
 
 # A set has at most so many shards, and a shard at least so many pictures (but for the last one). A training run keeps
@@ -255,12 +255,10 @@ def _locked(directory: Path) -> Iterator[None]:
     """Keeps other processes from preparing into the same directory."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not try_lock(file):
             raise ValueError(
                 f"Another process is preparing this set; wait for it or choose another --output. Received: {directory}."
-            ) from error
+            )
         yield  # the file goes with the set's completion alone, when nobody needs it any more
 
 

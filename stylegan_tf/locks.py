@@ -1,0 +1,60 @@
+"""Locks between processes, which end with the process that holds them, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where nothing is locked
+    fcntl = None  # type: ignore[assignment]
+
+_BUSY = {errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK}
+
+
+def try_lock(file: IO[Any]) -> bool:
+    """Locks an open file for this process alone. False when another process holds it.
+
+    True as well where the file system or the operating system has no locks: there nobody can tell.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _BUSY
+    return True
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Keeps every other process out of a block that locks the same path. The file stays; its folder must exist.
+
+    Args:
+      path: of the lock file, which tells who holds it.
+      what: opens the error: "this run is being trained".
+      wait_s: how long to wait for the other process.
+
+    Raises:
+      ValueError: naming the process that holds the lock.
+    """
+    with path.open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + wait_s
+        while not try_lock(file):
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                holder = file.read(200).strip() or "another process"
+                raise ValueError(f"{what} by another process; wait until it ends. Received: {path}, held by {holder}.")
+            time.sleep(0.05)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        file.flush()
+        yield
+        file.truncate(0)
