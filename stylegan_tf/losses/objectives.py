@@ -46,7 +46,8 @@ class CriticPenalty(Protocol):
         """Whether it looks at fakes."""
 
     def __call__(
-        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float
+        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float,
+        halvings: int = 0,
     ) -> tuple[tf.Tensor, Terms]:
         """The weighted penalty [N], and its terms [N].
 
@@ -54,7 +55,7 @@ class CriticPenalty(Protocol):
           score: images to scores [N, 1].
           reals, fakes: [N, H, W, C]; a penalty that does not need fakes does not look at them.
           factors: [N], uniform in [0, 1].
-          gradient_scale: see `regularizers.image_gradients`.
+          gradient_scale, halvings: see `regularizers.image_gradients`.
         """
 
 
@@ -78,10 +79,11 @@ class GradientPenalty:
         return True
 
     def __call__(
-        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float
+        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float,
+        halvings: int = 0,
     ) -> tuple[tf.Tensor, Terms]:
         mixed = regularizers.interpolate(reals, fakes, factors)
-        norms = regularizers.norms(regularizers.image_gradients(score, mixed, gradient_scale))
+        norms = regularizers.norms(regularizers.image_gradients(score, mixed, gradient_scale, halvings))
         penalty = regularizers.gradient_penalty(norms, self.target)
         return self.weight * penalty, {"gradient_penalty": penalty, "critic_gradient_norm": norms}
 
@@ -104,9 +106,10 @@ class R1:
         return False
 
     def __call__(
-        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float
+        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float,
+        halvings: int = 0,
     ) -> tuple[tf.Tensor, Terms]:
-        penalty = regularizers.squared_norms(regularizers.image_gradients(score, reals, gradient_scale))
+        penalty = regularizers.squared_norms(regularizers.image_gradients(score, reals, gradient_scale, halvings))
         terms = {"gradient_penalty": penalty, "critic_gradient_norm": tf.sqrt(penalty)}
         return 0.5 * self.weight * penalty, terms
 

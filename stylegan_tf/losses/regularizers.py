@@ -7,14 +7,22 @@ from collections.abc import Callable
 import tensorflow as tf
 
 
-def image_gradients(score: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, scale: float = 1.0) -> tf.Tensor:
-    """Gradient of every image's score with respect to that image.
+def image_gradients(
+    score: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, scale: float = 1.0, halvings: int = 0
+) -> tf.Tensor:
+    """Gradient of every image's score with respect to that image, as long as the one by the enlarged image.
+
+    Growing networks are published (Karras et al. 2018, appendix A.1 and its code; likewise StyleGAN) with images that
+    have the final resolution at every level: a small image is enlarged by repeating its pixels, and the critic begins
+    by averaging them again. By one of the 4^halvings equal pixels the derivative is 4^-halvings times that by the pixel
+    of the small image, so that the norm of all is 2^-halvings times as long. Penalties are weighted for that norm.
 
     Args:
       score: from images to scores [N, 1].
       images: [N, H, W, C].
       scale: the scores are multiplied by it before the gradient is taken and the gradient divided by it after, so
         that half-precision gradients inside the critic do not vanish.
+      halvings: by how many of them the images are smaller than the critic's final resolution.
 
     Returns:
       float32 [N, H, W, C].
@@ -22,7 +30,7 @@ def image_gradients(score: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         total = tf.reduce_sum(score(images)) * scale
-    return tf.cast(tape.gradient(total, images), tf.float32) / scale
+    return tf.cast(tape.gradient(total, images), tf.float32) / (scale * 2.0**halvings)
 
 
 def squared_norms(gradients: tf.Tensor) -> tf.Tensor:

@@ -129,7 +129,10 @@ class PhaseGradients:
                 losses += objective.critic_loss(real_scores, fake_scores)
                 terms |= {"real_scores": real_scores, "fake_scores": fake_scores, "real_signs": tf.sign(real_scores)}
             if phase.regularizer:
-                penalty, measured = objective.critic_penalty(score, reals, fakes, draws.factors, self.score_scale)
+                halvings = state.critic.num_levels - 1 - level
+                penalty, measured = objective.critic_penalty(
+                    score, reals, fakes, draws.factors, self.score_scale, halvings
+                )
                 losses += penalty * phase.interval
                 terms |= measured
             loss = tf.reduce_sum(losses) / kind.batch_size
