@@ -19,6 +19,7 @@ from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.progress import format_seconds
+from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule, Stage
@@ -286,7 +287,7 @@ def readable_grid(images: np.ndarray) -> np.ndarray:
 
 def write_progress_animation(directory: RunDirectory) -> bool:
     """Joins the sample grids to an animation; the last one stays longer. False when there are none yet."""
-    files = sorted(directory.samples.glob("kimg_*.png"))
+    files = directory.sample_grids()
     if not files:
         return False
     frames = [_read_rgb(file) for file in files]
@@ -313,9 +314,9 @@ class Checkpoints:
     def __init__(self, state: TrainState, directory: RunDirectory, config: TrainConfig) -> None:
         self.state = state
         self.interval_kimg = config.run.checkpoint_interval_kimg
-        self.manager = tf.train.CheckpointManager(
-            state.checkpoint, str(directory.checkpoints), max_to_keep=config.run.keep_checkpoints
-        )
+        self.keep = config.run.keep_checkpoints
+        self.directory, self.folder = directory, CheckpointFolder(directory.checkpoints)
+        self.newest: Found | None = None
 
     def due(self, before: int, now: int) -> bool:
         return crosses(before, now, self.interval_kimg)
@@ -323,24 +324,27 @@ class Checkpoints:
     def run(self, progress: Progress) -> None:
         progress.statistics.read()  # raises before anything unsound is saved
         self.state.images_seen.assign(progress.images_seen)
-        self.manager.save(checkpoint_number=progress.images_seen)
+        self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
 
     def restore(self) -> int:
-        """Restores the newest checkpoint, if there is one, and returns the images seen.
+        """Restores the newest whole checkpoint, if there is one, and returns the images seen.
 
         That of converted networks has no optimizers, which then start new.
 
         Raises:
-          ValueError: when a checkpoint does not fit the networks.
+          ValueError: when all checkpoints are damaged, or the newest whole one does not fit the networks.
         """
-        prefix = self.manager.latest_checkpoint
-        if prefix is None:
+        self.newest = self.directory.newest_checkpoint()
+        if self.newest is None:
             return 0
         try:
-            saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-            with_optimizers = any(name.startswith("generator_optimizer/") for name in saved)
-            checkpoint = self.state.checkpoint if with_optimizers else self.state.checkpoint_without_optimizers
-            checkpoint.restore(prefix).assert_consumed()
+            with readable(self.newest.prefix) as prefix:
+                saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+                with_optimizers = any(name.startswith("generator_optimizer/") for name in saved)
+                checkpoint = self.state.checkpoint if with_optimizers else self.state.checkpoint_without_optimizers
+                checkpoint.restore(prefix).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise ValueError(f"a checkpoint must fit the networks. Received: {prefix}: {error}") from error
+            raise ValueError(
+                f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}"
+            ) from error
         return int(self.state.images_seen.numpy())

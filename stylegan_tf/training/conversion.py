@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.files import is_new_or_empty, write_text
@@ -19,6 +18,7 @@ from stylegan_tf.presets import preset
 from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.structure import published_structure
+from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState
@@ -126,9 +126,8 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     try:
         write_text(directory.config_file, config.to_json())
         write_text(directory.dataset_file, json.dumps(dataclasses.asdict(conversion.dataset), indent=2) + "\n")
-        checkpoint = state.checkpoint_without_optimizers
-        manager = tf.train.CheckpointManager(checkpoint, str(directory.checkpoints), max_to_keep=1)
-        manager.save(checkpoint_number=conversion.images_seen)
+        checkpoints = CheckpointFolder(directory.checkpoints)
+        checkpoints.save(state.checkpoint_without_optimizers, conversion.images_seen, keep=1)
         try:
             beside.replace(target)
         except OSError as error:

@@ -3,43 +3,102 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.training.actions import Action, Progress
+from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.schedule import Period, Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.steps import TrainingStep
 
+# As far as the system has them: Ctrl-C, the end asked for by a container, a batch system or `kill`, a closed terminal.
+STOP_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+
+
+class _BrokenOff(BaseException):
+    """Leaves work that is broken off."""
+
 
 class StopRequest:
-    """Remembers the first SIGINT or SIGTERM; a second one of SIGINT interrupts at once."""
+    """Remembers the first signal that asks for a stop; a second one of SIGINT interrupts at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._breakable = False
 
     def __call__(self, number: int, frame: Any) -> None:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
+        if self._breakable:
+            self._breakable = False
+            raise _BrokenOff
+
+    def breakable(self, work: Callable[[], Any]) -> bool:
+        """Does work that may take long, and that a request for a stop leaves at once, unfinished.
+
+        Args:
+          work: must change nothing that is saved later.
+
+        Returns:
+          Whether it came to its end. False without beginning it when a stop was requested before.
+        """
+        try:
+            self._breakable = True
+            try:
+                if self.signal is not None:
+                    return False
+                work()
+            finally:
+                self._breakable = False
+        except _BrokenOff:
+            return False
+        return True
 
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """While the block runs, SIGINT and SIGTERM ask for a stop instead of making one."""
+    """While the block runs, SIGINT, SIGTERM and SIGHUP ask for a stop instead of making one.
+
+    A SIGHUP that is ignored, as under nohup, stays ignored.
+    """
     request = StopRequest()
-    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in STOP_SIGNALS if number != getattr(signal, "SIGHUP", None) or not _is_ignored(number)]
+    previous = {number: signal.signal(number, request) for number in heard}
     try:
         yield request
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+class Breakable:
+    """An action that a request for a stop breaks off.
+
+    Args:
+      action: which must change nothing that is saved later.
+      stop: the request.
+    """
+
+    def __init__(self, action: Action, stop: StopRequest) -> None:
+        self.action, self.stop = action, stop
+        self.due = action.due
+
+    def run(self, progress: Progress) -> None:
+        """Runs the action, as far as it comes."""
+        self.stop.breakable(functools.partial(self.action.run, progress))
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    return signal.getsignal(number) == signal.SIG_IGN
 
 
 def train(
@@ -54,6 +113,9 @@ def train(
 ) -> Progress:
     """Trains from `images_seen` to the schedule's end, or until a stop is requested.
 
+    A stop that is requested during the first step, whose compilation takes long, breaks it off: the weights are not to
+    be used then, and the clock has not moved.
+
     Args:
       state: restored to `images_seen`.
       schedule: the clock.
@@ -61,7 +123,7 @@ def train(
       pipeline: the reals.
       actions: run in order after every step in which they are due.
       images_seen: where to start.
-      stop: looked at after every step.
+      stop: looked at after every step; None for none.
 
     Returns:
       How far it came.
@@ -69,12 +131,13 @@ def train(
     Raises:
       NonFiniteError: when a loss or a gradient is not finite any more.
     """
+    stop = stop or StopRequest()
     loss_scaling = state.dtype_policy == "mixed_float16"
     progress = Progress(state, schedule, Statistics(loss_scaling), schedule.at(images_seen), images_seen)
     batches: Iterator[tuple[Any, Any]] = iter(())
     reading: tuple[int, int] | None = None
     started = time.monotonic()
-    while progress.images_seen < schedule.total_images and not (stop and stop.signal):
+    while progress.images_seen < schedule.total_images and not stop.signal:
         before = progress.images_seen
         stage = progress.stage = schedule.at(before)
         if stage.period.index != int(state.optimizer_period.numpy()):
@@ -85,7 +148,11 @@ def train(
         state.set_learning_rate(stage.learning_rate)
         number = stage.step_at(before)
         due = [phase for phase in state.phases if phase.due(number)]
-        progress.report = step(next(batches), stage.level, stage.batch_size, due, before, stage.fade_in)
+        work = functools.partial(_take_step, progress, step, next(batches), due)
+        if before > images_seen:
+            work()
+        elif not stop.breakable(work):
+            break
         progress.images_seen = before + stage.batch_size
         progress.statistics.add(before, progress.report)
         progress.seconds = time.monotonic() - started
@@ -93,6 +160,11 @@ def train(
             if action.due(before, progress.images_seen):
                 action.run(progress)
     return progress
+
+
+def _take_step(progress: Progress, step: TrainingStep, batch: tuple[Any, Any], phases: Sequence[Phase]) -> None:
+    stage = progress.stage
+    progress.report = step(batch, stage.level, stage.batch_size, phases, progress.images_seen, stage.fade_in)
 
 
 def begin_period(state: TrainState, period: Period) -> None:

@@ -18,6 +18,7 @@ from stylegan_tf.evaluation.results import Result, append_results, best, number,
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.training.actions import Progress, crosses
+from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import metric_curve
@@ -84,10 +85,12 @@ class Metrics:
     ) -> None:
         self.interval_kimg = config.run.metrics_interval_kimg
         self.evaluator, self.state, self.directory, self.writer, self.log = evaluator, state, directory, writer, log
-        self.manager = tf.train.CheckpointManager(state.checkpoint, str(directory.best), max_to_keep=1)
+        self.folder = CheckpointFolder(directory.best)
+        kept = self.folder.numbers()[-1:]
+        self._kept_number = next((number for number in kept if not self.folder.damage(number)), None)
         self.first = evaluator.protocols[0].name
         earlier = read_results(directory.results_file) if directory.results_file.exists() else []
-        self.best = best(filter(self._is_ours, earlier), self.first) if self.manager.latest_checkpoint else None
+        self.best = best(filter(self._is_ours, earlier), self.first) if self._kept_number is not None else None
         conditional = state.generator_ema.mapping.num_classes > 0
         self._labels = read_labels(evaluator.reals) if conditional and evaluator.reals is not None else None
         self._descriptions = {metric_curve(one): _describe_protocol(one) for one in evaluator.protocols}
@@ -99,7 +102,7 @@ class Metrics:
         evaluator = self.evaluator
         network = evaluator.networks.get(result.network)
         return (
-            f"ckpt-{result.images_seen}" == Path(self.manager.latest_checkpoint or "").name
+            result.images_seen == self._kept_number
             and result.source == "run"
             and result.seed == evaluator.seed
             and evaluator.reals is not None
@@ -144,14 +147,15 @@ class Metrics:
             return
         self.best = result
         self.state.images_seen.assign(progress.images_seen)
-        self.manager.save(checkpoint_number=progress.images_seen)
+        self.folder.save(self.state.checkpoint, progress.images_seen, keep=1)
+        self._kept_number = progress.images_seen
 
     def summary(self) -> str:
         """Where the best state lies, and how good it is; empty when nothing was measured."""
-        if self.best is None:
+        if self.best is None or self._kept_number is None:
             return ""
-        kimg = (self.best.images_seen or 0) / 1000
-        return f"{self.manager.latest_checkpoint}, {_describe(self.best)} at {kimg:g} kimg"
+        kimg = self._kept_number / 1000
+        return f"{self.folder.prefix(self._kept_number)}, {_describe(self.best)} at {kimg:g} kimg"
 
 
 def curves(results: list[Result]) -> Mapping[str, float]:

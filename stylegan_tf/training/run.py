@@ -36,9 +36,10 @@ from stylegan_tf.training.actions import (
 )
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.automatic import fill_in
+from stylegan_tf.training.checkpoints import tell_passed_over
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
 from stylegan_tf.training.log import Logger
-from stylegan_tf.training.loop import stop_on_signals, train
+from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals, train
 from stylegan_tf.training.metric_actions import Metrics, make_evaluator, prepare_instruments
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.profile import Profile
@@ -97,24 +98,28 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     if warning:
         warning = f"WARNING: training on the CPU, no GPU is used: {warning}."
         print(warning, file=sys.stderr, flush=True)
+    directory = RunDirectory(config.run.run_dir)
+    directory.check_free()
     run = prepare_run(config, dry_run=dry_run)
-    run.directory.check(run.config, run.dataset)
-    checkpoints = Checkpoints(run.state, run.directory, run.config)
-    with run.strategy.scope():
-        images_seen = checkpoints.restore()
-        if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted network's run
-            run.state.augment_p.assign(config.augment.augment_p)
-    plan = describe_plan(
-        run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit
-    )
-    plan = f"{plan}\n{run.start}" if run.start else plan
-    print(plan, flush=True)
-    if dry_run:
-        return 0
-    run.directory.prepare(run.config, run.dataset)
-    log = Logger(run.directory)
-    log.to_file(f"{warning}\n{plan}" if warning else plan)
-    return _train(run, log, plan, checkpoints, images_seen)
+    directory.check(run.config, run.dataset)
+    with contextlib.nullcontext() if dry_run else directory.locked():
+        checkpoints = Checkpoints(run.state, directory, run.config)
+        with run.strategy.scope():
+            images_seen = checkpoints.restore()
+            if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted run
+                run.state.augment_p.assign(config.augment.augment_p)
+        notes = [warning, tell_passed_over(checkpoints.newest)]
+        plan = describe_plan(
+            run.state, run.schedule, run.dataset, directory, devices.describe_devices(run.strategy), run.jit
+        )
+        plan = f"{plan}\n{run.start}" if run.start else plan
+        print(plan, flush=True)
+        if dry_run:
+            return 0
+        directory.prepare(run.config, run.dataset)
+        log = Logger(directory)
+        log.to_file("\n".join([*filter(None, notes), plan]))
+        return _train(run, log, plan, checkpoints, images_seen)
 
 
 def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
@@ -147,7 +152,7 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     start = ""
     with strategy.scope():
         state = TrainState(filled, num_levels, dataset.num_classes, policy)
-        if config.run.initialize_from and directory.latest_checkpoint() is None:
+        if config.run.initialize_from and directory.newest_checkpoint() is None:
             start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
     evaluator = make_evaluator(config, instruments, image_set, strategy)
     return Run(
@@ -243,10 +248,12 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     if images_seen >= run.schedule.total_images:
         log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
         return 0
-    if images_seen:
-        log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.manager.latest_checkpoint}")
-    elif checkpoints.manager.latest_checkpoint:
-        log(f"Starting from the converted networks in {checkpoints.manager.latest_checkpoint}")
+    if images_seen and checkpoints.newest:
+        log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.newest.prefix}")
+    elif checkpoints.newest:
+        log(f"Starting from the converted networks in {checkpoints.newest.prefix}")
+    elif directory.sample_grids():
+        log(f"There is no checkpoint in {directory.checkpoints}: training starts again at 0 kimg.")
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     pipeline = ImagePipeline(
         run.image_set, seed=config.run.seed, mirror=config.data.mirror, random_crop=config.data.random_crop,
@@ -265,24 +272,25 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     )
     scalars = TensorBoardScalars(writer, config)
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
-    actions: list[Action] = [
-        StatusLine(
-            run.schedule.total_images, config.run.status_interval_s, log.to_file if sys.stdout.isatty() else log,
-            show_augmentation=augmentation is not None,
-        ),
-        scalars,
-        grid,
-        checkpoints,
-    ]
-    if augmentation is not None:
-        actions.insert(0, AugmentedReals(config, augmentation, reals, directory, writer))
-    if config.augment.augment == "adaptive":
-        actions.insert(0, AugmentationControl(state.config))  # first: others show and save what it sets
-    metrics = None
-    if run.evaluator is not None:
-        metrics = Metrics(config, run.evaluator, state, directory, writer, log)
-        actions.append(metrics)  # last: what takes longest, and may fail, comes after the checkpoint
     with contextlib.ExitStack() as profiling, stop_on_signals() as stop:
+        actions: list[Action] = [
+            StatusLine(
+                run.schedule.total_images, config.run.status_interval_s, log.to_file if sys.stdout.isatty() else log,
+                show_augmentation=augmentation is not None,
+            ),
+            scalars,
+            Breakable(grid, stop),
+            checkpoints,
+        ]
+        if augmentation is not None:
+            actions.insert(0, AugmentedReals(config, augmentation, reals, directory, writer))
+        if config.augment.augment == "adaptive":
+            actions.insert(0, AugmentationControl(state.config))  # first: others show and save what it sets
+        metrics = None
+        if run.evaluator is not None:
+            metrics = Metrics(config, run.evaluator, state, directory, writer, log)
+            # last: what takes longest, and may fail, comes after the checkpoint
+            actions.append(Breakable(metrics, stop))
         if config.run.profile_steps:
             steps = parse_profile_steps(config.run.profile_steps)
             actions.insert(0, profiling.enter_context(Profile(steps, directory.tensorboard, log)))
@@ -291,37 +299,56 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
                 state, run.schedule, step, pipeline, actions, images_seen=images_seen, stop=stop
             )
             profiling.close()
+            if progress.images_seen == images_seen:
+                return _stopped(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
             checkpoints.run(progress)
         except NonFiniteError as error:
             message = (
                 f"training broke down: {error}. The last good checkpoint is "
-                f"{checkpoints.manager.latest_checkpoint or 'none'}; lower the learning rate, or use "
+                f"{checkpoints.newest.prefix if checkpoints.newest else 'none'}; lower the learning rate, or use "
                 "--dtype_policy=float32, in a new --run_dir."
             )
             log.to_file(message)
             raise NonFiniteError(message) from error
         scalars.run(progress)
-        grid.run(progress)
-        if metrics is not None and stop.signal is None:
-            metrics.run(progress)
-    write_progress_animation(directory)
-    writer.close()
-    if stop.signal is not None:
-        name = signal.Signals(stop.signal).name
-        log(f"Stopped by {name} and saved at {progress.images_seen / 1000:g} kimg; run the same command to go on.")
-        return 128 + stop.signal
-    log(_summary(run, progress, metrics.summary() if metrics is not None else ""))
+        _draw_the_end(grid, directory, progress, stop)
+        if metrics is not None:
+            Breakable(metrics, stop).run(progress)
+        writer.close()
+        if stop.signal is not None:
+            return _stopped(stop, log, f"and saved at {progress.images_seen / 1000:g} kimg")
+    newest = checkpoints.newest.prefix if checkpoints.newest else "none"
+    log(_summary(run, progress, newest, metrics.summary() if metrics is not None else ""))
     return 0
 
 
-def _summary(run: Run, progress: Progress, best: str) -> str:
+def _draw_the_end(grid: SampleGrid, directory: RunDirectory, progress: Progress, stop: StopRequest) -> None:
+    """The last grid and the animation; for Ctrl-C, too: somebody is there to look at them, or to press it again."""
+
+    def draw() -> None:
+        grid.run(progress)
+        write_progress_animation(directory)
+
+    if stop.signal == signal.SIGINT:
+        draw()
+    else:
+        stop.breakable(draw)
+
+
+def _stopped(stop: StopRequest, log: Logger, how: str) -> int:
+    """Says how a run was stopped, and returns its exit code."""
+    number = stop.signal or signal.SIGINT
+    log(f"Stopped by {signal.Signals(number).name} {how}; run the same command to go on.")
+    return 128 + number
+
+
+def _summary(run: Run, progress: Progress, checkpoint: str, best: str) -> str:
     directory, path = run.directory, run.directory.path
-    newest = sorted(directory.samples.glob("kimg_*.png"))[-1]
     return "\n".join([
         f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
-        f"  last samples   {newest}",
+        f"  last samples   {directory.sample_grids()[-1]}",
         f"  animation      {directory.progress_file}",
-        f"  checkpoint     {directory.latest_checkpoint()}",
+        f"  checkpoint     {checkpoint}",
         *([f"  best           {best}", f"  metrics        {directory.results_file}"] if best else []),
         f"  configuration  {directory.config_file}",
         f"  log            {directory.log_file}",

@@ -13,9 +13,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -23,10 +25,14 @@ import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.files import write_text
+from stylegan_tf.locks import locked
 from stylegan_tf.networks.build import build_generator, by_path
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.settings import NetworkConfig
+from stylegan_tf.training.checkpoints import CheckpointFolder, Found, newest_whole, readable, tell_passed_over
 from stylegan_tf.training.schedule import Schedule
+
+_LOCK = ".lock"
 
 # Beside those of the networks, what their shapes depend on.
 _FORM_FIELDS = {"resolution", "base_size", "channels", "use_labels"}
@@ -86,21 +92,47 @@ class RunDirectory:
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"run_dir must be a directory. Received: {self.path}, a file.")
         if not self.config_file.exists():
-            if self.path.exists() and not all(path.match(".*.part") for path in self.path.iterdir()):
+            if self.path.exists() and not all(
+                path.name == _LOCK or path.match(".*.part") for path in self.path.iterdir()
+            ):
                 raise ValueError(
                     "run_dir must be empty, new, or the directory of a run; choose another --run_dir. "
                     f"Received: {self.path}, which holds other files and no config.json."
                 )
-        else:
+        elif self.begun():
             self._refuse_differences(config, dataset)
+
+    def begun(self) -> bool:
+        """Whether training came as far as a checkpoint or a grid of samples: before that, all may still change."""
+        folders = (self.checkpoints, self.best)
+        return any(CheckpointFolder(folder).numbers() for folder in folders) or bool(self.sample_grids())
+
+    def sample_grids(self) -> list[Path]:
+        """The grids of samples that were drawn so far, in order."""
+        return sorted(self.samples.glob("kimg_*.png"))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other trainings out while the block runs. Makes the directory. Raises ValueError when one is at it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path / _LOCK, "this run is being trained"):
+            yield
+
+    def check_free(self) -> None:
+        """Raises ValueError when another process is training here: to be asked before the data are read."""
+        if (self.path / _LOCK).exists():
+            with self.locked():
+                pass
 
     def prepare(self, config: TrainConfig, dataset: DatasetInfo) -> None:
         """Starts a run here, or goes on with the one that is here; raises as `check` does."""
         self.check(config, dataset)
+        for folder in (self.checkpoints, self.best):
+            CheckpointFolder(folder).remove_rests()
         # Written again when resuming: fields that may change have their newest values. First, since it is what makes
         # this a run's directory, however soon the run is killed.
         write_text(self.config_file, config.to_json())
-        if not self.dataset_file.exists() or not self.read_dataset().fingerprint:
+        if not self.begun() or not self.dataset_file.exists() or not self.read_dataset().fingerprint:
             write_text(self.dataset_file, json.dumps(dataclasses.asdict(dataset), indent=2) + "\n")
 
     def _refuse_differences(self, config: TrainConfig, dataset: DatasetInfo) -> None:
@@ -147,48 +179,54 @@ class RunDirectory:
         except (OSError, json.JSONDecodeError, TypeError, KeyError) as error:
             raise ValueError(f"{self.dataset_file} must describe the run's data. Received: {error}.") from error
 
-    def latest_checkpoint(self) -> str | None:
-        """Prefix of the newest checkpoint, or None."""
-        return tf.train.latest_checkpoint(str(self.checkpoints))
+    def newest_checkpoint(self) -> Found | None:
+        """The newest whole checkpoint, be it the best one; None without any. ValueError when all are damaged."""
+        return newest_whole(CheckpointFolder(self.checkpoints), CheckpointFolder(self.best))
 
     def find_checkpoints(self, which: str = "newest") -> list[str]:
-        """Prefixes of checkpoints, by images seen.
+        """Prefixes of whole checkpoints, by images seen. Damaged ones that are passed over are told on stderr.
 
         Args:
           which: "newest", "best" (by the first metric of the training), "all" that are kept, or a number of kimg.
 
         Raises:
-          ValueError: when there is none.
+          ValueError: when there is none, or the one that is asked for is damaged.
         """
-        newest = self.latest_checkpoint()
-        if newest is None:
+        best, kept = CheckpointFolder(self.best), CheckpointFolder(self.checkpoints)
+        there = [(number, folder) for folder in (best, kept) for number in folder.numbers()]
+        if not there:
             raise ValueError(f"the run must have a checkpoint; train it first. Received: none in {self.checkpoints}.")
-        if which == "newest":
-            return [newest]
-        best = _numbered(self.best)
-        every = {**best, **_numbered(self.checkpoints)}
+        if which == "newest" and (newest := self.newest_checkpoint()):
+            tell_passed_over(newest)
+            return [newest.prefix]
         if which == "best":
-            found = [best[max(best)]] if best else []
+            chosen = [(number, best) for number in best.numbers()[-1:]]
         else:
-            found = [every[at] for at in sorted(every) if which == "all" or _is_kimg(which, at)]
-        if not found:
-            there = ", ".join(f"{at / 1000:g}" for at in sorted(every))
+            chosen = [(number, folder) for number, folder in there if which == "all" or _is_kimg(which, number)]
+        if not chosen:
+            numbers = ", ".join(f"{number / 1000:g}" for number in sorted({number for number, _ in there}))
             wanted = "; training keeps the best one with --metrics" if which == "best" else ""
             raise ValueError(
-                f"checkpoint must be newest, best, all, or one of the kimg {there}{wanted}. "
+                f"checkpoint must be newest, best, all, or one of the kimg {numbers}{wanted}. "
                 f"Received: checkpoint={which} of {self.path}."
             )
-        return found
+        return self._whole(chosen, which)
+
+    def _whole(self, chosen: list[tuple[int, CheckpointFolder]], which: str) -> list[str]:
+        """Prefixes of the whole ones of some checkpoints, one a number; raises ValueError when there is none."""
+        damage = [folder.damage(number) for number, folder in chosen]
+        pairs = list(zip(chosen, damage, strict=True))
+        whole = {number: folder.prefix(number) for (number, folder), reason in pairs if not reason}
+        damaged = "; ".join(f"ckpt-{number} is damaged ({reason})" for (number, _), reason in pairs if reason)
+        if not whole:
+            raise ValueError(f"checkpoint must be a whole one. Received: checkpoint={which} of {self.path}: {damaged}.")
+        if damaged:
+            print(f"WARNING: {damaged}: passed over.", file=sys.stderr, flush=True)
+        return [whole[number] for number in sorted(whole)]
 
 
 def _form(dataset: DatasetInfo) -> str:
     return f"{dataset.size[0]}x{dataset.size[1]}, {dataset.channels} channels, {dataset.num_classes} classes"
-
-
-def _numbered(folder: Path) -> dict[int, str]:
-    """Images seen -> prefix."""
-    names = [path.name.removesuffix(".index") for path in folder.glob("ckpt-*.index")]
-    return {int(name[5:]): str(folder / name) for name in names if name[5:].isdigit()}
 
 
 def _is_kimg(text: str, images_seen: int) -> bool:
@@ -252,5 +290,6 @@ def restore_network(prefix: str, name: str, network: keras.Model) -> int:
     """
     images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(**{name: by_path(network.weights)}, images_seen=images_seen)
-    checkpoint.restore(prefix).assert_existing_objects_matched().expect_partial()
+    with readable(prefix) as path:
+        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
     return int(images_seen.numpy())

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from stylegan_tf.training.checkpoints import readable, tell_passed_over
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 
@@ -171,17 +172,19 @@ def _shortened(paths: list[str]) -> str:
 
 
 def _read_run(directory: RunDirectory) -> SourceNetworks:
-    prefix = directory.latest_checkpoint()
-    if prefix is None:
+    found = directory.newest_checkpoint()
+    if found is None:
         raise ValueError(f"initialize_from must be a run with a checkpoint. Received: {directory.path}, without one.")
-    reader = tf.train.load_checkpoint(prefix)
+    tell_passed_over(found)
     weights: dict[str, dict[str, np.ndarray]] = {name: {} for name in NETWORKS}
-    for key in reader.get_variable_to_shape_map():
-        network, _, rest = key.partition("/")
-        if network in weights and rest.endswith(_ATTRIBUTE):
-            path = rest.removesuffix(_ATTRIBUTE).replace(".S", "/")
-            weights[network][path] = reader.get_tensor(key)
-    kimg = int(reader.get_tensor(f"images_seen{_ATTRIBUTE}")) / 1000
+    with readable(found.prefix) as prefix:
+        reader = tf.train.load_checkpoint(prefix)
+        for key in reader.get_variable_to_shape_map():
+            network, _, rest = key.partition("/")
+            if network in weights and rest.endswith(_ATTRIBUTE):
+                path = rest.removesuffix(_ATTRIBUTE).replace(".S", "/")
+                weights[network][path] = reader.get_tensor(key)
+        kimg = int(reader.get_tensor(f"images_seen{_ATTRIBUTE}")) / 1000
     name = f"{directory.path} at {kimg:g} kimg"
     network = directory.read_config().network
     rates = _mapping_rates(dataclasses.asdict(network))
@@ -193,11 +196,12 @@ def _read_export(version: Path) -> SourceNetworks:
     model.ParseFromString((version / "saved_model.pb").read_bytes())
     nodes = model.meta_graphs[0].object_graph_def.nodes
     children = {child.local_name: child.node_id for child in nodes[0].children}
-    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
-    weights = {
-        nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
-        for child in nodes[children["_all_variables"]].children
-    }
+    with readable(str(version / "variables" / "variables")) as prefix:
+        reader = tf.train.load_checkpoint(prefix)
+        weights = {
+            nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
+            for child in nodes[children["_all_variables"]].children
+        }
     metadata = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
     generator = {"generator": weights, "generator_ema": weights}
     network = metadata["config"]["network"]

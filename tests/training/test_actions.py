@@ -327,5 +327,5 @@ def test_a_checkpoint_that_does_not_fit_is_refused(state, directory, checkpoints
 def test_a_damaged_checkpoint_is_refused(state, directory, checkpoints):
     checkpoints.run(progress_at(100, state))
     (directory.checkpoints / "ckpt-100.index").write_bytes(b"half of it")
-    with pytest.raises(ValueError, match=r"^a checkpoint must fit the networks\. Received: .*ckpt-100"):
+    with pytest.raises(ValueError, match=r"^a run must have a whole checkpoint; .*ckpt-100 is damaged"):
         Checkpoints(state, directory, tiny_config()).restore()

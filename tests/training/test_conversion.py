@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.conversion import convert, plan_conversion
 from stylegan_tf.training.run_directory import RunDirectory, load_generator, restore_network
 from stylegan_tf.training.state import TrainState
@@ -36,7 +36,7 @@ class Converted(NamedTuple):
         config, dataset = self.directory.read_config(), self.directory.read_dataset()
         build = build_critic if role == "critic" else build_generator
         network = build(config, config.num_levels_for(dataset.size), dataset.num_classes)
-        assert restore_network(self.directory.latest_checkpoint(), role, network) == 0
+        assert restore_network(self.directory.newest_checkpoint().prefix, role, network) == 0
         return network
 
 
@@ -124,7 +124,7 @@ def test_the_strength_of_the_augmentation_goes_on(converted):
         assert config.augment.augment_transforms == "blit,geometry,color"
         state = TrainState(config, 3, case.directory.read_dataset().num_classes, "float32")
         state.augment_p.assign(-1.0)
-        state.checkpoint_without_optimizers.restore(case.directory.latest_checkpoint()).assert_consumed()
+        state.checkpoint_without_optimizers.restore(case.directory.newest_checkpoint().prefix).assert_consumed()
         assert float(state.augment_p) == pytest.approx(float(case.outputs["augment_p"]), abs=1e-7)
 
 
@@ -171,14 +171,14 @@ def test_nothing_is_left_beside_a_run_and_nothing_replaced(converted, tmp_path):
 def test_a_conversion_that_was_faster_keeps_its_place(monkeypatch, tmp_path):
     file = read_published_file(PICKLES / "progan_2019style.pkl")
     run = tmp_path / "run"
-    save = tf.train.CheckpointManager.save
+    save = CheckpointFolder.save
 
-    def save_late(manager, **options):
+    def save_late(folder, *arguments, **options):
         run.mkdir()
         (run / "theirs.txt").write_text("theirs")
-        return save(manager, **options)
+        return save(folder, *arguments, **options)
 
-    monkeypatch.setattr(tf.train.CheckpointManager, "save", save_late)
+    monkeypatch.setattr(CheckpointFolder, "save", save_late)
     with pytest.raises(ValueError, match=r"^output_dir must be new or empty\. Received: .*run, which exists\.$"):
         convert(file, plan_conversion(file, run))
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -200,7 +200,7 @@ def test_a_file_with_an_averaged_generator_alone(tmp_path, relative_error):
     assert convert(file, plan_conversion(file, tmp_path / "run")) == {"generator_ema": 56}
     config = RunDirectory(tmp_path / "run").read_config()
     generator, average = (build_generator(config, 3) for _ in range(2))
-    prefix = RunDirectory(tmp_path / "run").latest_checkpoint()
+    prefix = RunDirectory(tmp_path / "run").newest_checkpoint().prefix
     restore_network(prefix, "generator", generator)
     restore_network(prefix, "generator_ema", average)
     for ours, other in zip(generator.weights, average.weights, strict=True):

@@ -26,7 +26,7 @@ def configure(data, run_dir, make=tiny_config, **values):
 
 
 def checkpoint_arrays(directory):
-    reader = tf.train.load_checkpoint(RunDirectory(directory).latest_checkpoint())
+    reader = tf.train.load_checkpoint(RunDirectory(directory).newest_checkpoint().prefix)
     names = reader.get_variable_to_shape_map()
     return {name: reader.get_tensor(name) for name in names if not name.startswith(("save_counter", "_CHECKPOINT"))}
 
@@ -83,7 +83,7 @@ def test_run_directory(finished):
         assert animation.n_frames == 2
     with Image.open(directory.samples / "kimg_000000.10.png") as grid:
         assert grid.size == (512, 512)
-    assert directory.latest_checkpoint().endswith("ckpt-96")
+    assert directory.newest_checkpoint().prefix.endswith("ckpt-96")
     log = directory.log_file.read_text()
     for text in ("Devices", "fade in", "kimg 0.1 of 0.096", "Finished 0.096 kimg", "export.py", "tensorboard"):
         assert text in log
@@ -118,7 +118,7 @@ def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, 
         with monkeypatch.context() as patched:
             stop_after(patched, images)
             assert run_training(configure(data, directory)) == 128 + signal.SIGTERM
-        assert RunDirectory(directory).latest_checkpoint().endswith(f"ckpt-{images}")
+        assert RunDirectory(directory).newest_checkpoint().prefix.endswith(f"ckpt-{images}")
     assert run_training(configure(data, directory)) == 0
     assert_equal_checkpoints(finished, directory)
 
@@ -229,7 +229,7 @@ def test_a_finished_run_says_so_and_trains_on_when_asked(data, finished, tmp_pat
     assert run_training(configure(data, directory)) == 0
     assert "finished at 0.096 kimg; raise --total_kimg" in capsys.readouterr().out
     assert run_training(configure(data, directory, total_kimg=0.112)) == 0
-    assert RunDirectory(directory).latest_checkpoint().endswith("ckpt-112")
+    assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-112")
 
 
 def test_another_configuration_is_refused_with_the_fields_that_differ(data, finished):

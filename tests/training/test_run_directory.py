@@ -18,7 +18,7 @@ def test_configuration_and_data_come_back_as_they_were(tmp_path):
     directory.prepare(tiny_config(), DATASET)
     assert directory.read_config() == tiny_config()
     assert directory.read_dataset() == DATASET
-    assert directory.latest_checkpoint() is None
+    assert directory.newest_checkpoint() is None
 
 
 def test_what_may_change_has_its_newest_value(tmp_path):
