@@ -99,7 +99,8 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         warning = f"WARNING: training on the CPU, no GPU is used: {warning}."
         print(warning, file=sys.stderr, flush=True)
     directory = RunDirectory(config.run.run_dir)
-    directory.check_free()
+    if not dry_run:
+        directory.check_free()
     run = prepare_run(config, dry_run=dry_run)
     directory.check(run.config, run.dataset)
     with contextlib.nullcontext() if dry_run else directory.locked():

@@ -1,7 +1,10 @@
 """Whole tiny runs: what they write, and that stopping and going on changes nothing."""
 
 import json
+import os
+import shutil
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -10,10 +13,12 @@ from PIL import Image
 from tiny_run import table, tiny_config, tiny_stylegan2, write_images
 
 from stylegan_tf.training import run as run_module
-from stylegan_tf.training.loop import StopRequest
+from stylegan_tf.training.checkpoints import CheckpointFolder
+from stylegan_tf.training.loop import StopRequest, stop_on_signals
 from stylegan_tf.training.run import run_training
 from stylegan_tf.training.run_directory import RunDirectory, load_generator
 from stylegan_tf.training.statistics import NonFiniteError
+from stylegan_tf.training.transfer import read_networks
 
 
 @pytest.fixture(scope="module")
@@ -222,14 +227,85 @@ def test_unknown_transforms_are_refused(data, tmp_path):
 
 
 def test_a_finished_run_says_so_and_trains_on_when_asked(data, finished, tmp_path, capsys):
-    import shutil
-
     directory = tmp_path / "longer"
     shutil.copytree(finished, directory)
     assert run_training(configure(data, directory)) == 0
     assert "finished at 0.096 kimg; raise --total_kimg" in capsys.readouterr().out
     assert run_training(configure(data, directory, total_kimg=0.112)) == 0
     assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-112")
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(data, finished, tmp_path, capsys):
+    directory = RunDirectory(tmp_path / "damaged")
+    shutil.copytree(finished, directory.path)
+    (directory.checkpoints / "checkpoint").unlink()
+    newest = directory.checkpoints / "ckpt-96.data-00000-of-00001"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    load_generator(directory.path)
+    reason = "ckpt-96.data-00000-of-00001 does not have its checksum"
+    told = f"WARNING: checkpoints/ckpt-96 is damaged ({reason}): ckpt-64 is taken instead."
+    assert capsys.readouterr().err.startswith(told)
+    assert run_training(configure(data, directory.path)) == 0
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert "Resuming at 0.064 kimg from" in printed.out
+    assert told in directory.log_file.read_text()
+    assert_equal_checkpoints(finished, directory.path)
+
+
+def test_a_run_without_whole_checkpoints_does_not_start_again(data, finished, tmp_path):
+    directory = RunDirectory(tmp_path / "damaged")
+    shutil.copytree(finished, directory.path)
+    for index in directory.checkpoints.glob("*.index"):
+        index.write_bytes(b"")
+    log = directory.log_file.read_text()
+    with pytest.raises(ValueError, match="a run must have a whole checkpoint.*ckpt-96.*ckpt-64.*ckpt-32"):
+        run_training(configure(data, directory.path))
+    assert directory.log_file.read_text() == log
+
+
+def test_a_run_whose_checkpoints_are_gone_says_that_it_starts_again(data, finished, tmp_path, capsys):
+    directory = RunDirectory(tmp_path / "bare")
+    shutil.copytree(finished, directory.path)
+    shutil.rmtree(directory.checkpoints)
+    with pytest.raises(ValueError, match="z_size was 8, is now 16"):  # it is still that run
+        run_training(configure(data, directory.path, z_size=16))
+    assert run_training(configure(data, directory.path)) == 0
+    told = f"There is no checkpoint in {directory.checkpoints}: training starts again at 0 kimg."
+    assert told in capsys.readouterr().out
+
+
+def test_signs_of_patterns_in_the_run_directory(data, finished, tmp_path, monkeypatch):
+    directory = tmp_path / "lr=[1,2]" / "run [1]"
+    with monkeypatch.context() as patched:
+        stop_after(patched, 40)
+        assert run_training(configure(data, directory)) == 128 + signal.SIGTERM
+    assert run_training(configure(data, directory, keep_checkpoints=1)) == 0
+    assert CheckpointFolder(directory / "checkpoints").numbers() == [96]
+    plain = shutil.copytree(directory, tmp_path / "plain")
+    assert_equal_checkpoints(finished, plain)
+    assert load_generator(directory).images_seen == 96
+    assert read_networks(directory).name == f"{directory} at 0.096 kimg"
+
+
+def test_a_start_that_came_to_nothing_binds_nothing(data, finished, tmp_path):
+    directory = tmp_path / "run"
+    RunDirectory(directory).prepare(configure(data, directory, z_size=16), RunDirectory(finished).read_dataset())
+    assert run_training(configure(data, directory, total_kimg=0.008)) == 0
+    assert RunDirectory(directory).read_config().network.z_size == 8
+
+
+def test_a_stop_during_the_first_step_saves_nothing(data, tmp_path, monkeypatch, capsys):
+    def step(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr(run_module.TrainingStep, "__call__", step)
+    started = time.monotonic()
+    assert run_training(configure(data, tmp_path / "run")) == 128 + signal.SIGTERM
+    assert time.monotonic() - started < 50
+    assert "Stopped by SIGTERM before the first step, at 0 kimg; run the same command" in capsys.readouterr().out
+    assert RunDirectory(tmp_path / "run").newest_checkpoint() is None
 
 
 def test_another_configuration_is_refused_with_the_fields_that_differ(data, finished):
@@ -338,6 +414,33 @@ def test_load_generator_returns_the_averaged_generator(finished):
 def test_load_generator_names_what_is_missing(tmp_path, data):
     with pytest.raises(ValueError, match=r"must be the directory of a run.*Received"):
         load_generator(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_breaks_off_what_may_be_broken_off(number):
+    done = []
+
+    def work():
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+        done.append("all of it")
+
+    with stop_on_signals() as stop:
+        assert stop.breakable(lambda: done.append("before"))
+        assert not stop.breakable(work)
+        assert stop.signal == number
+        assert not stop.breakable(lambda: done.append("after"))
+    assert done == ["before"]
+
+
+def test_under_nohup_a_hangup_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.signal is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_interrupt_does_not_wait():
