@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,6 +287,17 @@ def test_signs_of_patterns_in_the_run_directory(data, finished, tmp_path, monkey
     assert_equal_checkpoints(finished, plain)
     assert load_generator(directory).images_seen == 96
     assert read_networks(directory).name == f"{directory} at 0.096 kimg"
+
+
+def test_a_run_of_an_earlier_version_goes_on(tmp_path, capsys):
+    """Growing, with adaptive augmentation, stopped after one step; its checkpoint has no file of checksums."""
+    directory = shutil.copytree(Path(__file__).parent / "old_run", tmp_path / "run")
+    pictures = write_images(tmp_path / "pictures", count=8)
+    assert load_generator(directory).images_seen == 4
+    config = RunDirectory(directory).read_config().replace({"data": str(pictures), "run_dir": str(directory)})
+    assert run_training(config) == 0
+    assert "Resuming at 0.004 kimg" in capsys.readouterr().out
+    assert load_generator(directory).images_seen == 40
 
 
 def test_a_start_that_came_to_nothing_binds_nothing(data, finished, tmp_path):
