@@ -340,9 +340,7 @@ class Checkpoints:
         try:
             with readable(self.newest.prefix) as prefix:
                 saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-                with_optimizers = any(name.startswith("generator_optimizer/") for name in saved)
-                checkpoint = self.state.checkpoint if with_optimizers else self.state.checkpoint_without_optimizers
-                checkpoint.restore(prefix).assert_consumed()
+                self.state.checkpoint_for(saved).restore(prefix).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise ValueError(
                 f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}"

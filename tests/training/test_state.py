@@ -22,6 +22,8 @@ def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
         variable.assign(tf.cast(tf.fill(variable.shape, 1 + index % 7), variable.dtype))
     one.images_seen.assign(123)
     one.optimizer_period.assign(4)
+    one.sign_steps.assign(3)
+    one.sign_images.assign(24)
     scalars = {"path_length_mean": 0.75, "augment_p": 0.5, "sign_sum": -2.5}
     for name, value in scalars.items():
         getattr(one, name).assign(value)
@@ -29,6 +31,7 @@ def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
     for a, b in zip(variables_of(one), variables_of(other), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
     assert (int(other.images_seen), int(other.optimizer_period)) == (123, 4)
+    assert (int(other.sign_steps), int(other.sign_images)) == (3, 24)
     assert {name: float(getattr(other, name)) for name in scalars} == scalars
 
 
