@@ -23,6 +23,7 @@ from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule, Stage
+from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import write_picture, write_scalars
@@ -214,6 +215,8 @@ class TensorBoardScalars:
             values["progress/batch_size"] = float(stage.batch_size)
         if grows or self.config.schedule.learning_rate_rampup_kimg > 0:
             values["progress/learning_rate"] = stage.learning_rate
+            if progress.schedule.rates_differ:
+                values["progress/critic_learning_rate"] = stage.critic_learning_rate
         return values
 
 
@@ -324,6 +327,7 @@ class Checkpoints:
     def run(self, progress: Progress) -> None:
         progress.statistics.read()  # raises before anything unsound is saved
         self.state.images_seen.assign(progress.images_seen)
+        require_sound(self.state)
         self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
 
     def restore(self) -> int:

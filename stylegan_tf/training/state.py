@@ -109,9 +109,9 @@ class TrainState:
         optimizer.build(network.trainable_variables)
         return optimizer
 
-    def set_learning_rate(self, learning_rate: float) -> None:
-        """Sets the learning rate of both optimizers, corrected for lazy regularisation."""
-        for network in ("generator", "critic"):
+    def set_learning_rates(self, generator: float, critic: float) -> None:
+        """Sets the learning rates of the two optimizers, each corrected for its lazy regularisation."""
+        for network, learning_rate in (("generator", generator), ("critic", critic)):
             optimizer = self.optimizer(network)
             inner = getattr(optimizer, "inner_optimizer", optimizer)
             inner.learning_rate.assign(learning_rate * lazy_factor(self.phases, network))
