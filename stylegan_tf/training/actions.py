@@ -325,9 +325,8 @@ class Checkpoints:
         return crosses(before, now, self.interval_kimg)
 
     def run(self, progress: Progress) -> None:
-        progress.statistics.read()  # raises before anything unsound is saved
         self.state.images_seen.assign(progress.images_seen)
-        require_sound(self.state)
+        require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
         self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
 
     def restore(self) -> int:

@@ -147,7 +147,7 @@ class Metrics:
         if self.best is not None and not result.better_than(self.best):
             return
         self.state.images_seen.assign(progress.images_seen)
-        require_sound(self.state)
+        require_sound(self.state, progress.statistics.read())
         self.best = result
         self.folder.save(self.state.checkpoint, progress.images_seen, keep=1)
         self._kept_number = progress.images_seen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -20,19 +20,29 @@ from stylegan_tf.training.statistics import NonFiniteError
 # learning rate a step. From 2^24 of that unit up, float32 numbers lie 2 apart: no step of less than 1 moves a weight
 # any more, and the network cannot find its way back.
 LARGEST_WEIGHT = 2.0**24
+# Losses tell scores apart that differ by about 1. From 2^24 up, float32 scores lie 2 apart, and what moves them by that
+# has gradients whose squares, which penalties and Adam take, soon leave float32.
+LARGEST_SCORE = 2.0**24
 
 _SAFE_LEARNING_RATE = 0.002  # published for StyleGAN2
 
 
-def unsound_reason(state: TrainState) -> str:
-    """Why a state is not worth saving: the first number that is not finite, or a weight that is too large.
+def unsound_reason(state: TrainState, statistics: Mapping[str, float]) -> str:
+    """Why a state is not worth saving: scores or weights that exploded, or the first number that is not finite.
 
     Losses need not show it yet: they were taken before the step's update, and not of the averages. The numbers are
     looked at on their device, from which one small array is read.
 
+    Args:
+      state: the state.
+      statistics: means over the last steps, among them "real_scores" and "fake_scores" where they were measured.
+
     Returns:
-      The variable and its value, as text; empty for a sound state.
+      What exploded, and how far, as text; empty for a sound state.
     """
+    for name in ("real_scores", "fake_scores"):
+        if abs(statistics.get(name, 0.0)) > LARGEST_SCORE:
+            return f"{name} came to {statistics[name]:.3g}"
     checked = list(_checked(state))
     largest = tf.stack([_largest(variable) for _, variable, _ in checked]).numpy()
     for (name, _, limit), value in zip(checked, largest, strict=True):
@@ -43,9 +53,9 @@ def unsound_reason(state: TrainState) -> str:
     return ""
 
 
-def require_sound(state: TrainState) -> None:
-    """Raises NonFiniteError for a state that is not worth saving."""
-    reason = unsound_reason(state)
+def require_sound(state: TrainState, statistics: Mapping[str, float]) -> None:
+    """Raises NonFiniteError for a state that is not worth saving; arguments as of `unsound_reason`."""
+    reason = unsound_reason(state, statistics)
     if reason:
         raise NonFiniteError(f"{reason} by {int(state.images_seen.numpy())} images")
 

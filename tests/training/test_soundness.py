@@ -9,6 +9,7 @@ import tensorflow as tf
 from tiny_run import table, tiny_config, tiny_stylegan2
 
 from stylegan_tf.training.soundness import (
+    LARGEST_SCORE,
     LARGEST_WEIGHT,
     advice_after_breakdown,
     lowered,
@@ -35,7 +36,7 @@ def spoil(state):
         array = array.copy()
         array.reshape(-1)[-1] = value
         variable.assign(array)
-        return unsound_reason(state)
+        return unsound_reason(state, {})
 
     yield put
     for variable, array in changed:
@@ -58,8 +59,8 @@ KINDS = ["generator", "critic", "average", "running mean of w", "generator's mom
 
 
 def test_a_new_state_is_sound(state):
-    assert unsound_reason(state) == ""
-    require_sound(state)
+    assert unsound_reason(state, {}) == ""
+    require_sound(state, {"real_scores": math.nan})  # not measured yet
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,7 +73,7 @@ def test_whatever_is_not_finite_is_named(state, spoil, kind, value):
     assert path in reason
     state.images_seen.assign(24)
     with pytest.raises(NonFiniteError, match=r"is not finite by 24 images$"):
-        require_sound(state)
+        require_sound(state, {})
 
 
 @pytest.mark.parametrize("kind", KINDS[:4])
@@ -89,6 +90,14 @@ def test_the_bound_is_where_a_step_of_one_is_rounded_away():
     assert at + np.float32(1) == at
 
 
+@pytest.mark.parametrize("name", ["real_scores", "fake_scores"])
+def test_scores_that_float32_cannot_tell_apart_are_named(state, name):
+    assert unsound_reason(state, {"critic_loss": 1e30, name: -LARGEST_SCORE}) == ""
+    assert unsound_reason(state, {name: -2.64e11}) == f"{name} came to -2.64e+11"
+    with pytest.raises(NonFiniteError, match=f"^{name} came to 3e\\+08 by "):
+        require_sound(state, {name: 3e8})
+
+
 def test_moments_may_be_large_since_they_are_squares_of_gradients(state, spoil):
     assert spoil(state.critic_optimizer.variables[-1], 1e30) == ""
 
@@ -96,14 +105,14 @@ def test_moments_may_be_large_since_they_are_squares_of_gradients(state, spoil):
 @pytest.mark.parametrize("multiplier", [0.01, 1e-8])
 def test_weights_of_slow_layers_are_large_from_the_start(multiplier):
     slow = TrainState(tiny_config(mapping_learning_rate_multiplier=multiplier), 2, 0, "float32")
-    assert unsound_reason(slow) == ""
+    assert unsound_reason(slow, {}) == ""
     kernel = next(weight for weight in slow.generator.weights if "/mapping/dense_0/kernel" in weight.path)
     kernel.assign(tf.fill(kernel.shape, 2 * LARGEST_WEIGHT / multiplier))
-    assert unsound_reason(slow).startswith("generator/mapping/dense_0/kernel grew to")
+    assert unsound_reason(slow, {}).startswith("generator/mapping/dense_0/kernel grew to")
 
 
 def test_loss_scaling_is_no_sign_of_trouble():
-    assert unsound_reason(TrainState(tiny_config(), 2, 0, "mixed_float16")) == ""
+    assert unsound_reason(TrainState(tiny_config(), 2, 0, "mixed_float16"), {}) == ""
 
 
 @pytest.mark.parametrize(
