@@ -345,7 +345,5 @@ class Checkpoints:
                 saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
                 self.state.checkpoint_for(saved).restore(prefix).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise ValueError(
-                f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}"
-            ) from error
+            raise ValueError(f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}") from error
         return int(self.state.images_seen.numpy())
