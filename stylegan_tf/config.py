@@ -129,10 +129,6 @@ class TrainConfig:
             "mapping_layers must be above 0 with family=stylegan2", self.network.mapping_layers,
         )
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
-        require(
-            self.network.feature_maps_max % self.network.minibatch_stddev_features == 0,
-            "feature_maps_max must be a multiple of minibatch_stddev_features", self.network.minibatch_stddev_features,
-        )
 
     def get(self, name: str) -> Any:
         """The value of a field, whatever its section."""

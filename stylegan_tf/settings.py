@@ -117,8 +117,9 @@ class NetworkConfig:
         "instance", f"stylegan1: of the generator's features: {', '.join(NORMALIZATIONS)}", choices=NORMALIZATIONS
     )
     blur: bool = option(True, "stylegan1: smooth with [1, 2, 1] when resampling")
-    minibatch_stddev_group: int = option(
-        4, "images in a group of the minibatch standard deviation; 0 leaves it out", least=0
+    minibatch_stddev_group: int | None = option(
+        4, "images in a group of the minibatch standard deviation; empty: all that a device takes at once; 0 leaves it "
+        "out", least=0
     )
     minibatch_stddev_features: int = option(1, "feature maps of the minibatch standard deviation", above=0)
     critic_mapping_layers: int = option(
@@ -154,10 +155,14 @@ class ScheduleConfig:
         "this resolution", above=0
     )
     learning_rate: ResolutionTable = option(
-        "4:0.001,128:0.0015,256:0.002,512:0.003", "of Adam, for both networks; WGAN-GP caps it at 0.002", above=0
+        "4:0.001,128:0.0015,256:0.002,512:0.003", "of Adam, for the generator, and for the critic unless "
+        "critic_learning_rate is given; WGAN-GP caps both at 0.002", above=0
+    )
+    critic_learning_rate: ResolutionTable | None = option(
+        None, "of the critic's Adam; empty: learning_rate", above=0
     )
     learning_rate_rampup_kimg: float = option(
-        0.0, "kimg over which the learning rate rises from zero at the start", least=0
+        0.0, "kimg over which the learning rates rise from zero at the start", least=0
     )
     reset_optimizers: bool = option(True, "forget the optimizers' moments at the start and the end of each fade-in")
 

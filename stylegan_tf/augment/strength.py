@@ -5,7 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def adjusted_strength(p: tf.Tensor, sign_mean: tf.Tensor, *, target: float, images: float, kimg: float) -> tf.Tensor:
+def adjusted_strength(
+    p: tf.Tensor, sign_mean: tf.Tensor, *, target: float, images: tf.Tensor | float, kimg: float
+) -> tf.Tensor:
     """The strength after one adjustment: a step up where the critic is too sure of the reals, else a step down.
 
     Karras et al. 2020 (Limited Data), section 3: the overfitting heuristic r_t = E[sign(D(real))] is held at its
@@ -24,4 +26,5 @@ def adjusted_strength(p: tf.Tensor, sign_mean: tf.Tensor, *, target: float, imag
     """
     # In float64, where a target such as 0.6 is not rounded up to a mean that lies just above it.
     direction = tf.cast(tf.sign(tf.cast(sign_mean, tf.float64) - target), tf.float32)
-    return tf.maximum(p + direction * (images / (1000.0 * kimg)), 0.0)
+    step = tf.cast(tf.cast(images, tf.float64) / (1000.0 * kimg), tf.float32)
+    return tf.maximum(p + direction * step, 0.0)

@@ -44,12 +44,20 @@ class _NumberParser(flags.ArgumentParser):
     """A number, or nothing."""
 
     syntactic_help = "a number, or empty"
+    number: type[flags.ArgumentParser] = flags.FloatParser
 
     def parse(self, argument: Any) -> float | None:
-        return None if argument is None or not str(argument).strip() else flags.FloatParser().parse(argument)
+        return None if argument is None or not str(argument).strip() else self.number().parse(argument)
 
     def flag_type(self) -> str:
         return "number"
+
+
+class _WholeNumberParser(_NumberParser):
+    """A whole number, or nothing."""
+
+    syntactic_help = "a whole number, or empty"
+    number = flags.IntegerParser
 
 
 class _Serializer(flags.ArgumentSerializer):
@@ -80,7 +88,8 @@ def _parser(kind: str) -> flags.ArgumentParser:
     if "ResolutionTable" in kind:
         return _TableParser(may_be_empty="None" in kind)
     parsers: dict[str, type[flags.ArgumentParser]] = {
-        "int": flags.IntegerParser, "float": flags.FloatParser, "float | None": _NumberParser,
+        "int": flags.IntegerParser, "int | None": _WholeNumberParser,
+        "float": flags.FloatParser, "float | None": _NumberParser,
     }
     return parsers.get(kind, flags.ArgumentParser)()
 

@@ -15,7 +15,8 @@ class MinibatchStdDev(keras.layers.Layer):
     """Appends the average standard deviation over a group of images as feature maps, taken in float32.
 
     Args:
-      group_size: images in a group; a smaller batch is one group. The batch must be a multiple of it.
+      group_size: images in a group; a smaller batch is one group, and so is every batch with None. The batch must be a
+        multiple of it.
       num_features: number of feature maps appended; the channels are split among them.
 
     Call arguments:
@@ -27,7 +28,7 @@ class MinibatchStdDev(keras.layers.Layer):
     Reference: Karras et al. 2018 (progressive growing), section 3.
     """
 
-    def __init__(self, group_size: int = 4, num_features: int = 1, **kwargs: Any) -> None:
+    def __init__(self, group_size: int | None = 4, num_features: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.group_size = group_size
         self.num_features = num_features

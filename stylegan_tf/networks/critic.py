@@ -11,7 +11,13 @@ from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
-from stylegan_tf.networks.sizes import check_image_size, check_labels, feature_maps_at, level_size
+from stylegan_tf.networks.sizes import (
+    check_image_size,
+    check_labels,
+    feature_maps_at,
+    has_minibatch_stddev,
+    level_size,
+)
 from stylegan_tf.ops.resample import downsample_average
 
 
@@ -26,6 +32,7 @@ class Critic(keras.Model):
       base_size, num_levels, channels, feature_maps_base, feature_maps_max: as in `SynthesisNetwork`.
       num_classes: size of the one-hot labels; the score is the output that belongs to the image's class.
       minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
+        None takes the whole batch.
       blur: smooth before downsampling.
       fused_from: smallest input side from which convolution and downsampling are one strided convolution; None
         for never.
@@ -42,7 +49,8 @@ class Critic(keras.Model):
     Output shape: [N, 1] float32.
 
     Raises:
-      ValueError: when labels are missing, or the images do not have the level's size.
+      ValueError: when labels are missing, the images do not have the level's size, or the smallest level's feature maps
+        are no multiple of those of the statistic.
 
     Reference: Karras et al. 2018 (progressive growing), table 2 and figure 2; Karras et al. 2019, section 2;
     the score by class, Mescheder et al. 2018, appendix.
@@ -57,7 +65,7 @@ class Critic(keras.Model):
         num_classes: int = 0,
         feature_maps_base: int = 8192,
         feature_maps_max: int = 512,
-        minibatch_stddev_group: int = 4,
+        minibatch_stddev_group: int | None = 4,
         minibatch_stddev_features: int = 1,
         blur: bool = True,
         fused_from: int | None = 128,
@@ -90,7 +98,7 @@ class Critic(keras.Model):
                 ),
             ])
         self.minibatch_stddev = None
-        if minibatch_stddev_group > 1:
+        if has_minibatch_stddev(minibatch_stddev_group, minibatch_stddev_features, self.feature_maps(0)):
             self.minibatch_stddev = MinibatchStdDev(
                 minibatch_stddev_group, minibatch_stddev_features, dtype=dtype, name="minibatch_stddev"
             )

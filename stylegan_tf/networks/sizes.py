@@ -22,6 +22,27 @@ def feature_maps_at(level: int, base: int, maximum: int) -> int:
     return max(1, min(base >> (level + 1), maximum))
 
 
+def has_minibatch_stddev(group: int | None, features: int, feature_maps: int) -> bool:
+    """Whether a critic has the minibatch standard deviation: a group of 0 or 1 leaves it out, None is the whole batch.
+
+    Args:
+      group: images in a group.
+      features: feature maps of the statistic, which share out those of the critic.
+      feature_maps: of the critic at level 0, where the statistic is taken.
+
+    Raises:
+      ValueError: when the feature maps cannot be shared out evenly.
+    """
+    if group is not None and group <= 1:
+        return False
+    if features < 1 or feature_maps % features:
+        raise ValueError(
+            "minibatch_stddev_features must divide the feature maps at the smallest resolution, "
+            f"min(feature_maps_base / 2, feature_maps_max), here {feature_maps}. Received: {features}."
+        )
+    return True
+
+
 def checked_level(level: int | None, num_levels: int, grows: bool) -> int:
     """The level, the last one for None.
 

@@ -15,7 +15,14 @@ from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.sizes import check_image_size, check_labels, checked_level, feature_maps_at, level_size
+from stylegan_tf.networks.sizes import (
+    check_image_size,
+    check_labels,
+    checked_level,
+    feature_maps_at,
+    has_minibatch_stddev,
+    level_size,
+)
 from stylegan_tf.networks.stylegan2_synthesis import ARCHITECTURES, RESIDUAL_GAIN
 from stylegan_tf.ops.upfirdn import downsample_fir, make_filter
 
@@ -41,6 +48,7 @@ class StyleGAN2Critic(keras.Model):
         or, with `scores_by_class`, the output that belongs to the class.
       architecture: "resnet", "orig", "skip" or "growing".
       minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
+        None takes the whole batch.
       mapping_layers: dense layers between a label and its features.
       mapping_learning_rate_multiplier: of these layers.
       scores_by_class: how labels are asked for, see `num_classes`.
@@ -57,8 +65,8 @@ class StyleGAN2Critic(keras.Model):
     Output shape: [N, 1] float32.
 
     Raises:
-      ValueError: for an unknown architecture, a level that it does not have, missing labels, or images that do not
-        have the level's size.
+      ValueError: for an unknown architecture, a level that it does not have, missing labels, images that do not have
+        the level's size, or a smallest level whose feature maps are no multiple of those of the statistic.
 
     Reference: Karras et al. 2020 (StyleGAN2), section 4.1 and figure 7; "growing" is configurations B to D of
     table 1; the score of a label, Miyato and Koyama 2018, with the mapping of Karras et al. 2020 (ADA), appendix D;
@@ -75,7 +83,7 @@ class StyleGAN2Critic(keras.Model):
         feature_maps_base: int = 16384,
         feature_maps_max: int = 512,
         architecture: str = "resnet",
-        minibatch_stddev_group: int = 4,
+        minibatch_stddev_group: int | None = 4,
         minibatch_stddev_features: int = 1,
         mapping_layers: int = 8,
         mapping_learning_rate_multiplier: float = 0.01,
@@ -136,12 +144,10 @@ class StyleGAN2Critic(keras.Model):
 
     def _add_head(self) -> None:
         maps = self.feature_maps(0)
-        group = self.options["minibatch_stddev_group"]
+        group, features = (self.options[f"minibatch_stddev_{name}"] for name in ("group", "features"))
         self.minibatch_stddev = None
-        if group > 1:
-            self.minibatch_stddev = MinibatchStdDev(
-                group, self.options["minibatch_stddev_features"], dtype=self.dtype_policy, name="minibatch_stddev"
-            )
+        if has_minibatch_stddev(group, features, maps):
+            self.minibatch_stddev = MinibatchStdDev(group, features, dtype=self.dtype_policy, name="minibatch_stddev")
         self.conv = EqualizedConv2D(maps, name="conv_0", **self._layer_options())
         dense_options = {**self._layer_options(), "clamp": None, "dtype": "float32"}
         self.dense = EqualizedDense(maps, name="dense", **dense_options)

@@ -37,7 +37,7 @@ def instance_statistics(x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
 
 
 def minibatch_stddev(
-    x: Tensor, group_size: int, num_features: int, num_batches: int = 1, epsilon: float = 1e-8
+    x: Tensor, group_size: int | None, num_features: int, num_batches: int = 1, epsilon: float = 1e-8
 ) -> Tensor:
     """Average standard deviation over groups of images, as constant feature maps.
 
@@ -47,7 +47,7 @@ def minibatch_stddev(
     Args:
       x: [num_batches * N, H, W, C] with static H, W and C; N must be a multiple of the group size, or smaller, when
         it is one group.
-      group_size: images in a group.
+      group_size: images in a group; None for the whole batch.
       num_features: number of feature maps; the channels are split among them.
       num_batches: batches that lie behind each other in `x` and share no group.
       epsilon: added to the variance.
@@ -56,18 +56,23 @@ def minibatch_stddev(
       float32 [num_batches * N, H, W, num_features].
 
     Raises:
-      ValueError: where the images (when their number is known) or the channels cannot be divided so.
+      ValueError: for a group without images, and where the images (when their number is known) or the channels cannot
+        be divided so.
     """
+    if group_size is not None and group_size < 1:
+        raise ValueError(f"group_size must be at least 1, or None for the whole batch. Received: {group_size}.")
     images = ops.shape(x)[0]
     batch = images // num_batches
     _, height, width, channels = x.shape
-    group = min(group_size, batch) if isinstance(batch, int) else ops.minimum(group_size, batch)
+    group = batch
+    if group_size is not None:
+        group = min(group_size, batch) if isinstance(batch, int) else ops.minimum(group_size, batch)
     if isinstance(batch, int) and (images % num_batches or batch % group):
         raise ValueError(
             f"the batch must be a multiple of the group size {group}. Received: {images} images, "
             f"num_batches={num_batches}."
         )
-    if channels % num_features:
+    if num_features < 1 or channels % num_features:
         raise ValueError(
             f"the channels must be a multiple of num_features. Received: num_features={num_features}, "
             f"{channels} channels."

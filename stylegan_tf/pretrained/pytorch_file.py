@@ -31,7 +31,6 @@ _DEEPEST_MODULE, _MOST_MODULES = 8, 1000
 _MOST_IMAGES = 1 << 40  # that a file may say it was trained on
 _MAPPING_LAYER = r"mapping\.fc\d+\."
 _LINEAR_LAYERS = ("affine", "embed", "out", "skip", "torgb")
-_WHOLE_BATCH = 1 << 16  # a larger group than any batch is the whole of it
 
 # Members of a transformation's group in the augmentation pipeline, as its arguments name them.
 _AUGMENTATIONS = {
@@ -154,10 +153,13 @@ def _read_critic(module: PickledModule) -> PublishedNetwork:
     modules = _all_modules(module)
     settings = _shared_settings(modules)
     statistic = next((path for path in modules if path.endswith("mbstd.")), None)
-    group, features = 0, 1
+    group: int | None = 0
+    features = 1
     if statistic is not None:
-        group = modules[statistic].state.get("group_size", 4)
-        group = _WHOLE_BATCH if group is None else int(as_number(group, "mbstd's group_size"))
+        size = modules[statistic].state.get("group_size", 4)
+        group = None if size is None else int(as_number(size, "mbstd's group_size"))
+        # With a group of one this code has a constant feature map, which our critic leaves out.
+        require_field(group is None or group > 1, "mbstd's group_size", "2 or more, or None", size)
         features = int(as_number(modules[statistic].state.get("num_channels", 1), "mbstd's num_channels"))
     settings |= {"minibatch_stddev_group": group, "minibatch_stddev_features": features}
     settings |= _mapping_settings(modules, "critic_mapping_learning_rate_multiplier")

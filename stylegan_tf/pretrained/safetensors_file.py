@@ -105,6 +105,7 @@ def _critic_arguments(critic: StyleGAN2Critic) -> dict[str, Any]:
         },
         "epilogue_kwargs": {
             "mbstd_group_size": options["minibatch_stddev_group"],
-            "mbstd_num_channels": options["minibatch_stddev_features"],
+            # Without channels that code leaves the statistic out, whatever the group.
+            "mbstd_num_channels": 0 if critic.minibatch_stddev is None else options["minibatch_stddev_features"],
         },
     }

@@ -23,6 +23,7 @@ from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule, Stage
+from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import write_picture, write_scalars
@@ -214,6 +215,8 @@ class TensorBoardScalars:
             values["progress/batch_size"] = float(stage.batch_size)
         if grows or self.config.schedule.learning_rate_rampup_kimg > 0:
             values["progress/learning_rate"] = stage.learning_rate
+            if progress.schedule.rates_differ:
+                values["progress/critic_learning_rate"] = stage.critic_learning_rate
         return values
 
 
@@ -322,8 +325,8 @@ class Checkpoints:
         return crosses(before, now, self.interval_kimg)
 
     def run(self, progress: Progress) -> None:
-        progress.statistics.read()  # raises before anything unsound is saved
         self.state.images_seen.assign(progress.images_seen)
+        require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
         self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
 
     def restore(self) -> int:
@@ -340,11 +343,7 @@ class Checkpoints:
         try:
             with readable(self.newest.prefix) as prefix:
                 saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-                with_optimizers = any(name.startswith("generator_optimizer/") for name in saved)
-                checkpoint = self.state.checkpoint if with_optimizers else self.state.checkpoint_without_optimizers
-                checkpoint.restore(prefix).assert_consumed()
+                self.state.checkpoint_for(saved).restore(prefix).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise ValueError(
-                f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}"
-            ) from error
+            raise ValueError(f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}") from error
         return int(self.state.images_seen.numpy())

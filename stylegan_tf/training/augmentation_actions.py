@@ -13,6 +13,7 @@ from stylegan_tf.training.actions import Progress, crosses, readable_grid
 from stylegan_tf.training.automatic import DEFAULT_AUGMENT_KIMG
 from stylegan_tf.training.draws import draw_augmentations, step_key
 from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import write_picture
 
 _GRID_STREAM = 100  # beside those of the phases
@@ -21,7 +22,9 @@ _GRID_STREAM = 100  # beside those of the phases
 class AugmentationControl:
     """Moves the strength so that the critic's mean sign on reals comes to its target.
 
-    It adds up signs on the device, in the state, and does not wait for a step.
+    It adds up signs on the device, in the state, and does not wait for a step. What it divides by, and when it
+    adjusts, follows from the steps that it really added up: an interval goes on where the schedule changes the
+    resolution and the batch size.
 
     Args:
       config: with nothing left open (`training.automatic`).
@@ -32,6 +35,7 @@ class AugmentationControl:
     def __init__(self, config: TrainConfig) -> None:
         self.settings = config.augment
         self.kimg = config.augment.augment_kimg or DEFAULT_AUGMENT_KIMG
+        self._add_on_device = tf.function(self._add)
 
     def due(self, before: int, now: int) -> bool:
         """After every step."""
@@ -39,16 +43,23 @@ class AugmentationControl:
 
     def run(self, progress: Progress) -> None:
         """Adds the step's signs, and adjusts the strength when the interval is over."""
-        state, batch = progress.state, progress.stage.batch_size
-        state.sign_sum.assign_add(progress.report["real_signs"])
-        step = progress.stage.step_at(progress.images_seen)
-        if step % self.settings.augment_interval == 0:
-            interval = self.settings.augment_interval
-            state.augment_p.assign(adjusted_strength(
-                state.augment_p, state.sign_sum / interval, target=self.settings.augment_target,
-                images=batch * interval, kimg=self.kimg,
-            ))
-            state.sign_sum.assign(0.0)
+        images = tf.constant(progress.stage.batch_size, tf.int64)
+        self._add_on_device(progress.state, progress.report["real_signs"], images)
+
+    def _add(self, state: TrainState, sign_mean: tf.Tensor, batch: tf.Tensor) -> None:
+        # A sum without a count comes from a checkpoint of a version that kept none: nobody knows of how many steps.
+        before = tf.where(state.sign_steps > 0, state.sign_sum, 0.0)
+        total = before + sign_mean * tf.cast(batch, tf.float32)
+        steps, images = state.sign_steps + 1, state.sign_images + batch
+        mean = tf.cast(total, tf.float64) / tf.cast(images, tf.float64)
+        adjusted = adjusted_strength(
+            state.augment_p, mean, target=self.settings.augment_target, images=images, kimg=self.kimg
+        )
+        over = steps >= self.settings.augment_interval
+        state.augment_p.assign(tf.where(over, adjusted, state.augment_p))
+        state.sign_sum.assign(tf.where(over, 0.0, total))
+        state.sign_steps.assign(tf.where(over, tf.zeros_like(steps), steps))
+        state.sign_images.assign(tf.where(over, tf.zeros_like(images), images))
 
 
 class AugmentedReals:

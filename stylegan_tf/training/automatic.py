@@ -24,7 +24,8 @@ def fill_in(config: TrainConfig, size: tuple[int, int], num_devices: int) -> Tra
     StyleGAN2's rules are the automatic settings that were published with StyleGAN2-ADA's code (Karras et al. 2020).
 
     Args:
-      config: the configuration; `batch_size`, `r1_gamma`, `ema_half_life_kimg` and `augment_kimg` may be None.
+      config: the configuration; `batch_size`, `critic_learning_rate`, `r1_gamma`, `ema_half_life_kimg` and
+        `augment_kimg` may be None.
       size: height and width of the images at the last resolution.
       num_devices: number of replicas.
     """
@@ -35,6 +36,8 @@ def fill_in(config: TrainConfig, size: tuple[int, int], num_devices: int) -> Tra
         batch_sizes = ResolutionTable(((0, float(automatic_batch_size(size, num_devices))),))
     batch = batch_sizes.at(size)
     values: dict[str, Any] = {"batch_size": batch_sizes}
+    if config.schedule.critic_learning_rate is None:
+        values["critic_learning_rate"] = config.schedule.learning_rate
     if config.loss.r1_gamma is None:
         values["r1_gamma"] = 0.0002 * size[0] * size[1] / batch
     if config.optimizer.ema_half_life_kimg is None:

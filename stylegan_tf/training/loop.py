@@ -145,7 +145,7 @@ def train(
         if reading != (stage.level, stage.batch_size):
             reading = (stage.level, stage.batch_size)
             batches = read_batches(pipeline, step.strategy, stage.period, before)
-        state.set_learning_rate(stage.learning_rate)
+        state.set_learning_rates(stage.learning_rate, stage.critic_learning_rate)
         number = stage.step_at(before)
         due = [phase for phase in state.phases if phase.due(number)]
         work = functools.partial(_take_step, progress, step, next(batches), due)

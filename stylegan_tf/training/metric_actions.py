@@ -20,6 +20,7 @@ from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.training.actions import Progress, crosses
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import metric_curve
 
@@ -145,8 +146,9 @@ class Metrics:
     def _keep_if_best(self, result: Result, progress: Progress) -> None:
         if self.best is not None and not result.better_than(self.best):
             return
-        self.best = result
         self.state.images_seen.assign(progress.images_seen)
+        require_sound(self.state, progress.statistics.read())
+        self.best = result
         self.folder.save(self.state.checkpoint, progress.images_seen, keep=1)
         self._kept_number = progress.images_seen
 

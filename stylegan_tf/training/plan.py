@@ -19,7 +19,6 @@ def describe_plan(
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
     labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
-    reached = [period for period in schedule.periods if period.start < schedule.total_images]
     lines = [
         f"Devices    {devices}, {state.dtype_policy}, XLA {'on' if jit else 'off'}",
         f"Data       {dataset.name}: {dataset.count:,} images, {height}x{width} {kinds[dataset.channels]}{labels}",
@@ -29,8 +28,11 @@ def describe_plan(
         *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
         "",
         *_table(
-            ["period", "resolution", "from kimg", "kimg", "batch", "learning rate", "generator", "critic"],
-            [_period_row(state, schedule, period) for period in reached],
+            [
+                "period", "resolution", "from kimg", "kimg", "batch", "learning rate",
+                *(["critic's rate"] if schedule.rates_differ else []), "generator", "critic",
+            ],
+            [_period_row(state, schedule, period) for period in schedule.reached()],
         ),
         "",
         f"Writes to  {directory.path}",
@@ -85,6 +87,7 @@ def _period_row(state: TrainState, schedule: Schedule, period: Period) -> list[s
         f"{(end - period.start) / 1000:g}",
         f"{period.batch_size}",
         f"{period.learning_rate:g}",
+        *([f"{period.critic_learning_rate:g}"] if schedule.rates_differ else []),
         *(f"{count:,}" for count in counts),
     ]
 

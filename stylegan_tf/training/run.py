@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import signal
 import sys
 
@@ -36,6 +35,7 @@ from stylegan_tf.training.actions import (
 )
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.automatic import fill_in
+from stylegan_tf.training.batch_checks import check_batches
 from stylegan_tf.training.checkpoints import tell_passed_over
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
 from stylegan_tf.training.log import Logger
@@ -45,6 +45,7 @@ from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.profile import Profile
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.schedule import Schedule
+from stylegan_tf.training.soundness import advice_after_breakdown
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError
 from stylegan_tf.training.steps import TrainingStep
@@ -145,11 +146,11 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     )
     num_levels = config.num_levels_for(dataset.size)
     schedule = Schedule.from_config(config, num_levels, strategy.num_replicas_in_sync)
-    _check_batches(config, schedule, strategy.num_replicas_in_sync)
+    directory = RunDirectory(config.run.run_dir)
+    check_batches(config, schedule, strategy.num_replicas_in_sync, directory.newest_images_seen())
     policy = devices.choose_dtype_policy(config.run.dtype_policy)
     config = config.replace({"dtype_policy": policy})
     filled = fill_in(config, dataset.size, strategy.num_replicas_in_sync)
-    directory = RunDirectory(config.run.run_dir)
     start = ""
     with strategy.scope():
         state = TrainState(filled, num_levels, dataset.num_classes, policy)
@@ -183,35 +184,6 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):
         print(f"{data.data} is prepared in {image_set.directory}")
     return image_set
-
-
-def _check_batches(config: TrainConfig, schedule: Schedule, replicas: int) -> None:
-    """Every batch must divide over the devices, their pieces, and the groups of the minibatch statistic."""
-    group = config.network.minibatch_stddev_group
-    for batch in sorted({period.batch_size for period in schedule.periods}):
-        require(
-            batch % replicas == 0,
-            f"batch_size must be a multiple of the number of devices, {replicas}; choose another --batch_size", batch,
-        )
-        limit = config.run.max_batch_per_device or batch
-        pieces = math.ceil(batch / replicas / limit)
-        piece = batch // replicas // pieces
-        require(
-            batch == piece * replicas * pieces,
-            f"a device's batch ({batch // replicas}) must divide into equal pieces of at most max_batch_per_device",
-            limit,
-        )
-        lengths = max(batch // replicas // config.loss.path_length_batch_shrink, 1)
-        require(
-            config.loss.path_length_weight == 0 or lengths % math.ceil(lengths / limit) == 0,
-            f"the images of a device whose path lengths are taken ({lengths}) must divide into equal pieces of at most "
-            "max_batch_per_device; change it, --batch_size or --path_length_batch_shrink", limit,
-        )
-        require(
-            group <= 1 or piece <= group or piece % group == 0,
-            f"the images that a device takes at once must be a multiple of minibatch_stddev_group, {group}, or fewer; "
-            "change --batch_size or --minibatch_stddev_group", piece,
-        )
 
 
 def make_objective(config: TrainConfig) -> Objective:
@@ -304,11 +276,9 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
                 return _stopped(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
             checkpoints.run(progress)
         except NonFiniteError as error:
-            message = (
-                f"training broke down: {error}. The last good checkpoint is "
-                f"{checkpoints.newest.prefix if checkpoints.newest else 'none'}; lower the learning rate, or use "
-                "--dtype_policy=float32, in a new --run_dir."
-            )
+            newest = checkpoints.newest.prefix if checkpoints.newest else None
+            advice = advice_after_breakdown(config, newest, directory.free_neighbour())
+            message = f"training broke down: {error}. {advice}"
             log.to_file(message)
             raise NonFiniteError(message) from error
         scalars.run(progress)

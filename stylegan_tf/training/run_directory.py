@@ -183,6 +183,17 @@ class RunDirectory:
         """The newest whole checkpoint, be it the best one; None without any. ValueError when all are damaged."""
         return newest_whole(CheckpointFolder(self.checkpoints), CheckpointFolder(self.best))
 
+    def free_neighbour(self) -> Path:
+        """A directory beside this one that is not there yet: its name with -2, or a higher number."""
+        number = 2
+        while (found := self.path.with_name(f"{self.path.name}-{number}")).exists():
+            number += 1
+        return found
+
+    def newest_images_seen(self) -> int:
+        """The clock of the newest checkpoint, by its name; 0 when there is none."""
+        return max(CheckpointFolder(self.checkpoints).numbers(), default=0)
+
     def find_checkpoints(self, which: str = "newest") -> list[str]:
         """Prefixes of whole checkpoints, by images seen. Damaged ones that are passed over are told on stderr.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import math
 
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.networks.sizes import level_size
@@ -28,7 +29,7 @@ class Period:
       fading: whether the level is being faded in.
       start, length: images seen at its start, and images it lasts; the last period's length is what remains.
       batch_size: images a step, over all devices.
-      learning_rate: of both networks.
+      learning_rate, critic_learning_rate: of the generator, and of the critic.
     """
 
     index: int
@@ -39,15 +40,17 @@ class Period:
     length: float
     batch_size: int
     learning_rate: float
+    critic_learning_rate: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """What holds at one moment: the period, how far this level is faded in (0 to 1), and the learning rate."""
+    """What holds at one moment: the period, how far this level is faded in (0 to 1), and the learning rates."""
 
     period: Period
     fade_in: float
     learning_rate: float
+    critic_learning_rate: float
 
     @property
     def level(self) -> int:
@@ -72,7 +75,7 @@ class Schedule:
       base_size: image height and width at level 0.
       num_levels: number of levels of the networks.
       grows: whether it begins at a small resolution; otherwise all of it is one period at the last.
-      learning_rate_limit: no learning rate is higher.
+      learning_rate_limit: no learning rate is higher, of either network.
 
     Raises:
       ValueError: when no period is left.
@@ -102,10 +105,13 @@ class Schedule:
                 if not fading and level == num_levels - 1:
                     length = max(self.total_images - start, 0.0)
                 if length > 0:
-                    rate = min(config.learning_rate.at(size), learning_rate_limit)
+                    rates = [
+                        min(table.at(size), learning_rate_limit)
+                        for table in (config.learning_rate, config.critic_learning_rate or config.learning_rate)
+                    ]
                     batch_size = int(batch_sizes.at(size))
                     self.periods.append(
-                        Period(len(self.periods), level, size, fading, start, length, batch_size, rate)
+                        Period(len(self.periods), level, size, fading, start, length, batch_size, *rates)
                     )
                 start += length
         if not self.periods:
@@ -113,10 +119,26 @@ class Schedule:
 
     @classmethod
     def from_config(cls, config: TrainConfig, num_levels: int, num_devices: int = 1) -> Schedule:
-        """The schedule of a whole configuration; WGAN-GP limits the learning rate."""
+        """The schedule of a whole configuration; WGAN-GP limits the learning rates."""
         filled = fill_in(config, level_size(config.base_size, num_levels - 1), num_devices)
-        limit = WASSERSTEIN_LEARNING_RATE_LIMIT if config.loss.loss == "wgan-gp" else float("inf")
-        return cls(filled.schedule, config.base_size, num_levels, config.grows, limit)
+        return cls(filled.schedule, config.base_size, num_levels, config.grows, learning_rate_limit(config))
+
+    def reached(self, images_seen: int = 0) -> list[Period]:
+        """The periods that still get a step: none that the run ends before, or that a step before it leaps over."""
+        found = []
+        while images_seen < self.total_images:
+            period = self.at(images_seen).period
+            found.append(period)
+            if period is self.periods[-1]:
+                break
+            left = math.floor(period.start + period.length) - images_seen  # at its very end a period has one more step
+            images_seen += (left // period.batch_size + 1) * period.batch_size
+        return found
+
+    @property
+    def rates_differ(self) -> bool:
+        """Whether generator and critic ever learn at rates apart."""
+        return any(period.learning_rate != period.critic_learning_rate for period in self.reached())
 
     def at(self, images_seen: int) -> Stage:
         """What holds after `images_seen` real images."""
@@ -125,5 +147,9 @@ class Schedule:
         fade_in = (images_seen - period.start) / period.length if period.fading else 1.0
         rampup = self.config.learning_rate_rampup_kimg * 1000
         factor = min(images_seen / rampup, 1.0) if rampup > 0 else 1.0
-        return Stage(period, fade_in, period.learning_rate * factor)
+        return Stage(period, fade_in, period.learning_rate * factor, period.critic_learning_rate * factor)
 
+
+def learning_rate_limit(config: TrainConfig) -> float:
+    """Above which no learning rate goes, whatever the tables say."""
+    return WASSERSTEIN_LEARNING_RATE_LIMIT if config.loss.loss == "wgan-gp" else float("inf")

@@ -6,12 +6,17 @@ so the clock is their whole state: nothing has to be replayed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import keras
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
 from stylegan_tf.training.phases import lazy_factor, training_phases
+
+# What a converted network's checkpoint does not have, and one of a version that counted no signs.
+_OPTIONAL_PARTS = frozenset({"generator_optimizer", "critic_optimizer", "sign_steps", "sign_images"})
 
 
 class TrainState:
@@ -30,7 +35,8 @@ class TrainState:
       images_seen: int64 variable.
       path_length_mean: running mean of path lengths.
       augment_p: strength of the augmentation.
-      sign_sum: sum of the mean signs of real scores since the strength was last adjusted.
+      sign_sum: sum of the signs of real scores since the strength was last adjusted.
+      sign_steps, sign_images: int64 variables, the steps and the images whose signs these are.
       optimizer_period: int64 variable, the schedule's period in which the optimizers last forgot their moments.
       phases: of a training step.
       checkpoint: the `tf.train.Checkpoint` of all of these.
@@ -58,6 +64,8 @@ class TrainState:
         )
         self.augment_p = tf.Variable(config.augment.augment_p, trainable=False, dtype=tf.float32, name="augment_p")
         self.sign_sum = tf.Variable(0.0, trainable=False, name="sign_sum")
+        self.sign_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="sign_steps")
+        self.sign_images = tf.Variable(0, dtype=tf.int64, trainable=False, name="sign_images")
         without_optimizers = {
             "generator": by_path(self.generator.weights),
             "critic": by_path(self.critic.weights),
@@ -65,15 +73,30 @@ class TrainState:
             "path_length_mean": self.path_length_mean,
             "augment_p": self.augment_p,
             "sign_sum": self.sign_sum,
+            "sign_steps": self.sign_steps,
+            "sign_images": self.sign_images,
             "images_seen": self.images_seen,
             "optimizer_period": self.optimizer_period,
         }
         self.checkpoint_without_optimizers = tf.train.Checkpoint(**without_optimizers)
-        self.checkpoint = tf.train.Checkpoint(
+        self._parts = {
             **without_optimizers,
-            generator_optimizer=by_path(self.generator_optimizer.variables),
-            critic_optimizer=by_path(self.critic_optimizer.variables),
-        )
+            "generator_optimizer": by_path(self.generator_optimizer.variables),
+            "critic_optimizer": by_path(self.critic_optimizer.variables),
+        }
+        self.checkpoint = tf.train.Checkpoint(**self._parts)
+
+    def checkpoint_for(self, saved: Iterable[str]) -> tf.train.Checkpoint:
+        """The checkpoint of what a saved one has, so that nothing of either is left over.
+
+        Args:
+          saved: names of its variables. Those in `_OPTIONAL_PARTS` may be missing, and keep their values then.
+        """
+        there = {name.partition("/")[0] for name in saved}
+        missing = _OPTIONAL_PARTS - there
+        if not missing:
+            return self.checkpoint
+        return tf.train.Checkpoint(**{name: part for name, part in self._parts.items() if name not in missing})
 
     def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
         settings = self.config.optimizer
@@ -86,9 +109,9 @@ class TrainState:
         optimizer.build(network.trainable_variables)
         return optimizer
 
-    def set_learning_rate(self, learning_rate: float) -> None:
-        """Sets the learning rate of both optimizers, corrected for lazy regularisation."""
-        for network in ("generator", "critic"):
+    def set_learning_rates(self, generator: float, critic: float) -> None:
+        """Sets the learning rates of the two optimizers, each corrected for its lazy regularisation."""
+        for network, learning_rate in (("generator", generator), ("critic", critic)):
             optimizer = self.optimizer(network)
             inner = getattr(optimizer, "inner_optimizer", optimizer)
             inner.learning_rate.assign(learning_rate * lazy_factor(self.phases, network))

@@ -14,7 +14,7 @@ MAY_OVERFLOW = ("critic_weight_gradient_norm", "generator_weight_gradient_norm")
 
 
 class NonFiniteError(ValueError):
-    """A loss or gradient became infinite or not a number: settings to mend, not a bug."""
+    """A loss, gradient or weight became infinite, not a number or too large: settings to mend, not a bug."""
 
 
 class Statistics:

@@ -46,7 +46,8 @@ CURVES: Mapping[str, str] = {
     "progress/fade_in": "Share of the newest resolution.",
     "progress/resolution": "Height in pixels.",
     "progress/batch_size": "Images a step, over all devices.",
-    "progress/learning_rate": "Of both networks.",
+    "progress/learning_rate": "Of the generator, and of the critic unless that has a curve of its own.",
+    "progress/critic_learning_rate": "Of the critic, where it is another than the generator's.",
     "speed/images_per_second": "Real images; several times slower at each higher resolution.",
     "speed/memory_gib": "Of the process, or of the first GPU. Good: steady.",
 }
@@ -62,8 +63,8 @@ CHARTS: Mapping[str, tuple[str, ...]] = {
 
 # The columns of the HParams tab: what people change from run to run. run/config has everything.
 HPARAMS = (
-    "family", "loss", "resolution", "batch_size", "learning_rate", "feature_maps_max", "r1_gamma", "augment", "mirror",
-    "use_labels", "path_length_weight", "ema_half_life_kimg", "seed",
+    "family", "loss", "resolution", "batch_size", "learning_rate", "critic_learning_rate", "feature_maps_max",
+    "r1_gamma", "augment", "mirror", "use_labels", "path_length_weight", "ema_half_life_kimg", "seed",
 )
 
 

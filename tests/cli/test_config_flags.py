@@ -82,6 +82,11 @@ def test_what_may_be_left_open_can_be_given_and_taken_back(config_of):
         assert config_of("--preset=stylegan1").get(name) == default
         assert config_of("--preset=stylegan1", f"--{name}=2.5").get(name) == 2.5
         assert config_of("--preset=stylegan1", f"--{name}=2.5", f"--{name}=").get(name) is None
+    assert config_of().get("minibatch_stddev_group") == 4
+    assert config_of("--minibatch_stddev_group=").get("minibatch_stddev_group") is None
+    assert repr(config_of("--minibatch_stddev_group=8").get("minibatch_stddev_group")) == "8"
+    assert config_of("--critic_learning_rate=4:0.1,8:0.2").schedule.critic_learning_rate == table("4:0.1,8:0.2")
+    assert config_of("--critic_learning_rate=0.1", "--critic_learning_rate=").schedule.critic_learning_rate is None
     assert config_of("--preset=stylegan2-ada", "--batch_size=16").schedule.batch_size == table("16")
     assert config_of("--preset=stylegan2-f", "--feature_maps_base=4:8192,512:16384").network.feature_maps_base == table(
         "4:8192,512:16384"
@@ -121,6 +126,10 @@ def test_flagfile(config_of, tmp_path):
         ("--learning_rate=", ["--learning_rate", "4:128,32:64"]), ("--preset=huge", ["preset must be one of", "huge"]),
         ("--resolution=100", ["resolution must be", "100x100"]), ("--total_kimg=nan", ["total_kimg", "nan"]),
         ("--r1_gamma=strong", ["--r1_gamma", "strong"]), ("--r1_gamma=-1", ["r1_gamma must be 0 or more", "-1"]),
+        ("--minibatch_stddev_group=few", ["--minibatch_stddev_group", "few"]),
+        ("--minibatch_stddev_group=-1", ["minibatch_stddev_group must be 0 or more", "-1"]),
+        ("--critic_learning_rate=0", ["critic_learning_rate must be above 0", "0"]),
+        ("--critic_learning_rate=fast", ["--critic_learning_rate", "4:128,32:64", "fast"]),
         ("--feature_maps_base=", ["--feature_maps_base"]), ("--loss=wgan", ["loss must be one of", "hinge", "wgan"]),
         ("--generator_architecture=growing", ["must both be 'growing'", "growing and resnet"]),
         ("--flagfile=nowhere", ["nowhere"]), ("--mirror=perhaps", ["--mirror", "perhaps"]),

@@ -29,6 +29,14 @@ def test_a_small_batch_is_one_group():
     np.testing.assert_allclose(MinibatchStdDev(4)(x)[:, 0, 0, 1], [np.sqrt(6.0)] * 3, rtol=1e-5)
 
 
+@pytest.mark.parametrize("images", [1, 3, 5])
+def test_without_a_group_size_the_whole_batch_is_one_group(images):
+    x = np.random.default_rng(0).normal(size=(images, 2, 2, 3)).astype(np.float32)
+    layer = MinibatchStdDev(group_size=None)
+    np.testing.assert_array_equal(layer(x), MinibatchStdDev(group_size=images)(x))
+    assert MinibatchStdDev.from_config(layer.get_config()).group_size is None
+
+
 def test_statistics_of_half_precision_are_float32():
     # In float16, 300 squared is infinite.
     x = tf.constant([[0.0], [600.0]], "float16")[:, None, None, :]

@@ -94,6 +94,25 @@ def test_images_of_another_size_are_refused():
         critic(images_for(critic, 0))
 
 
+def test_the_minibatch_statistic_of_the_whole_batch():
+    """Any number of images will do, and two batches of a call are told apart."""
+    critic = small(minibatch_stddev_group=None)
+    images = images_for(critic)[:3]
+    other = small(minibatch_stddev_group=3)
+    other.set_weights(critic.get_weights())
+    np.testing.assert_allclose(critic(images), other(images), rtol=1e-5, atol=1e-6)
+    both = critic(np.concatenate([images, images[::-1] / 2]), num_batches=2)
+    np.testing.assert_allclose(both[:3], critic(images), rtol=1e-4, atol=1e-5)
+    assert type(critic).from_config(critic.get_config()).options["minibatch_stddev_group"] is None
+
+
+@pytest.mark.parametrize("features", [0, 3])
+def test_a_statistic_that_does_not_share_out_the_feature_maps_is_refused(features):
+    with pytest.raises(ValueError, match=f"must divide the feature maps at the smallest.*Received: {features}"):
+        small(minibatch_stddev_features=features)
+    small(minibatch_stddev_features=features, minibatch_stddev_group=0)
+
+
 @pytest.mark.parametrize("group", [0, 1])
 def test_without_minibatch_statistics_images_are_scored_alone(group):
     critic = small(minibatch_stddev_group=group)

@@ -12,7 +12,7 @@ from stylegan_tf.ops.normalization import instance_statistics, minibatch_stddev,
 def naive_minibatch_stddev(x: np.ndarray, group_size: int, num_features: int) -> np.ndarray:
     """[N, F], image by image: image i shares its group with every image of the same index modulo N / group."""
     images, channels = x.shape[0], x.shape[3]
-    groups = images // min(group_size, images)
+    groups = images // min(group_size or images, images)
     result = np.zeros((images, num_features))
     for image in range(images):
         members = x[image % groups::groups]
@@ -64,7 +64,10 @@ def test_instance_statistics_of_half_precision_are_float32():
 
 @pytest.mark.parametrize(
     ("images", "group_size", "num_features"),
-    [(8, 4, 1), (8, 4, 2), (8, 2, 3), (3, 4, 1), (3, 4, 2), (1, 4, 1), (6, 6, 6)],
+    [
+        (8, 4, 1), (8, 4, 2), (8, 2, 3), (3, 4, 1), (3, 4, 2), (1, 4, 1), (6, 6, 6), (5, None, 2), (1, None, 1),
+        (4, 1, 1),
+    ],
 )
 def test_minibatch_stddev(images, group_size, num_features):
     # Images of very different contrast, so that a group of neighbours would give other numbers.
@@ -75,7 +78,7 @@ def test_minibatch_stddev(images, group_size, num_features):
     np.testing.assert_allclose(got, np.broadcast_to(want[:, None, None, :], (images, 3, 5, num_features)), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("images", "group_size"), [(8, 4), (4, 4), (3, 4), (4, 2)])
+@pytest.mark.parametrize(("images", "group_size"), [(8, 4), (4, 4), (3, 4), (4, 2), (5, None)])
 def test_minibatch_stddev_of_several_batches_is_that_of_each(images, group_size):
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(2, images, 3, 5, 6)) * np.arange(1, images + 1)[:, None, None, None]
@@ -93,18 +96,19 @@ def test_published_normalization(reference, relative_error, channels_last):
     assert {f"mbstd/{case}" for case in cases} == {name for name in published.outputs if name.startswith("mbstd/")}
     for case, (images, group_size, num_features) in cases.items():
         x = tf.constant(channels_last(published.inputs["xs"][:images]))
-        got = minibatch_stddev(x, group_size or images, num_features)[:, 0, 0]
+        got = minibatch_stddev(x, group_size, num_features)[:, 0, 0]
         assert relative_error(got, published.outputs[f"mbstd/{case}"]) < 1e-5, case
 
 
-def test_minibatch_stddev_with_an_unknown_batch():
+@pytest.mark.parametrize("group_size", [4, None])
+def test_minibatch_stddev_with_an_unknown_batch(group_size):
     @tf.function(input_signature=[tf.TensorSpec([None, 2, 2, 4])])
     def statistic(x):
-        return minibatch_stddev(x, 4, 1)
+        return minibatch_stddev(x, group_size, 1)
 
     for images in (8, 4, 3):
         x = np.random.default_rng(images).normal(size=(images, 2, 2, 4)) * np.arange(1, images + 1).reshape(-1, 1, 1, 1)
-        want = naive_minibatch_stddev(x, 4, 1)[:, None, None, :]
+        want = naive_minibatch_stddev(x, group_size, 1)[:, None, None, :]
         np.testing.assert_allclose(statistic(tf.constant(x, "float32"))[:, :1, :1], want, rtol=1e-5)
 
 
@@ -115,6 +119,11 @@ def test_minibatch_stddev_says_what_does_not_divide():
         minibatch_stddev(tf.zeros([5, 2, 2, 4]), 2, 1, num_batches=2)
     with pytest.raises(ValueError, match="num_features=3.*5"):
         minibatch_stddev(tf.zeros([4, 2, 2, 5]), 4, 3)
+    with pytest.raises(ValueError, match="num_features=0"):
+        minibatch_stddev(tf.zeros([4, 2, 2, 5]), 4, 0)
+    for group_size in (0, -1):
+        with pytest.raises(ValueError, match=f"group_size must be at least 1, or None.*Received: {group_size}"):
+            minibatch_stddev(tf.zeros([4, 2, 2, 4]), group_size, 1)
 
 
 def test_minibatch_stddev_of_equal_images_has_a_finite_gradient():

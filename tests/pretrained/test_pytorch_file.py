@@ -189,7 +189,10 @@ def test_the_statistic_of_the_whole_batch(unpickled):
     networks = unpickled()
     module(networks["D"], "b4.mbstd").state["group_size"] = None
     values, _ = published_structure(read_pytorch_file(networks))
-    assert values["minibatch_stddev_group"] > 10_000
+    assert values["minibatch_stddev_group"] is None
+    module(networks["D"], "b4.mbstd").state["group_size"] = 1
+    with pytest.raises(ValueError, match=r"mbstd's group_size .* 2 or more, or None\. Received: 1\..*--skip_critic"):
+        read_pytorch_file(networks)
     del module(networks["D"], "b4").state["_modules"]["mbstd"]
     values, _ = published_structure(read_pytorch_file(networks))
     assert values["minibatch_stddev_group"] == 0

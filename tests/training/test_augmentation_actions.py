@@ -21,6 +21,8 @@ class State:
     def __init__(self, strength=0.0):
         self.augment_p = tf.Variable(strength)
         self.sign_sum = tf.Variable(0.0)
+        self.sign_steps = tf.Variable(0, dtype=tf.int64)
+        self.sign_images = tf.Variable(0, dtype=tf.int64)
 
 
 def run_control(config, state, signs, first_step=0):
@@ -67,7 +69,84 @@ def test_the_state_of_a_run_has_what_the_control_needs():
     config = tiny_stylegan2(augment="adaptive", augment_kimg=1.0, augment_interval=1)
     state = TrainState(config, 2, 0, "float32")
     assert run_control(config, state, [1.0, 1.0, -1.0]) == pytest.approx([0.008, 0.016, 0.008])
-    assert float(state.sign_sum) == 0.0
+    assert float(state.sign_sum) == int(state.sign_steps) == int(state.sign_images) == 0
+
+
+# Periods of 5 steps of 8 images, then 3 of 12 and 7 of 4: none of them is a whole number of intervals.
+GROWING = {
+    "family": "stylegan1", "loss": "logistic", "resolution": "16", "stage_kimg": table("0.04"),
+    "fade_kimg": table("8:0.036,16:0.028"), "batch_size": table("4:8,8:12,16:4"), "total_kimg": 0.3,
+    "augment": "adaptive", "augment_kimg": 1.0, "augment_interval": 4, "augment_p": 0.5,
+}
+
+
+def signs_of_a_growing_run(config):
+    """(images before the step, batch size, mean sign) of every step; signs are whole numbers over the batch."""
+    schedule, random = Schedule.from_config(config, 3), np.random.default_rng(0)
+    seen, steps = 0, []
+    while seen < schedule.total_images:
+        batch = schedule.at(seen).batch_size
+        steps.append((seen, batch, (2 * random.binomial(batch, 0.8) - batch) / batch))
+        seen += batch
+    return steps
+
+
+def naive_strengths(steps, settings):
+    """The strength after each step, by the images at which it is reached."""
+    strength, waiting, found = settings.augment_p, [], {}
+    for seen, batch, sign in steps:
+        waiting += [(batch, sign)]
+        if len(waiting) == settings.augment_interval:
+            images = sum(batch for batch, _ in waiting)
+            mean = sum(batch * sign for batch, sign in waiting) / images
+            step = images / (1000 * settings.augment_kimg)
+            strength, waiting = max(strength + np.sign(round(mean - settings.augment_target, 9)) * step, 0.0), []
+        found[seen + batch] = strength
+    return found
+
+
+def control_steps(config, state, steps):
+    schedule, control, found = Schedule.from_config(config, 3), AugmentationControl(config), {}
+    for seen, batch, sign in steps:
+        report = {"real_signs": tf.constant(sign, tf.float32)}
+        control.run(Progress(state, schedule, Statistics(), schedule.at(seen), seen + batch, report=report))
+        found[seen + batch] = float(state.augment_p)
+    return found
+
+
+def test_an_interval_goes_on_where_resolution_and_batch_size_change():
+    config = tiny_stylegan2(**GROWING)
+    steps = signs_of_a_growing_run(config)
+    assert {batch for _, batch, _ in steps} == {4, 8, 12}
+    found = control_steps(config, State(0.5), steps)
+    assert found == pytest.approx(naive_strengths(steps, config.augment), abs=1e-6)
+    assert len(set(found.values())) > 5
+
+
+@pytest.mark.parametrize("stop", [2, 6, 11])
+def test_a_growing_run_that_stops_within_an_interval_goes_on_as_if_it_had_not(tmp_path, stop):
+    config = tiny_stylegan2(**GROWING)
+    steps, first, second = signs_of_a_growing_run(config), *(TrainState(config, 3, 0, "float32") for _ in range(2))
+    found = control_steps(config, first, steps[:stop])
+    assert 0 < int(first.sign_steps) < 4
+    prefix = first.checkpoint.save(str(tmp_path / "ckpt"))
+    names = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+    second.checkpoint_for(names).restore(prefix).assert_consumed()
+    found |= control_steps(config, second, steps[stop:])
+    assert found == pytest.approx(naive_strengths(steps, config.augment), abs=1e-6)
+
+
+def test_a_sum_whose_steps_nobody_counted_does_not_move_the_strength(tmp_path):
+    """Checkpoints of earlier versions have the sum alone."""
+    config = tiny_stylegan2(augment="adaptive", augment_kimg=1.0, augment_p=0.5)
+    first, second = (TrainState(config, 2, 0, "float32") for _ in range(2))
+    first.sign_sum.assign(-400.0)
+    first.augment_p.assign(0.25)
+    old = {name: part for name, part in first._parts.items() if name not in ("sign_steps", "sign_images")}
+    prefix = tf.train.Checkpoint(**old).save(str(tmp_path / "ckpt"))
+    names = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+    second.checkpoint_for(names).restore(prefix).assert_consumed()
+    assert run_control(config, second, [1.0] * 4) == pytest.approx([0.25, 0.25, 0.25, 0.25 + 0.032])
 
 
 @pytest.fixture

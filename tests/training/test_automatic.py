@@ -12,7 +12,7 @@ OPEN = TrainConfig().replace({
     "family": "stylegan2", "loss": "logistic", "batch_size": None, "r1_gamma": None, "ema_half_life_kimg": None,
     "augment": "adaptive", "augment_kimg": None,
 })
-NAMES = ("batch_size", "r1_gamma", "ema_half_life_kimg", "augment_kimg")
+NAMES = ("batch_size", "critic_learning_rate", "r1_gamma", "ema_half_life_kimg", "augment_kimg")
 
 # Batch size, gamma and half-life by (resolution, devices), from the published rules by hand.
 BY_HAND = {
@@ -59,13 +59,23 @@ def test_gamma_and_half_life_follow_a_batch_size_that_is_given():
     assert filled.optimizer.ema_half_life_kimg == pytest.approx(2.5)
 
 
+def test_the_critic_learns_at_the_generators_rate_unless_it_has_one():
+    config = OPEN.replace({"learning_rate": table("4:0.1,8:0.2")})
+    assert fill_in(config, (32, 32), 1).schedule.critic_learning_rate == table("4:0.1,8:0.2")
+    apart = config.replace({"critic_learning_rate": 0.3})
+    assert fill_in(apart, (32, 32), 1).schedule.critic_learning_rate == table("0.3")
+
+
 @pytest.mark.parametrize(("start", "kimg"), [("", 500.0), ("runs/other", 100.0)])
 def test_the_strength_of_the_augmentation_moves_faster_when_networks_are_transferred(start, kimg):
     assert fill_in(OPEN.replace({"initialize_from": start}), (32, 32), 1).augment.augment_kimg == kimg
 
 
 def test_what_is_given_stays():
-    given = {"batch_size": table("24"), "r1_gamma": 0.0, "ema_half_life_kimg": 3.0, "augment_kimg": 7.0}
+    given = {
+        "batch_size": table("24"), "critic_learning_rate": table("0.5"), "r1_gamma": 0.0, "ema_half_life_kimg": 3.0,
+        "augment_kimg": 7.0,
+    }
     config = OPEN.replace(given)
     assert fill_in(config, (256, 256), 8) == config
 
@@ -92,7 +102,7 @@ def test_published_batch_sizes_of_eight_devices():
 
 def test_the_preset_leaves_open_what_is_filled_in():
     config = preset("stylegan2-ada")
-    assert [config.get(name) for name in NAMES] == [None] * 4
+    assert [config.get(name) for name in NAMES] == [None] * 5
     filled = fill_in(config, (1024, 1024), 8)
     assert filled.schedule.batch_size == table("32")
     assert filled.loss.r1_gamma == pytest.approx(6.5536)

@@ -85,6 +85,13 @@ def test_table_of_periods(state):
     assert len({len(line) for line in lines[6:10]}) == 1  # columns are aligned
 
 
+def test_learning_rates_apart_have_a_column_each(state):
+    lines = plan_of(state, critic_learning_rate=table("4:0.001,8:0.0004"))
+    rows = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[6:10]]
+    assert rows[0][5:] == ["learning rate", "critic's rate", "generator", "critic"]
+    assert [row[5:7] for row in rows[1:]] == [["0.001", "0.001"], ["0.001", "0.0004"], ["0.001", "0.0004"]]
+
+
 def test_a_network_that_does_not_grow_has_one_period(state):
     lines = plan_of(state, configure=tiny_stylegan2)
     assert lines[7].split()[:6] == ["train", "8x8", "0", "0.096", "8", "0.001"]

@@ -41,7 +41,7 @@ augmentation = Augmentation.from_groups("blit,color") if stylegan2 else None
 def run(strategy):
     with strategy.scope():
         state = TrainState(config, 2, 0, "float32")
-        state.set_learning_rate(0.01)
+        state.set_learning_rates(0.01, 0.01)
         state.path_length_mean.assign(0.5)
     start = [v.numpy() for n in (state.generator, state.critic, state.generator_ema) for v in n.weights]
     step = TrainingStep(state, make_objective(config), strategy, augmentation=augmentation)

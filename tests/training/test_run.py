@@ -357,9 +357,50 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(d
     directory = tmp_path / "broken"
     config = configure(data, directory, learning_rate=table("4:0.001,8:1e30"), loss="logistic")
     with pytest.raises(NonFiniteError, match=r"(loss|scores|norm|penalty) became (nan|-?inf) in the step at \d+ images"
-                       r".*last good checkpoint is .*ckpt-32"):
+                       r".*last good checkpoint is .*ckpt-32") as breakdown:
         run_training(config)
     assert all(np.isfinite(array).all() for array in checkpoint_arrays(directory).values())
+    follow_advice(breakdown.value, config, directory)
+
+
+def test_the_advice_after_a_breakdown_without_a_checkpoint_works(data, tmp_path):
+    directory = tmp_path / "broken"
+    config = configure(data, directory, learning_rate=1e30, loss="logistic")
+    with pytest.raises(NonFiniteError, match="No checkpoint was saved yet") as breakdown:
+        run_training(config)
+    follow_advice(breakdown.value, config, directory)
+
+
+def follow_advice(error, config, directory):
+    """Adds the flags that an error names to a command, and runs it."""
+    flags = [word.rstrip(".") for word in str(error).split() if word.startswith("--")]
+    values = dict(flag[2:].split("=", 1) for flag in flags)
+    values["learning_rate"] = table(values["learning_rate"])
+    assert values["run_dir"] == f"{directory}-2"
+    assert run_training(config.replace({**values, "total_kimg": 0.048})) == 0
+    assert all(np.isfinite(array).all() for array in checkpoint_arrays(f"{directory}-2").values())
+
+
+def test_weights_that_exploded_are_not_saved(data, tmp_path, monkeypatch):
+    """Though every loss is finite."""
+
+    class Explode:
+        def due(self, before, now):
+            return now == 64
+
+        def run(self, progress):
+            progress.state.critic.conv.kernel.assign(tf.fill(progress.state.critic.conv.kernel.shape, 2e14))
+
+    def train(*arguments, **keywords):
+        *others, actions = arguments
+        return original(*others, [Explode(), *actions], **keywords)
+
+    original = run_module.train
+    monkeypatch.setattr(run_module, "train", train)
+    directory = tmp_path / "broken"
+    with pytest.raises(NonFiniteError, match=r"critic/conv_0/kernel grew to 2e\+14 by 64 images.*ckpt-32"):
+        run_training(configure(data, directory, metrics=""))
+    assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-32")
 
 
 @pytest.mark.parametrize(
@@ -383,6 +424,20 @@ def test_batches_that_do_not_divide_are_refused(data, tmp_path, values, message,
         monkeypatch.setattr(run_module.devices, "choose_strategy", lambda count: Three())
     with pytest.raises(ValueError, match=message):
         run_training(configure(data, tmp_path / "new", **values))
+
+
+def test_batches_that_never_come_are_not_asked_for(data, tmp_path):
+    """Of a resolution that a short run does not reach, and of one that a resumed run has behind it."""
+    values = {"batch_size": table("4:8,8:6"), "total_kimg": 0.032}
+    assert run_training(configure(data, tmp_path / "new", **values), dry_run=True) == 0
+    with pytest.raises(ValueError, match=r"multiple of minibatch_stddev_group.*Received: 6"):
+        run_training(configure(data, tmp_path / "new", **values | {"total_kimg": 0.04}), dry_run=True)
+    values = {"batch_size": table("4:12,8:8"), "max_batch_per_device": 0}
+    assert run_training(configure(data, tmp_path / "run", **values)) == 0
+    values |= {"max_batch_per_device": 8, "total_kimg": 0.2}  # 12 are 6 + 6, which is no whole number of groups
+    assert run_training(configure(data, tmp_path / "run", **values), dry_run=True) == 0
+    with pytest.raises(ValueError, match=r"multiple of minibatch_stddev_group.*Received: 6"):
+        run_training(configure(data, tmp_path / "other", **values), dry_run=True)
 
 
 @pytest.mark.parametrize(

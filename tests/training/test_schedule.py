@@ -26,7 +26,8 @@ def test_equals_the_published_schedule(reference):
         assert 5 - stage.level + (1 - stage.fade_in) == pytest.approx(lod, abs=1e-5)
         assert stage.period.size == (resolution, resolution)
         assert stage.batch_size == batch_size
-        assert stage.learning_rate == pytest.approx(generator_rate, rel=1e-5) == pytest.approx(critic_rate)
+        assert stage.learning_rate == pytest.approx(generator_rate, rel=1e-5)
+        assert stage.critic_learning_rate == pytest.approx(critic_rate, rel=1e-5)
 
 
 def test_published_settings_of_the_1024_preset():
@@ -121,6 +122,47 @@ def test_steps_are_counted_from_where_a_period_begins():
     for found in numbers.values():
         assert found == list(range(found[0], found[0] + len(found)))
     assert schedule.at(512).step_at(512 + 128) == 5  # of the step that follows, were this period to go on
+
+
+@pytest.mark.parametrize("batch_sizes", ["8", "4:8,8:24,16:4", "4:64,8:40"])
+@pytest.mark.parametrize("total_kimg", [0.02, 0.072, 0.076, 0.08, 0.1, 0.4])
+@pytest.mark.parametrize("images_seen", [0, 70, 73, 200])
+def test_periods_reached_are_those_of_the_steps(batch_sizes, total_kimg, images_seen):
+    config = ScheduleConfig(
+        start_resolution=4, stage_kimg=table("0.072"), fade_kimg=table("0.0125"), batch_size=table(batch_sizes),
+        total_kimg=total_kimg,
+    )
+    schedule, seen, wanted = Schedule(config, (4, 4), 3), images_seen, []
+    while seen < schedule.total_images:
+        period = schedule.at(seen).period
+        wanted += [period] if period not in wanted else []
+        seen += period.batch_size
+    assert schedule.reached(images_seen) == wanted
+
+
+def test_the_critic_may_learn_at_a_rate_of_its_own():
+    config = preset("stylegan1").replace({
+        "critic_learning_rate": table("4:0.0005,128:0.004"), "loss": "logistic", "learning_rate_rampup_kimg": 1000.0,
+    })
+    schedule = Schedule.from_config(config, 9)
+    rates = {period.size[0]: (period.learning_rate, period.critic_learning_rate) for period in schedule.periods}
+    assert [rates[size] for size in (8, 64, 128, 1024)] == [
+        (0.001, 0.0005), (0.001, 0.0005), (0.0015, 0.004), (0.003, 0.004)
+    ]
+    stage = schedule.at(250_000)
+    assert (stage.learning_rate, stage.critic_learning_rate) == pytest.approx((0.00025, 0.000125))
+    assert schedule.rates_differ
+    capped = Schedule.from_config(config.replace({"loss": "wgan-gp"}), 9).periods[-1]
+    assert (capped.learning_rate, capped.critic_learning_rate) == (0.002, 0.002)
+
+
+def test_without_a_rate_of_its_own_the_critic_has_the_generators():
+    schedule = Schedule.from_config(preset("stylegan1"), 9)
+    assert all(period.critic_learning_rate == period.learning_rate for period in schedule.periods)
+    assert not schedule.rates_differ
+    late = preset("stylegan1").replace({"critic_learning_rate": table("4:0.001,128:0.0015,256:0.002,1024:0.0001")})
+    assert Schedule.from_config(late, 9).rates_differ
+    assert not Schedule.from_config(late.replace({"total_kimg": 5000.0}), 9).rates_differ  # ends before they differ
 
 
 @pytest.mark.parametrize("name", PRESETS)

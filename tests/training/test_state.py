@@ -22,6 +22,8 @@ def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
         variable.assign(tf.cast(tf.fill(variable.shape, 1 + index % 7), variable.dtype))
     one.images_seen.assign(123)
     one.optimizer_period.assign(4)
+    one.sign_steps.assign(3)
+    one.sign_images.assign(24)
     scalars = {"path_length_mean": 0.75, "augment_p": 0.5, "sign_sum": -2.5}
     for name, value in scalars.items():
         getattr(one, name).assign(value)
@@ -29,6 +31,7 @@ def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
     for a, b in zip(variables_of(one), variables_of(other), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
     assert (int(other.images_seen), int(other.optimizer_period)) == (123, 4)
+    assert (int(other.sign_steps), int(other.sign_images)) == (3, 24)
     assert {name: float(getattr(other, name)) for name in scalars} == scalars
 
 
@@ -51,7 +54,7 @@ def test_reset_forgets_moments_and_keeps_the_learning_rate(policy):
     state = TrainState(tiny_config(), 2, 0, policy)
     for variable in state.critic_optimizer.variables:
         variable.assign(tf.cast(tf.ones(variable.shape), variable.dtype))
-    state.set_learning_rate(0.25)
+    state.set_learning_rates(0.5, 0.25)
     state.reset_optimizers()
     inner = getattr(state.critic_optimizer, "inner_optimizer", state.critic_optimizer)
     assert float(inner.learning_rate.numpy()) == 0.25
@@ -65,11 +68,13 @@ def test_reset_forgets_moments_and_keeps_the_learning_rate(policy):
 def test_optimizers_make_up_for_lazy_regularisation(policy):
     """The generator's takes 3 steps in 2, the critic's 4 in 3 (Karras et al. 2020, StyleGAN2, appendix B)."""
     state = TrainState(tiny_stylegan2(adam_beta1=0.5, adam_beta2=0.99, adam_epsilon=1e-6), 2, 0, policy)
-    state.set_learning_rate(0.012)
-    for optimizer, factor in ((state.generator_optimizer, 2 / 3), (state.critic_optimizer, 3 / 4)):
+    state.set_learning_rates(0.012, 0.024)
+    for optimizer, rate, factor in (
+        (state.generator_optimizer, 0.012, 2 / 3), (state.critic_optimizer, 0.024, 3 / 4)
+    ):
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         assert (optimizer is not inner) == (policy == "mixed_float16")
-        assert float(inner.learning_rate.numpy()) == pytest.approx(0.012 * factor, rel=1e-6)
+        assert float(inner.learning_rate.numpy()) == pytest.approx(rate * factor, rel=1e-6)
         assert inner.beta_1 == pytest.approx(0.5**factor, rel=1e-12)
         assert inner.beta_2 == pytest.approx(0.99**factor, rel=1e-12)
         assert inner.epsilon == 1e-6
@@ -77,9 +82,9 @@ def test_optimizers_make_up_for_lazy_regularisation(policy):
 
 def test_optimizers_without_lazy_regularisation_are_as_configured():
     state = TrainState(tiny_config(adam_beta1=0.5), 2, 0, "float32")
-    state.set_learning_rate(0.012)
-    for optimizer in (state.generator_optimizer, state.critic_optimizer):
-        assert float(optimizer.learning_rate.numpy()) == pytest.approx(0.012, rel=1e-6)
+    state.set_learning_rates(0.012, 0.024)
+    for optimizer, rate in ((state.generator_optimizer, 0.012), (state.critic_optimizer, 0.024)):
+        assert float(optimizer.learning_rate.numpy()) == pytest.approx(rate, rel=1e-6)
         assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.99)
     assert state.optimizer("generator") is state.generator_optimizer
     assert state.optimizer("critic") is state.critic_optimizer

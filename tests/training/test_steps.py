@@ -36,7 +36,7 @@ def make_step(configure=tiny_config, policy="float32", classes=0, levels=2, augm
               **values):
     config = configure(**values)
     state = TrainState(config, levels, classes, policy)
-    state.set_learning_rate(0.01)
+    state.set_learning_rates(0.01, 0.01)
     return TrainingStep(
         state, make_objective(config), tf.distribute.get_strategy(), augmentation=augmentation,
         max_batch_per_device=limit, jit_compile=jit,

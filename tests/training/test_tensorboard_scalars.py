@@ -86,6 +86,20 @@ def test_tensorboard_leaves_out_what_never_changes(progress, directory):
     assert found["progress/learning_rate"] == pytest.approx(progress.stage.learning_rate)
 
 
+def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(progress, directory):
+    settings = ScheduleConfig(
+        start_resolution=4, batch_size=table("10"), total_kimg=4.0, stage_kimg=table("1"), fade_kimg=table("0"),
+        learning_rate=table("0.002"), critic_learning_rate=table("0.004"),
+    )
+    progress.schedule = Schedule(settings, (4, 4), 2)
+    progress.stage = progress.schedule.at(2000)
+    progress.statistics.add(2000, report())
+    found = scalars_of(directory, progress)
+    assert found["progress/learning_rate"] == pytest.approx(0.002)
+    assert found["progress/critic_learning_rate"] == pytest.approx(0.004)
+    assert set(found) <= set(CURVES)
+
+
 def test_the_end_of_a_run_is_written_once(progress, directory):
     """The loop's last action may have been due just before."""
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
