@@ -139,7 +139,7 @@ def export_run_portable(
     from stylegan_tf.serving.portable import LEFT_OUT, export_portable, portable_endpoint
 
     trained, served = _load(run_dir, checkpoint)
-    with app.quiet_startup():  # converters print much that is no error
+    with app.quiet_libraries():  # converters print much that is no error
         target = export_portable(served, output_dir, kind, describe_run(trained, run_dir))
     print(f"Wrote {target} ({target.stat().st_size / 2**20:.1f} MiB): it gives the images of the run.")
     print(f"  {portable_endpoint(served)}\n{LEFT_OUT}")
