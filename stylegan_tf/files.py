@@ -47,6 +47,12 @@ def check_writable(folder: Path) -> None:
         pass
 
 
+def check_room(folder: Path, needed: int) -> None:
+    """Raises DiskError when fewer bytes than are needed are free: before the work, as `check_writable`."""
+    if shutil.disk_usage(folder).free < needed:
+        raise disk_error(errno.ENOSPC, folder)
+
+
 @contextlib.contextmanager
 def disk_errors(place: str | os.PathLike[str]) -> Iterator[None]:
     """Turns errors of the disk in a block, also those of TensorFlow and other libraries, into DiskError.

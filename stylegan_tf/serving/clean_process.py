@@ -1,7 +1,8 @@
 """Runs every signature of a SavedModel in a process that has TensorFlow and nothing of this package.
 
-A script, not a module: python -I clean_process.py SAVED_MODEL INPUTS.npz OUTPUTS.npz
+A script, not a module: python -I clean_process.py SAVED_MODEL INPUTS.npz OUTPUTS.npz PARENT
 INPUTS holds arrays named "case/signature/input", OUTPUTS will hold "case/signature/output".
+PARENT is the number of the process that waits for it.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ def refuse_imports() -> None:
     raise RuntimeError(f"{BLOCKED} could be imported")
 
 
-def follow(parent: int) -> None:
-    """Ends this process when its parent is gone, which nobody would be left to tell the outcome."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
+def follow_parent(parent: int) -> None:
+    """Lets this process end when its parent is gone: nobody would be left to tell the outcome."""
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def main(saved_model: str, inputs_path: str, outputs_path: str) -> None:
@@ -66,5 +71,5 @@ def main(saved_model: str, inputs_path: str, outputs_path: str) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
-    main(*sys.argv[1:])
+    follow_parent(int(sys.argv[4]))
+    main(*sys.argv[1:4])

@@ -125,7 +125,7 @@ def run_clean(saved_model: Path, inputs: dict[str, dict[str, np.ndarray]]) -> di
         command = [
             # -I: no PYTHONPATH, no user packages, and the current directory is not on the path.
             sys.executable, "-I", clean_process.__file__, str(saved_model.absolute()),
-            f"{folder}/inputs.npz", f"{folder}/outputs.npz",
+            f"{folder}/inputs.npz", f"{folder}/outputs.npz", str(os.getpid()),
         ]
         # This process may hold the GPU's memory, and numbers are compared with those of a CPU.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
