@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stylegan_tf.files import write_text
+from stylegan_tf.files import disk_errors, write_text
 from stylegan_tf.locks import try_lock
 
 TIMEOUT_S = 30.0
@@ -100,7 +100,7 @@ def download(
     Raises:
         ValueError: The URL or the checksum is of another form; the download fails; the file has another checksum, or
             `check` refuses it; another process is downloading it.
-        OSError: The file cannot be written.
+        OSError: The file cannot be written; DiskError when the disk took no more.
         KeyboardInterrupt: With a note that tells what is kept.
     """
     if urllib.parse.urlsplit(url).scheme not in SCHEMES:
@@ -110,7 +110,7 @@ def download(
     expected = (sha256 or "").lower()
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked_part(target, url) as part:
+    with disk_errors(target), _locked_part(target, url) as part:
         _complete(part, binary, timeout_s, advice, progress)
         found = part.checksum()
         if not found.startswith(expected):

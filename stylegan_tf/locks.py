@@ -58,3 +58,39 @@ def locked(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
+
+
+@contextlib.contextmanager
+def locked_itself(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Like `locked`, with the file that the block replaces as a whole for its own lock: no other file stays beside it.
+
+    A file that is not there is made, empty, and removed again where the block leaves it so.
+
+    Args:
+      path, wait_s: as of `locked`.
+      what: opens the error: "these results are being written".
+
+    Raises:
+      ValueError: when another process holds the lock for longer.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        with path.open("ab") as file:
+            # Whoever held the lock before may have replaced the file after it was opened here.
+            if try_lock(file) and _is_at(file, path):
+                try:
+                    yield
+                finally:
+                    if path.stat().st_size == 0:
+                        path.unlink()
+                return
+        if time.monotonic() >= deadline:
+            raise ValueError(f"{what} by another process; wait until it ends. Received: {path}.")
+        time.sleep(0.01)
+
+
+def _is_at(file: IO[Any], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -20,6 +20,7 @@ import pytest
 
 from stylegan_tf import downloads
 from stylegan_tf.downloads import download, split_checksum
+from stylegan_tf.files import DiskError
 
 CONTENT = np.random.default_rng(7).bytes(3_000_000)
 OTHER = np.random.default_rng(8).bytes(3_000_000)
@@ -476,3 +477,13 @@ def test_the_checksum_of_an_address():
 def test_an_address_that_ends_in_something_else(end):
     with pytest.raises(ValueError, match=f"write #sha256= and 64 hexadecimal digits.*Received: 'https://e.org/a#{end}'"):
         split_checksum(f"https://e.org/a#{end}")
+
+
+def test_a_full_disk_is_said_and_the_download_goes_on_when_there_is_room(tmp_path, small_files):
+    source, target = tmp_path / "source", tmp_path / "cache" / "target"
+    source.write_bytes(CONTENT)
+    with pytest.raises(DiskError, match="ulimit") as caught, small_files(1_000_000):
+        download(source.as_uri(), target)
+    assert caught.value.filename == str(target) and not target.exists()
+    assert download(source.as_uri(), target) == SHA256
+    assert [path.name for path in target.parent.iterdir()] == ["target"]

@@ -23,6 +23,8 @@ from typing import NoReturn
 
 from absl import flags
 
+from stylegan_tf.cli import signals
+from stylegan_tf.files import begin_command, disk_errno
 from stylegan_tf.printing import printable
 
 # Must be set before TensorFlow is imported.
@@ -43,8 +45,8 @@ def run(
     """Parses the flags, runs a command and exits.
 
     The exit code is main's (None is 0); 2 after one line on stderr for what a user can mend: a flag, a ValueError or
-    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes. Any
-    other exception is a bug and keeps its traceback.
+    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes, and
+    likewise 143 for SIGTERM and 129 for SIGHUP. Any other exception is a bug and keeps its traceback.
 
     Args:
       main: the command; its module's docstring opens the --help.
@@ -70,18 +72,23 @@ def run(
     except (flags.Error, ValueError) as error:
         _complain(name, f"{_one_line(error).rstrip('.')}. See --help.")
         sys.exit(USER_ERROR)
+    begin_command()
     try:
-        sys.exit(main())
+        with signals.as_interrupts():
+            code = main()
+            sys.stdout.flush()
+        sys.exit(code)
     except KeyboardInterrupt as stop:
         _complain(name, " ".join(["interrupted.", *getattr(stop, "__notes__", [])]))
         sys.exit(interrupted_exit_code(stop))
     except BrokenPipeError:  # of `| head`; Python would complain once more while it shuts down
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (ValueError, ImportError, OSError) as error:
+    except Exception as error:
         if not _is_users(error, main):
             raise
         _complain(name, _one_line(error))
+        _drop_unwritable_output()
         sys.exit(USER_ERROR)
 
 
@@ -109,19 +116,27 @@ def quiet_startup() -> Iterator[None]:
     """Keeps what native libraries print off stderr: wrap the first import of TensorFlow in it.
 
     TensorFlow prints some lines while it is imported, and when it looks for GPUs on a machine without a driver,
-    whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails,
-    everything is printed after all.
+    whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails, everything is printed after all. Signals are kept back.
     """
+    with quiet_libraries(), signals.kept_back():
+        yield
+        if "tensorflow" in sys.modules and not Path("/dev/nvidiactl").exists():
+            # The first look for GPUs prints an error where there is no driver, which is no error there.
+            sys.modules["tensorflow"].config.list_physical_devices("GPU")
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keeps what native libraries print off stderr, unless the block fails for a reason that is no user's."""
     sys.stderr.flush()
     real = os.dup(2)
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
         try:
             yield
-            if "tensorflow" in sys.modules and not Path("/dev/nvidiactl").exists():
-                # The first look for GPUs prints an error where there is no driver, which is no error there.
-                sys.modules["tensorflow"].config.list_physical_devices("GPU")
-        except BaseException:
+        except Exception as error:
+            if disk_errno(error) is not None:
+                raise
             kept.seek(0)
             os.write(real, kept.read())
             raise
@@ -155,10 +170,20 @@ def _flag_help(flag: flags.Flag, width: int) -> list[str]:
     return [f"{name:<{_HELP_COLUMN}}{wrapped[0]}", *(indent + line for line in wrapped[1:])]
 
 
+def _drop_unwritable_output() -> None:
+    """Drops what cannot be written, of which Python would complain once more while it shuts down."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _is_users(error: Exception, main: Callable[[], int | None]) -> bool:
     """Whether an error is for the user to mend: TensorFlow's own ValueErrors, for example, are our bugs."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) or disk_errno(error) is not None:
         return True
+    if not isinstance(error, ValueError | ImportError):
+        return False
     if isinstance(error, ImportError) and error.name:  # an import statement failed; a missing extra is raised by hand
         return False
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename).resolve()

@@ -9,9 +9,7 @@ SavedModel in this process, by the REST paths of TensorFlow Serving, which is wh
 from __future__ import annotations
 
 import re
-import signal
 from pathlib import Path
-from typing import NoReturn
 
 from absl import flags
 
@@ -61,15 +59,10 @@ def main() -> None:
             f"host and port must be free to listen on; try another port. "
             f"Received: --host={_HOST.value} --port={_PORT.value}: {error.strerror}."
         ) from error
-    signal.signal(signal.SIGTERM, _interrupt)  # which containers are stopped with
     with server:
         print(f"{base_path}, version {api.newest()[0]}: {server.url}")
         print("A development server, for you and this machine only. Ctrl-C ends it.", flush=True)
         server.serve_forever()
-
-
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt(number)
 
 
 if __name__ == "__main__":

@@ -232,7 +232,11 @@ def _report(evaluator: Evaluator, fakes: FakeImages, file: Path | None) -> None:
     if file is None:
         print("\n".join(result.to_json() for result in results))
     else:
-        append_results(file, results)
+        try:
+            append_results(file, results)
+        except (OSError, ValueError):
+            print("\n".join(result.to_json() for result in results))  # they took long
+            raise
         print(f"added to {file}")
 
 

@@ -14,6 +14,7 @@ import json
 import re
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.files import check_room
 from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FlagValues()
 VERIFICATION_FAILED = 1
+TEMPORARY_BYTES = 2**20
 
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", "", "directory of a training run", flag_values=FLAGS, module_name="Export"
@@ -139,7 +142,7 @@ def export_run_portable(
     from stylegan_tf.serving.portable import LEFT_OUT, export_portable, portable_endpoint
 
     trained, served = _load(run_dir, checkpoint)
-    with app.quiet_startup():  # converters print much that is no error
+    with app.quiet_libraries():  # converters print much that is no error
         target = export_portable(served, output_dir, kind, describe_run(trained, run_dir))
     print(f"Wrote {target} ({target.stat().st_size / 2**20:.1f} MiB): it gives the images of the run.")
     print(f"  {portable_endpoint(served)}\n{LEFT_OUT}")
@@ -151,6 +154,8 @@ def _load(run_dir: str | Path, checkpoint: str) -> tuple[TrainedGenerator, Serve
 
     from stylegan_tf.training.run_directory import load_generator
 
+    # TensorFlow writes there as well, and changes what it makes when it cannot.
+    check_room(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
     # An export is compared with numbers of the CPU, whose float32 is not shortened, and needs no GPU.
     tf.config.set_visible_devices([], "GPU")
     trained = load_generator(run_dir, checkpoint)

@@ -25,7 +25,10 @@ R = TypeVar("R")
 # Images of so many bytes together are worth being read and copied in threads.
 WORTH_THREADS_BYTES = 2**20
 
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP, of a terminal that goes away, is not on Windows.
+_INTERRUPTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+# What a terminal sends to all processes: the parent decides.
+_OF_TERMINALS = [number for number in _INTERRUPTS if number != signal.SIGTERM]
 _PARENT_CHECK_S = 1.0
 _POLL_S = 0.2
 
@@ -72,11 +75,13 @@ class Pool:
         Raises:
             Exception: what a task raises, at once; other tasks are stopped when the pool is left.
             ValueError: a worker ended, for example because memory ran out.
-            KeyboardInterrupt: with the signal's number, after SIGINT or SIGTERM.
+            KeyboardInterrupt: with the signal's number, after SIGINT, SIGTERM or SIGHUP.
         """
         try:
             yield from self._results(function, iter(tasks), progress)
         except concurrent.futures.BrokenExecutor as error:
+            if self._interrupts:  # which ended the workers, too
+                raise KeyboardInterrupt(self._interrupts[0]) from None
             raise ValueError(
                 "A worker process ended unexpectedly. If memory ran out, use fewer workers; a script that starts them "
                 f'needs `if __name__ == "__main__":` around its main part. Received: {counted(self.size, "worker")}.'
@@ -106,8 +111,8 @@ _END: Any = object()
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Lets processes that are started here inherit that they do not listen to Ctrl-C, even before `_start`."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Lets processes that are started here inherit that they do not listen to terminals, even before `_start`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
     try:
         yield
     finally:
@@ -116,7 +121,7 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _noted_interrupts() -> Iterator[list[int]]:
-    """Notes SIGINT and SIGTERM, and raises KeyboardInterrupt when the block ends, if it did not raise it itself.
+    """Notes these signals, and raises KeyboardInterrupt when the block ends, if it did not raise it itself.
 
     Breaking in anywhere, they could leave one of the executor's locks locked, and the process would wait for ever.
     """
@@ -124,7 +129,10 @@ def _noted_interrupts() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # where signals cannot be handled
         yield noted
         return
-    before = {number: signal.signal(number, lambda got, _: noted.append(got)) for number in _INTERRUPTS}
+    before = {
+        number: signal.signal(number, lambda got, _: noted.append(got))
+        for number in _INTERRUPTS if signal.getsignal(number) != signal.SIG_IGN  # as nohup has it
+    }
     try:
         yield noted
     finally:
@@ -138,7 +146,7 @@ def _noted_interrupts() -> Iterator[list[int]]:
 def pool(max_workers: int | None = None) -> Iterator[Pool]:
     """Starts worker processes; when the block is left by an exception they stop at their next `check_stop`.
 
-    SIGINT and SIGTERM end `Pool.run` with KeyboardInterrupt.
+    SIGINT, SIGTERM and SIGHUP end `Pool.run` with KeyboardInterrupt.
 
     They are new processes ("spawn"), not copies of this one, which may have threads: a program that calls this must
     guard its main part with `if __name__ == "__main__"`.
@@ -148,7 +156,8 @@ def pool(max_workers: int | None = None) -> Iterator[Pool]:
     """
     size = max_workers or core_count()
     context = multiprocessing.get_context("spawn")
-    stop, counter = context.Event(), context.Value("q", 0)
+    with _without_interrupts():  # a process that keeps count of these is started here
+        stop, counter = context.Event(), context.Value("q", 0)
     with _noted_interrupts() as interrupts:
         executor = ProcessPoolExecutor(size, context, _start, (stop, counter, os.getpid()))
         try:
@@ -206,7 +215,8 @@ def _start(stop: Any, counter: Any, parent: int) -> None:
     """Prepares a worker process."""
     global _stop, _counter
     _stop, _counter = stop, counter
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent decides
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from stylegan_tf.evaluation.generated import FakeImages, GeneratorImages, SetIma
 from stylegan_tf.evaluation.reals import real_features
 from stylegan_tf.evaluation.results import Result
 from stylegan_tf.features.base import FeatureNetwork
+from stylegan_tf.files import work_folder
 from stylegan_tf.metrics.protocols import Protocol
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.settings import require
@@ -78,8 +78,8 @@ class Evaluator:
                 (height, width) == tuple(fakes.size), f"real images must have the size of the others, {fakes.size}",
                 (height, width),
             )
-        with tempfile.TemporaryDirectory(prefix="stylegan_tf-") as directory:
-            passed = _Pass(self, fakes, Path(directory))
+        with work_folder() as directory:
+            passed = _Pass(self, fakes, directory)
             passed.run()
             return [self._result(protocol, fakes, passed) for protocol in self.protocols]
 

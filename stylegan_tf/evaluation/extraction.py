@@ -115,12 +115,11 @@ class FeatureWriter:
         self._done = 0
         self._halves = (_Half(network.feature_count), _Half(network.feature_count))
         sizes = {"features": network.feature_count, "logits": len(network.class_names)}
-        self._arrays = {
-            kind: np.lib.format.open_memmap(
-                directory / f"{kind}.npy", mode="w+", dtype=np.float32, shape=(count, sizes[kind])
-            )
-            for kind in keep
-        }
+        self._files = {kind: directory / f"{kind}.npy" for kind in keep}
+        for kind, path in self._files.items():
+            with path.open("wb") as file:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (count, sizes[kind])}
+                np.lib.format.write_array_header_1_0(file, header)
         self._compute = BatchFunction(self._outputs, batch_size, strategy)
 
     def add(self, images: np.ndarray) -> None:
@@ -135,8 +134,6 @@ class FeatureWriter:
         """Writes what remains. Raises ValueError when images are missing."""
         if self._done != self.count:
             raise ValueError(f"there must be {self.count} images. Received: {self._done}.")
-        for array in self._arrays.values():
-            array.flush()
         arrays: dict[str, Any] = {}
         for index, half in enumerate(self._halves):
             half.flush()
@@ -147,19 +144,24 @@ class FeatureWriter:
 
     def _outputs(self, images: tf.Tensor) -> tuple[tf.Tensor, ...]:
         features, logits = self._network.compute(images)
-        return (features, logits) if "logits" in self._arrays and logits is not None else (features,)
+        return (features, logits) if "logits" in self._files and logits is not None else (features,)
 
     def _take(self, outputs: tuple[np.ndarray, ...]) -> None:
         features, *logits = outputs
-        rows = slice(self._done, self._done + len(features))
         first = self._done % 2
         self._halves[first].add(features[0::2])
         self._halves[1 - first].add(features[1::2])
-        if "features" in self._arrays:
-            self._arrays["features"][rows] = features
+        if "features" in self._files:
+            _append(self._files["features"], features)
         if logits:
-            self._arrays["logits"][rows] = logits[0]
+            _append(self._files["logits"], logits[0])
         self._done += len(features)
+
+
+def _append(path: Path, rows: np.ndarray) -> None:
+    """Adds rows to a file. Not through a map of it: where a disk is full, that ends the process without a word."""
+    with path.open("ab") as file:
+        file.write(rows.astype("<f4").tobytes())
 
 
 def read_feature_set(directory: Path) -> FeatureSet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from stylegan_tf.data.sources.base import digest
 from stylegan_tf.evaluation.extraction import FeatureSet, FeatureWriter, read_feature_set
 from stylegan_tf.evaluation.generated import set_batches
 from stylegan_tf.features.base import FeatureNetwork
+from stylegan_tf.files import written_folder
 
 # Counted up when the meaning of what lies in the cache changes.
 _CACHE_VERSION = "1"
@@ -45,7 +45,7 @@ def real_features(
 
     Raises:
       ValueError: when the set has fewer images.
-      OSError: when the cache cannot be written.
+      OSError: when the cache cannot be written, DiskError when the disk took no more.
     """
     key = digest([_CACHE_VERSION, image_set.fingerprint, network.name, network.checksum, str(count)])
     kept = sorted(set(keep))
@@ -56,21 +56,18 @@ def real_features(
                 return read_feature_set(directory)
             except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # damaged; it can be made again
                 shutil.rmtree(directory)
-    cache.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=cache))
+    directory = cache / "-".join([key, *kept])
     try:
-        writer = FeatureWriter(network, count, beside, kept, strategy)
-        done = 0
-        for images in set_batches(image_set, count):
-            writer.add(images)
-            done += len(images)
-            if progress is not None:
-                progress(done, count)
-        writer.close()
-        directory = cache / "-".join([key, *kept])
-        if directory.is_dir():  # another process was faster
-            return read_feature_set(directory)
-        beside.rename(directory)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        with written_folder(directory) as beside:
+            writer = FeatureWriter(network, count, beside, kept, strategy)
+            done = 0
+            for images in set_batches(image_set, count):
+                writer.add(images)
+                done += len(images)
+                if progress is not None:
+                    progress(done, count)
+            writer.close()
+    except OSError:
+        if not directory.is_dir():  # else another process was faster
+            raise
     return read_feature_set(directory)

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylegan_tf.files import check_writable, write_text
+from stylegan_tf.files import check_writable, disk_errors, written_whole
+from stylegan_tf.locks import locked_itself
 from stylegan_tf.metrics.protocols import INCEPTION
 
 RESULTS_FILE = "metrics.jsonl"
+_LOCK_S = 60.0  # adding lines takes no second
 
 # How the checksum of the Inception weights begins that pytorch-fid and torch-fidelity made of the FID paper's.
 PUBLISHED_INCEPTION = "6726825d"
@@ -103,11 +105,21 @@ def check_results_file(path: Path) -> None:
 
 
 def append_results(path: Path, results: Iterable[Result]) -> None:
-    """Adds lines to a file of results, which is written whole or not at all."""
-    old = path.read_text(encoding="utf-8") if path.exists() else ""
-    if old and not old.endswith("\n"):
-        old += "\n"
-    write_text(path, old + "".join(f"{result.to_json()}\n" for result in results))
+    """Adds lines to a file of results, which is written whole or not at all, by one process at a time.
+
+    Raises:
+      ValueError: when another process does not let go of the file.
+      OSError: when it cannot be written, DiskError when the disk took no more.
+    """
+    # Bytes of a path that are no text become escapes, which JSON has as well.
+    new = "".join(f"{result.to_json()}\n" for result in results).encode("utf-8", "backslashreplace")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(path), locked_itself(path, "these results are being written", wait_s=_LOCK_S):
+        old = path.read_bytes()
+        if old and not old.endswith(b"\n"):
+            old += b"\n"
+        with written_whole(path) as beside:
+            beside.write_bytes(old + new)
 
 
 def read_results(path: Path) -> list[Result]:
@@ -118,10 +130,10 @@ def read_results(path: Path) -> list[Result]:
       OSError: when it cannot be read.
     """
     results = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if line.strip():
             try:
-                results.append(Result.from_json(line))
+                results.append(Result.from_json(line.decode("utf-8", "backslashreplace")))
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error} Remove that line.") from error
     return results

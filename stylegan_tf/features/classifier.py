@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, checked_images, file_checksum
 from stylegan_tf.features.model import fitted, load_keras_model
-from stylegan_tf.files import written_whole
+from stylegan_tf.files import work_folder, written_whole
 
 NUM_FEATURES = 128
 
@@ -127,15 +127,13 @@ def save_classifier(model: keras.Model, class_names: Sequence[str], path: str | 
     Raises:
         OSError: The file cannot be written.
     """
-    with written_whole(path) as beside:
-        named = beside.with_suffix(".keras")  # Keras wants that ending
-        try:
-            keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(named)  # without the optimizer's state
-            with zipfile.ZipFile(named, "a") as archive:
-                archive.writestr(_CLASS_NAMES_FILE, json.dumps(list(class_names)))
-            os.replace(named, beside)
-        finally:
-            named.unlink(missing_ok=True)
+    with work_folder() as folder:
+        named = folder / "classifier.keras"  # Keras wants that ending
+        keras.Model(model.inputs[0], model.outputs[0], name=model.name).save(named)  # without the optimizer's state
+        with zipfile.ZipFile(named, "a") as archive:
+            archive.writestr(_CLASS_NAMES_FILE, json.dumps(list(class_names)))
+        with written_whole(path) as beside:
+            beside.write_bytes(named.read_bytes())
 
 
 class ClassifierFeatures(FeatureNetwork):

@@ -11,8 +11,8 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
-from stylegan_tf.files import write_text
-from stylegan_tf.images import as_picture, image_grid, save_png
+from stylegan_tf.files import written_together
+from stylegan_tf.images import as_picture, image_grid
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
@@ -77,17 +77,22 @@ def write_projection(
     folder = Path(folder)
     assets = folder / "projector"
     thumbnails = shrink(images)
-    # A square of as many rows as columns: the projector takes the number of columns from the number of points.
-    save_png(assets / "sprites.png", image_grid(thumbnails, math.ceil(math.sqrt(len(thumbnails)))))
-    write_text(assets / "points.tsv", "".join("\t".join(f"{x:.6g}" for x in point) + "\n" for point in points))
-    write_text(assets / "metadata.tsv", _metadata(columns))
     config = ProjectorConfig()
     embedding = config.embeddings.add(
         tensor_name=name, tensor_path="projector/points.tsv", metadata_path="projector/metadata.tsv"
     )
     embedding.sprite.image_path = "projector/sprites.png"
     embedding.sprite.single_image_dim.extend([thumbnails.shape[2], thumbnails.shape[1]])
-    write_text(folder / CONFIG_FILE, text_format.MessageToString(config))  # last: it names the others
+    # The configuration is the first, so that it comes to its place last: it names the others.
+    targets = [folder / CONFIG_FILE, *(assets / name for name in ("points.tsv", "metadata.tsv", "sprites.png"))]
+    with written_together(targets) as (config_file, points_file, metadata_file, sprites_file):
+        config_file.write_text(text_format.MessageToString(config), encoding="utf-8")
+        lines = ("\t".join(f"{x:.6g}" for x in point) + "\n" for point in points)
+        points_file.write_text("".join(lines), encoding="utf-8")
+        metadata_file.write_text(_metadata(columns), encoding="utf-8")
+        # A square of as many rows as columns: the projector takes the number of columns from the number of points.
+        sprites = image_grid(thumbnails, math.ceil(math.sqrt(len(thumbnails))))
+        as_picture(sprites).save(sprites_file, format="PNG")
     return folder / CONFIG_FILE
 
 

@@ -1,12 +1,16 @@
 """Runs every signature of a SavedModel in a process that has TensorFlow and nothing of this package.
 
-A script, not a module: python -I clean_process.py SAVED_MODEL INPUTS.npz OUTPUTS.npz
+A script, not a module: python -I clean_process.py SAVED_MODEL INPUTS.npz OUTPUTS.npz PARENT
 INPUTS holds arrays named "case/signature/input", OUTPUTS will hold "case/signature/output".
+PARENT is the number of the process that waits for it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
 from typing import Any
 
 BLOCKED = "stylegan_tf"
@@ -29,6 +33,17 @@ def refuse_imports() -> None:
     except ImportError:
         return
     raise RuntimeError(f"{BLOCKED} could be imported")
+
+
+def follow_parent(parent: int) -> None:
+    """Lets this process end when its parent is gone: nobody would be left to tell the outcome."""
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def main(saved_model: str, inputs_path: str, outputs_path: str) -> None:
@@ -56,4 +71,5 @@ def main(saved_model: str, inputs_path: str, outputs_path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    follow_parent(int(sys.argv[4]))
+    main(*sys.argv[1:4])

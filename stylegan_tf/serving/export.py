@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from stylegan_tf.files import write_text
+from stylegan_tf.files import write_text, written_folder
 from stylegan_tf.serving.endpoints import Endpoint, Field, ServedGenerator, build_endpoints
 from stylegan_tf.serving.verify import fixed_inputs, verify
 from stylegan_tf.serving.warmup import write_warmup
@@ -47,12 +44,13 @@ def export(
     Raises:
       ValueError: when the output directory, the version or a warm-up cannot be had.
       VerificationError: when the written model does not do what it should.
+      DiskError: when the disk took no more.
     """
     target = version_directory(Path(output_dir), version)
     for batch in warmup_batches:
         if not 1 <= batch <= served.largest_batch:
             raise ValueError(f"warmup_batches must be between 1 and {served.largest_batch}. Received: {batch}.")
-    with _complete_directory(target) as beside:
+    with written_folder(target) as beside:
         endpoints = build_endpoints(served)
         write_saved_model(endpoints, beside)
         description = {**(metadata or {}), **describe(served, endpoints)}
@@ -61,6 +59,8 @@ def export(
             (endpoint.name, fixed_inputs(served, endpoint, batch)) for batch in warmup_batches for endpoint in endpoints
         ])
         verify(beside, served, endpoints)
+        if target.exists():  # another export took the number in the meantime; an empty folder would be replaced
+            raise ValueError(f"version must be a new one. Received: {target}, which has just appeared.")
     return target
 
 
@@ -134,21 +134,3 @@ def _describe_fields(fields: Sequence[Field]) -> dict[str, Any]:
         }
         for field in fields
     }
-
-
-@contextmanager
-def _complete_directory(target: Path) -> Iterator[Path]:
-    """A new directory beside `target` that becomes `target` when the block ends without an error, or disappears."""
-    made = [path for path in (target.parent, *target.parent.parents) if not path.exists()]
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        if target.exists():  # another export took the number in the meantime; rename would overwrite an empty one
-            raise ValueError(f"version must be a new one. Received: {target}, which has just appeared.")
-        beside.rename(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        for path in made:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()

@@ -6,7 +6,6 @@ Such a file carries one function, `from_z_float` of the SavedModel: latents, tru
 from __future__ import annotations
 
 import json
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stylegan_tf.files import write_text, written_whole
+from stylegan_tf.files import work_folder, written_together
 from stylegan_tf.ops.upfirdn import plain_operations
 from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator, build_endpoints
 from stylegan_tf.serving.export import describe, write_saved_model
@@ -53,6 +52,7 @@ def export_portable(
       ValueError: when output_dir is a file, or the kind is unknown.
       ImportError: when the extra `onnx` is not installed.
       VerificationError: when the file does not do what it should.
+      DiskError: when the disk took no more.
     """
     converters = {"tflite": _to_tflite, "onnx": _to_onnx}
     if kind not in converters:
@@ -67,9 +67,9 @@ def export_portable(
         expected = expected_images(served, SIGNATURE, inputs)["images_float"]
         compare(f"{SIGNATURE} of {target.name}", expected, run(inputs))
     description = {**(metadata or {}), **describe(served, [endpoint])}
-    with written_whole(target) as beside:
-        beside.write_bytes(data)
-    write_text(target.with_name(f"{target.name}.json"), json.dumps(description, indent=2) + "\n")
+    with written_together([target, target.with_name(f"{target.name}.json")]) as (model, about):
+        model.write_bytes(data)
+        about.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     return target
 
 
@@ -86,9 +86,9 @@ def portable_endpoint(served: ServedGenerator) -> Endpoint:
 
 
 def _to_tflite(endpoint: Endpoint) -> tuple[bytes, Run]:
-    with tempfile.TemporaryDirectory() as folder:
-        write_saved_model([endpoint], Path(folder) / "model")
-        data = tf.lite.TFLiteConverter.from_saved_model(f"{folder}/model", signature_keys=[SIGNATURE]).convert()
+    with work_folder() as folder:
+        write_saved_model([endpoint], folder / "model")
+        data = tf.lite.TFLiteConverter.from_saved_model(str(folder / "model"), signature_keys=[SIGNATURE]).convert()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice to take the interpreter of another package
         runner = tf.lite.Interpreter(model_content=data).get_signature_runner(SIGNATURE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.files import disk_errno_of_text, disk_error, work_folder
 from stylegan_tf.images import to_uint8
 from stylegan_tf.sampling.latents import latents_from_seeds, noise_from_seeds
 from stylegan_tf.serving import clean_process
@@ -117,14 +117,15 @@ def run_clean(saved_model: Path, inputs: dict[str, dict[str, np.ndarray]]) -> di
 
     Raises:
       VerificationError: when the process fails; the message ends with the last line it wrote.
+      DiskError: when the temporary directory took no more.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with work_folder() as folder:
         arrays = {f"{call}/{name}": value for call, values in inputs.items() for name, value in values.items()}
-        np.savez(f"{folder}/inputs.npz", **arrays)  # type: ignore[arg-type]
+        np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
         command = [
             # -I: no PYTHONPATH, no user packages, and the current directory is not on the path.
             sys.executable, "-I", clean_process.__file__, str(saved_model.absolute()),
-            f"{folder}/inputs.npz", f"{folder}/outputs.npz",
+            f"{folder}/inputs.npz", f"{folder}/outputs.npz", str(os.getpid()),
         ]
         # This process may hold the GPU's memory, and numbers are compared with those of a CPU.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -133,6 +134,9 @@ def run_clean(saved_model: Path, inputs: dict[str, dict[str, np.ndarray]]) -> di
                 command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=LONGEST_S
             )
         except subprocess.CalledProcessError as error:
+            full = disk_errno_of_text(error.stderr)
+            if full is not None:  # it writes its outputs there, and nothing elsewhere
+                raise disk_error(full, folder.parent) from error
             reason = refusal(error.stderr.strip() or f"exit code {error.returncode}")
             raise VerificationError(f"the exported model failed in a clean process: {reason}") from error
         except subprocess.TimeoutExpired as error:

@@ -13,6 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from stylegan_tf.data.records import frame
+from stylegan_tf.files import disk_errors
+
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 MOST_REQUESTS = 1000  # a server refuses a version with more
 
@@ -40,6 +43,7 @@ def write_warmup(saved_model: Path, requests: Iterable[Request]) -> None:
 
     Raises:
       ValueError: when they are more than a server takes.
+      DiskError: when the disk took no more.
     """
     logs = [
         prediction_log_pb2.PredictionLog(
@@ -51,9 +55,9 @@ def write_warmup(saved_model: Path, requests: Iterable[Request]) -> None:
         raise ValueError(f"there must be at most {MOST_REQUESTS} warm-up requests. Received: {len(logs)}.")
     path = saved_model / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with disk_errors(path), path.open("wb") as file:
         for log in logs:
-            writer.write(log.SerializeToString())
+            file.write(frame(log.SerializeToString()))
 
 
 def read_warmup(saved_model: Path) -> list[Request]:

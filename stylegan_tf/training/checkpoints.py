@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import math
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from stylegan_tf.files import write_text
+from stylegan_tf.files import disk_errors, write_text
 
 _NAME = re.compile(r"ckpt-(\d+)\.(?:index|data-\d+-of-\d+|sha256)")
 _RESTS = re.compile(r"\.ckpt-\d+\.part|ckpt-\d+_temp.*")
@@ -110,23 +109,16 @@ class CheckpointFolder:
           Its prefix.
 
         Raises:
-          OSError: when it cannot be written; nothing of the others is lost then.
+          DiskError: when the disk took no more; nothing of the others is lost then.
         """
         part = self.path / f".ckpt-{number}.part"
         try:
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
-            _ = checkpoint.save_counter  # made by its first use; earlier versions saved it, too
-            checkpoint.write(str(part / f"ckpt-{number}"))
-            self._put_in_place(part, number)
-            write_text(self.path / "checkpoint", f'model_checkpoint_path: "ckpt-{number}"\n')
-        except tf.errors.OpError as error:
-            code = errno.ENOSPC if "No space left" in error.message else errno.EIO
-            raise OSError(code, f"{os.strerror(code)} for a checkpoint; {self._advice()}", str(self.path)) from error
-        except OSError as error:
-            raise OSError(
-                error.errno, f"{error.strerror} for a checkpoint; {self._advice()}", str(self.path)
-            ) from error
+            with disk_errors(self.path):
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir(parents=True)
+                _ = checkpoint.save_counter  # made by its first use; earlier versions saved it, too
+                checkpoint.write(str(part / f"ckpt-{number}"))
+                self._put_in_place(part, number)
         finally:
             shutil.rmtree(part, ignore_errors=True)
         for old in [other for other in self.numbers() if other <= number][:-keep]:
@@ -146,11 +138,7 @@ class CheckpointFolder:
         for file in files:
             os.replace(file, self.path / file.name)
         write_text(self.path / f"ckpt-{number}.sha256", checksums)
-
-    def _advice(self) -> str:
-        numbers = self.numbers()
-        kept = f"ckpt-{numbers[-1]} is kept" if numbers else "none was saved before"
-        return f"{kept}. Make room and run the same command again"
+        write_text(self.path / "checkpoint", f'model_checkpoint_path: "ckpt-{number}"\n')
 
     def _files(self, number: int) -> list[Path]:
         """Files of a checkpoint, its checksums first."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stylegan_tf.config import TrainConfig
-from stylegan_tf.files import is_new_or_empty, write_text
+from stylegan_tf.files import DiskError, is_new_or_empty, write_text, written_folder
 from stylegan_tf.presets import preset
 from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
@@ -120,22 +118,17 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
         load_published_critic(state.critic, networks["critic"].arrays)
     state.augment_p.assign(file.augment_p)
     state.images_seen.assign(conversion.images_seen)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    directory = RunDirectory(beside)
     try:
-        write_text(directory.config_file, config.to_json())
-        write_text(directory.dataset_file, json.dumps(dataclasses.asdict(conversion.dataset), indent=2) + "\n")
-        checkpoints = CheckpointFolder(directory.checkpoints)
-        checkpoints.save(state.checkpoint_without_optimizers, conversion.images_seen, keep=1)
-        try:
-            beside.replace(target)
-        except OSError as error:
-            if target.is_dir() and any(target.iterdir()):  # by now: another conversion was faster
-                raise _occupied(target) from None
-            raise error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        with written_folder(target) as beside:
+            directory = RunDirectory(beside)
+            write_text(directory.config_file, config.to_json())
+            write_text(directory.dataset_file, json.dumps(dataclasses.asdict(conversion.dataset), indent=2) + "\n")
+            checkpoints = CheckpointFolder(directory.checkpoints)
+            checkpoints.save(state.checkpoint_without_optimizers, conversion.images_seen, keep=1)
+    except OSError as error:
+        if not isinstance(error, DiskError) and target.is_dir() and any(target.iterdir()):
+            raise _occupied(target) from None  # by now: another conversion was faster
+        raise
     return {
         role: sum(name.split("/")[-1] != "lod" for name in network.arrays) for role, network in networks.items()
     }

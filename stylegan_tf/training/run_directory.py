@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
-from stylegan_tf.files import write_text
+from stylegan_tf.files import remove_rests, write_text
 from stylegan_tf.locks import locked
 from stylegan_tf.networks.build import build_generator, by_path
 from stylegan_tf.networks.generator import Generator
@@ -129,6 +129,8 @@ class RunDirectory:
         self.check(config, dataset)
         for folder in (self.checkpoints, self.best):
             CheckpointFolder(folder).remove_rests()
+        for folder in (self.path, self.samples):
+            remove_rests(folder)
         # Written again when resuming: fields that may change have their newest values. First, since it is what makes
         # this a run's directory, however soon the run is killed.
         write_text(self.config_file, config.to_json())

@@ -94,6 +94,27 @@ def test_a_missing_extra_is_one_line(run, monkeypatch):
     assert "stylegan_tf[metrics]" in err
 
 
+def test_a_full_disk_is_the_users_to_mend_whoever_found_it(run):
+    tensorflow = pytest.importorskip("tensorflow")
+    error = tensorflow.errors.ResourceExhaustedError(None, None, "run/ckpt-1.index; No space left on device")
+    code, _, err = run(raising(error))
+    assert (code, err) == (2, "tool: run/ckpt-1.index; No space left on device\n")
+    with pytest.raises(tensorflow.errors.ResourceExhaustedError):
+        app.run(raising(tensorflow.errors.ResourceExhaustedError(None, None, "OOM")), ["tool"], VALUES)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full is Linux's")
+def test_output_that_cannot_be_written(tmp_path):
+    script = tmp_path / "tool.py"
+    script.write_text("from stylegan_tf.cli import app\ndef main():\n    print('a')\napp.run(main)\n")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, str(script)], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "tool: [Errno 28] No space left on device\n")
+
+
 @pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), AssertionError(), ModuleNotFoundError("x", name="x")])
 def test_bugs_keep_their_traceback(error):
     with pytest.raises(type(error)):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,7 +14,8 @@ from tiny_run import tiny_config, write_images
 
 from stylegan_tf.cli import app, evaluate
 from stylegan_tf.cli.export import export_run
-from stylegan_tf.evaluation.results import append_results, read_results
+from stylegan_tf.evaluation.results import Result, append_results, read_results
+from stylegan_tf.files import DiskError
 from stylegan_tf.training.run import run_training
 
 
@@ -187,3 +189,13 @@ def test_a_bad_flag_is_answered_without_tensorflow():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.stdout == "2 False\n", result.stderr
+
+
+def test_results_that_find_no_room_are_printed(tmp_path, capsys, small_files):
+    """They took long."""
+    file = tmp_path / "metrics.jsonl"
+    evaluator = SimpleNamespace(evaluate=lambda fakes: [make_result()])
+    with pytest.raises(DiskError), small_files(100):
+        evaluate._report(evaluator, None, file)
+    assert Result.from_json(capsys.readouterr().out.splitlines()[-1]) == make_result()
+    assert list(tmp_path.iterdir()) == []

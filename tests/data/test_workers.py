@@ -154,7 +154,7 @@ def test_ctrl_c_while_workers_start_leaves_them_alone(start_program):
         assert process.communicate(timeout=60) == ("stopped by 2\n", "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_ends_the_run_and_not_the_executor(start_program, number):
     """Breaking into the executor, it would leave a lock locked now and then, and the process would wait for ever."""
     program = f"""
@@ -177,6 +177,31 @@ def test_a_signal_at_any_moment_ends_the_run_and_not_the_executor(start_program,
     """
     with start_program(program) as process:
         assert process.communicate(timeout=60) == (f"{int(number)}\n" * 8, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_is_an_interrupt_and_no_crash_of_workers(start_program, number):
+    """A terminal that is closed, and some schedulers, send it to the whole group."""
+    program = """
+        import time
+        from stylegan_tf.data import workers
+
+        def work(seconds):
+            print("working", flush=True)
+            time.sleep(seconds)
+
+        if __name__ == "__main__":
+            try:
+                with workers.pool(2) as pool:
+                    list(pool.run(work, [0.5] * 100))
+            except KeyboardInterrupt as stop:
+                print("stopped by", int(stop.args[0]))
+    """
+    with start_program(program) as process:
+        assert process.stdout.readline() == "working\n"
+        os.killpg(process.pid, number)
+        out, err = process.communicate(timeout=60)
+    assert (out.splitlines()[-1], err, process.returncode) == (f"stopped by {int(number)}", "", 0)
 
 
 def test_a_program_without_a_main_guard_is_told_so(start_program):

@@ -6,6 +6,7 @@ from made_up import CLASSES, FEATURES, make_images, make_set
 
 from stylegan_tf.evaluation.extraction import FeatureWriter, read_feature_set
 from stylegan_tf.evaluation.reals import real_features
+from stylegan_tf.files import DiskError
 from stylegan_tf.metrics.frechet_distance import feature_statistics
 
 
@@ -147,3 +148,19 @@ def test_a_damaged_cache_is_made_again(network, tmp_path, name):
     found = real_features(reals, network, 50, ["features"], tmp_path)
     np.testing.assert_array_equal(found.statistics.mean, mean)
     assert len(found.features) == 50
+
+
+def test_room_on_the_disk_is_taken_as_features_come(network, tmp_path):
+    """What is written through a map of a file with holes ends the process where a disk is full."""
+    images = make_images(20)
+    writer = FeatureWriter(network, 20_000, tmp_path, ["features"])
+    writer.add(images)
+    assert (tmp_path / "features.npy").stat().st_size < 20_000 * 4
+
+
+def test_a_full_cache_is_said_and_leaves_nothing(network, tmp_path, small_files):
+    (tmp_path / "cache").mkdir()
+    with pytest.raises(DiskError, match="ulimit") as caught, small_files(500):
+        real_features(make_set(40), network, 40, ["features"], tmp_path / "cache")
+    assert caught.value.filename.startswith(str(tmp_path / "cache"))
+    assert list((tmp_path / "cache").iterdir()) == []

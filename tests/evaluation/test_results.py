@@ -3,11 +3,14 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 from made_up import make_result
 
 from stylegan_tf.evaluation.results import Result, append_results, best, notes, number, read_results, table
+from stylegan_tf.files import DiskError
 
 
 def test_a_line_says_what_it_was_measured_with():
@@ -24,6 +27,59 @@ def test_lines_are_added_and_read_back(tmp_path):
     assert read_results(file)[0] == make_result(kimg=1)
     assert len(file.read_text().splitlines()) == 3
     assert [path.name for path in file.parent.iterdir()] == ["metrics.jsonl"]
+
+
+ADD = """
+import sys
+from pathlib import Path
+from stylegan_tf.evaluation.results import Result, append_results
+result = Result.from_json(sys.argv[2])
+sys.stdin.readline()
+for _ in range(25):
+    append_results(Path(sys.argv[1]), [result])
+"""
+
+
+def test_processes_that_add_at_once_lose_no_line(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADD, str(file), make_result(kimg=number).to_json()], stdin=subprocess.PIPE
+        )
+        for number in range(4)
+    ]
+    for process in processes:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert sorted(result.images_seen for result in read_results(file)) == sorted([0, 1000, 2000, 3000] * 25)
+
+
+def test_a_damaged_last_line_and_a_full_disk_lose_nothing(tmp_path, small_files):
+    file = tmp_path / "metrics.jsonl"
+    old = f"{make_result(kimg=1).to_json()}\n".encode() + b'{"protocol": "caf\xc3'
+    file.write_bytes(old)
+    with pytest.raises(DiskError, match="ulimit") as caught, small_files(1000):
+        append_results(file, [make_result(kimg=2)] * 4)
+    assert caught.value.filename == str(file)
+    assert file.read_bytes() == old
+    append_results(file, [make_result(kimg=2)])
+    assert file.read_bytes() == old + f"\n{make_result(kimg=2).to_json()}\n".encode()
+    with pytest.raises(ValueError, match="line 2: .*Remove that line"):
+        read_results(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_a_first_result_that_found_no_room_leaves_no_empty_file(tmp_path, small_files):
+    with pytest.raises(DiskError), small_files(100):
+        append_results(tmp_path / "metrics.jsonl", [make_result()])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_is_no_text_is_kept(tmp_path):
+    result = dataclasses.replace(make_result(), path="caf\udce9")
+    append_results(tmp_path / "metrics.jsonl", [result])
+    assert read_results(tmp_path / "metrics.jsonl") == [result]
 
 
 def test_values_that_are_not_finite_are_valid_json():

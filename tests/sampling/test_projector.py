@@ -6,6 +6,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from stylegan_tf.files import DiskError
 from stylegan_tf.sampling.projector import shrink, write_projection
 
 
@@ -30,6 +31,14 @@ def test_points_sprites_and_values_belong_together(tmp_path):
         assert sprite.size == (3 * 6, 3 * 4)  # the smallest square that holds seven
         shades = np.asarray(sprite)[::4, ::6, 0].reshape(-1)
     assert shades[:7].tolist() == list(range(7))
+
+
+def test_a_full_disk_leaves_the_earlier_projection(tmp_path, small_files):
+    write_projection(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9]})
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(DiskError, match="ulimit"), small_files(4096):
+        write_projection(tmp_path, "w", np.ones([200, 99]), images_of(200, 4, 4), {"seed": range(200)})
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_a_single_column_has_no_heading(tmp_path):

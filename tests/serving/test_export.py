@@ -119,6 +119,26 @@ def test_a_failure_leaves_nothing_behind(make_served, stubbed, tmp_path):
     assert os.listdir(tmp_path) == ["3"]
 
 
+def test_a_full_disk_is_one_line_and_leaves_earlier_versions(make_run, capsys, tmp_path, small_files):
+    run = make_run(tmp_path / "run")
+    (tmp_path / "models" / "1").mkdir(parents=True)
+    arguments = ["export.py", f"--run_dir={run}", f"--output_dir={tmp_path}/models"]
+    with pytest.raises(SystemExit) as ended, small_files(20_000):
+        app.run(command.main, arguments, command.FLAGS)
+    error = capsys.readouterr().err
+    assert (ended.value.code, error.count("\n")) == (2, 1)
+    assert error.startswith("export: File too large. ") and error.endswith(f"again: {tmp_path}/models/2\n")
+    assert os.listdir(tmp_path / "models") == ["1"]
+
+
+def test_what_a_killed_export_left_goes(make_served, stubbed, tmp_path):
+    rest, other = tmp_path / ".1.99999999.part", tmp_path / f".1.{os.getppid()}.part"
+    for part in (rest, other):
+        (part / "variables").mkdir(parents=True)
+    export(make_served(), tmp_path, version=5)
+    assert sorted(os.listdir(tmp_path)) == [other.name, "5"]
+
+
 def test_a_number_taken_in_the_meantime_is_not_overwritten(make_served, stubbed, tmp_path):
     stubbed(lambda *args: (tmp_path / "1").mkdir())
     with pytest.raises(ValueError, match="just appeared"):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_tf.files import DiskError
 from stylegan_tf.serving import clean_process
 from stylegan_tf.serving.endpoints import build_endpoints
 from stylegan_tf.serving.export import write_saved_model
 from stylegan_tf.serving.png import decode_png
-from stylegan_tf.serving.verify import VerificationError, compare, verify
+from stylegan_tf.serving.verify import VerificationError, compare, run_clean, verify
 
 
 @pytest.mark.parametrize("setup", ["installed", "in the current directory"])
@@ -53,6 +59,85 @@ def test_a_model_that_differs_from_the_python_model_is_stopped(make_served, tmp_
     other = dataclasses.replace(served, fade_in=0.6)
     with pytest.raises(VerificationError, match="must give what the Python model gives"):
         verify(tmp_path / "model", other, endpoints)
+
+
+SLOW = """
+import sys, time
+from types import SimpleNamespace
+from absl import flags
+from stylegan_tf.cli import app
+from stylegan_tf.serving import verify
+
+def main():
+    verify.clean_process = SimpleNamespace(__file__=sys.argv[1])
+    verify.run_clean(verify.Path("model"), {})
+
+app.run(main, ["export"], flags.FlagValues())
+"""
+
+
+def wait_for(condition, seconds=300.0):
+    end = time.monotonic() + seconds
+    while not (done := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return done
+
+
+def ended(number):
+    try:
+        return "Z (zombie)" in Path(f"/proc/{number}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are looked up where Linux has them")
+def test_a_signal_ends_the_clean_process_too(tmp_path):
+    script, number = tmp_path / "clean.py", tmp_path / "number"
+    script.write_text(f"import os, time\nopen({str(number)!r}, 'w').write(f'{{os.getpid()}}.')\ntime.sleep(600)\n")
+    (tmp_path / "temporary").mkdir()
+    environment = {
+        **os.environ, "TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(Path(__file__).resolve().parents[2])
+    }
+    command = [sys.executable, "-c", SLOW, str(script)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        started = wait_for(lambda: number.exists() and number.read_text().endswith("."))
+        process.send_signal(signal.SIGTERM if started else signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.splitlines()[-1]) == (143, "export: interrupted.")
+    assert ended(number.read_text().rstrip("."))
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are looked up where Linux has them")
+def test_the_clean_process_does_not_outlive_a_command_that_is_killed(tmp_path):
+    """It may be in the midst of a long computation then."""
+    child = (
+        "import runpy, sys, time; "
+        f"runpy.run_path({clean_process.__file__!r})['follow_parent'](int(sys.argv[1])); time.sleep(600)"
+    )
+    parent = (
+        "import os, subprocess, sys, time; "
+        f"print(subprocess.Popen([sys.executable, '-c', {child!r}, str(os.getpid())]).pid); time.sleep(600)"
+    )
+    command = [sys.executable, "-u", "-c", parent]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        number = process.stdout.readline().strip()
+        time.sleep(0.5)
+        assert not ended(number)
+        process.kill()
+    assert wait_for(lambda: ended(number), 30.0)
+
+
+def test_a_full_temporary_directory_is_no_fault_of_the_model(tmp_path, monkeypatch):
+    script = tmp_path / "clean.py"
+    script.write_text("import errno, os\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(clean_process, "__file__", str(script))
+    with pytest.raises(DiskError) as caught:
+        run_clean(tmp_path, {})
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["clean.py"]
 
 
 @pytest.mark.slow

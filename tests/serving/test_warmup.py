@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from stylegan_tf.files import DiskError
 from stylegan_tf.serving import export as export_module
 from stylegan_tf.serving.export import export
 from stylegan_tf.serving.saved_model import LoadedVersion
@@ -79,3 +80,10 @@ def test_a_request_that_fails_stops_the_export(make_served, tmp_path):
     write_warmup(tmp_path, [("truncate", {"ws": ws, "truncation_psi": np.float32([3])})])
     with pytest.raises(VerificationError, match="truncation_psi must be between"):
         verify(tmp_path, served, endpoints)
+
+
+def test_a_full_disk_is_noticed(tmp_path, small_files):
+    (tmp_path / "assets.extra").mkdir()
+    requests = [("map", {"z": np.zeros([1, 64], np.float32)})] * 10
+    with pytest.raises(DiskError), small_files(1000):
+        write_warmup(tmp_path, requests)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stylegan_tf.files import DiskError
 from stylegan_tf.training.checkpoints import CheckpointFolder, newest_whole, readable, tell_passed_over
 from stylegan_tf.training.run_directory import RunDirectory
 
@@ -169,7 +170,7 @@ def test_a_full_disk_loses_nothing_that_was_saved(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
     try:
-        with pytest.raises(OSError, match=r"for a checkpoint; ckpt-20 is kept\. Make room and run the same command"):
+        with pytest.raises(DiskError, match=r"File too large\. What was there before stays; .*run the same command again"):
             folder.save(checkpoint_of(40, size=10000), 40, keep=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -187,7 +188,7 @@ def test_a_save_that_fails_halfway_is_no_checkpoint_or_a_whole_one(tmp_path, mon
     with monkeypatch.context() as patched:
         owner = "os" if place == "replace" else "stylegan_tf.training.checkpoints"
         patched.setattr(f"{owner}.{place}", fail)
-        with pytest.raises(OSError, match="No space left on device for a checkpoint; ckpt-"):
+        with pytest.raises(DiskError, match="No space left on device. What was there before stays; make room"):
             folder.save(checkpoint_of(40), 40, keep=1)
     assert value_of(newest_whole(folder).prefix) == (20 if place == "replace" else 40)
     folder.save(checkpoint_of(41), 41, keep=1)
