@@ -56,7 +56,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _require_honest_sizes(archive: zipfile.ZipFile, path: str) -> None:
-    """Refuses members that lie on each other, or unpack to what no numbers of networks do: both could fill the memory."""
+    """Refuses members that lie on each other, or unpack to more than weights do: a small file could fill the memory."""
     unpacked = sum(member.file_size for member in archive.infolist())
     largest = _MOST_UNPACKED * os.path.getsize(path)
     if unpacked > largest:

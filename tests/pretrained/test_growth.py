@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -83,7 +84,8 @@ USES = {
     "put": b"h\x01", "doubled": b"h\x012", "in a tuple": b"h\x01h\x01\x86", "as a key": b"}h\x01Ns",
     "as values": b"}K\x01h\x01sK\x02h\x01s", "as pairs": b"h\x00h\x01\x85R", "as arguments": b"h\x00h\x01R",
     "as a word of two": b"c_codecs\nencode\nh\x01X\x06\0\0\0latin1\x86R", "as a set": b"c__builtin__\nset\nh\x01\x85R",
-    "as a list to add": b"](h\x01h\x01e", "as a list to add to": b"h\x01(NNe0h\x01", "as a state": NETWORK + b")\x81h\x01b",
+    "as a list to add": b"](h\x01h\x01e", "as a list to add to": b"h\x01(NNe0h\x01",
+    "as a state": NETWORK + b")\x81h\x01b",
     "as a module": MODULE + b"h\x01\x85R", "as a type": b"cnumpy\ndtype\nh\x01\x85R",
     "as a shape": b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01h\x01cnumpy\ndtype\n(U\x02u1tR\x89h\x01tb",
     "remembered": b"h\x01q\x030", "as a name": b"h\x01h\x01\x93", "as an id": b"h\x01Q",
@@ -105,7 +107,7 @@ FILES: dict[str, Callable[[int], bytes]] = {
         b"p%d\ng%d\n" % (n * SAME_HASH, n * SAME_HASH) for n in range(count)
     ),
     "variables of long names": lambda count: NETWORK + b")\x81" + state({b"components": b"}(" + b"".join(
-        text(b"%d" % n) + (b"h\x00" if n else variables(text(b"x" * 1000 * count) + b"G\0\0\0\0\0\0\0\0\x86") + b"q\x00")
+        text(b"%d" % n) + (b"h\x00" if n else variables(text(b"x" * 1000 * count) + b"K\x01\x86") + b"q\x00")
         for n in range(8)
     ) + b"u"}) + b"b",
     "nested arguments": lambda count: laughs(count) + b"q\xf00" + NETWORK + b")\x81" + state({
@@ -146,7 +148,7 @@ def check_growth(make, act=read, small=SMALL):
     """Doubles the count, and again."""
     files = [make(small << doubling) for doubling in range(3)]
     found = [taken(act, data) for data in files]
-    for (steps, memory), (more_steps, more_memory) in zip(found, found[1:], strict=False):
+    for (steps, memory), (more_steps, more_memory) in itertools.pairwise(found):
         assert more_steps <= 2.1 * steps + 200, found
         assert more_memory <= 2.2 * memory + 100_000, found
     for data, (steps, memory) in zip(files, found, strict=True):
