@@ -128,6 +128,10 @@ class TrainConfig:
             self.network.mapping_layers > 0 or self.network.family == "stylegan1",
             "mapping_layers must be above 0 with family=stylegan2", self.network.mapping_layers,
         )
+        require(
+            not self.network.critic_classifies or self.network.family == "stylegan1",
+            "critic_classifies must be off with family=stylegan2", self.network.critic_classifies,
+        )
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
 
     def get(self, name: str) -> Any:

@@ -54,7 +54,8 @@ def _progan() -> Preset:
     """Karras et al. 2018 (progressive growing), tables 1 and 2 and appendix A.1, at 1024x1024."""
     config = TrainConfig().replace({
         "resolution": "1024", "mapping_layers": 0, "constant_input": False, "style": False, "noise": False,
-        "normalization": "pixel", "blur": False, "fused_from": 1, "start_resolution": 4, "learning_rate": 0.001,
+        "normalization": "pixel", "blur": False, "fused_from": 1, "critic_classifies": True, "start_resolution": 4,
+        "learning_rate": 0.001,
         "total_kimg": 12000.0, "style_mixing_probability": 0.0, "truncation_psi": 1.0,
     })
     return Preset("progressive growing of GANs, before StyleGAN, at 1024x1024", config)

@@ -117,6 +117,10 @@ class NetworkConfig:
         "instance", f"stylegan1: of the generator's features: {', '.join(NORMALIZATIONS)}", choices=NORMALIZATIONS
     )
     blur: bool = option(True, "stylegan1: smooth with [1, 2, 1] when resampling")
+    critic_classifies: bool = option(
+        False, "stylegan1, with labels: the critic has one score and says the class of an image, as in progressive "
+        "growing; otherwise it has a score for each class",
+    )
     minibatch_stddev_group: int | None = option(
         4, "images in a group of the minibatch standard deviation; empty: all that a device takes at once; 0 leaves it "
         "out", least=0
@@ -177,6 +181,9 @@ class LossConfig:
     gradient_penalty_weight: float = option(10.0, "WGAN-GP: weight of the gradient penalty", least=0)
     gradient_penalty_target: float = option(1.0, "WGAN-GP: gradient norm that is not penalised", above=0)
     drift_weight: float = option(0.001, "WGAN-GP: weight of the squared scores of reals", least=0)
+    label_loss_weight: float = option(
+        1.0, "critic_classifies: weight of the cross entropy of the classes, for both networks", least=0
+    )
     r1_gamma: float | None = option(
         10.0, "weight of the R1 penalty of the other losses; empty: 0.0002 * pixels / batch size", least=0
     )

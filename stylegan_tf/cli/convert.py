@@ -226,7 +226,8 @@ def _labels(conversion: Conversion) -> str:
     classes, network = conversion.dataset.num_classes, conversion.config.network
     if not classes:
         return "none"
-    return f"{classes} classes" + (f", as {network.label_design} has them" if network.family == "stylegan2" else "")
+    design = f", as {network.label_design} has them" if network.family == "stylegan2" else ""
+    return f"{classes} classes{', which the critic says' if network.critic_classifies else design}"
 
 
 def _missing(file: PublishedFile) -> str:

@@ -20,6 +20,7 @@ from stylegan_tf.pickles.machine import mapped
 from stylegan_tf.pickles.tensors import Storage, TensorView, as_tensor, read_header, read_storage, unpickle
 
 _LARGEST_TABLE = 1 << 26  # bytes
+_MOST_UNPACKED = 16  # times an archive's size; torch.save does not even compress
 
 
 def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -44,6 +45,7 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
 def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
+            _require_honest_sizes(archive, os.fspath(path))
             folder = _checked_folder(archive, os.fspath(path))
             if archive.getinfo(f"{folder}/data.pkl").file_size > _LARGEST_TABLE:
                 raise ValueError(f"The table of tensors is too large to be one. Received: {os.fspath(path)!r}.")
@@ -51,6 +53,16 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             return _tensors(table, lambda storage: _read_member(archive, f"{folder}/data/{storage.key}", storage))
     except (zipfile.BadZipFile, NotImplementedError) as error:  # damaged; compressed in a way that zipfile has not
         raise ValueError(f"The checkpoint is damaged: {error}. Received: {os.fspath(path)!r}.") from None
+
+
+def _require_honest_sizes(archive: zipfile.ZipFile, path: str) -> None:
+    """Refuses members that lie on each other, or unpack to more than weights do: a small file could fill the memory."""
+    unpacked = sum(member.file_size for member in archive.infolist())
+    largest = _MOST_UNPACKED * os.path.getsize(path)
+    if unpacked > largest:
+        raise ValueError(
+            f"An archive of this size must unpack to at most {largest:,} bytes. Received: {path!r}, {unpacked:,} bytes."
+        )
 
 
 def _checked_folder(archive: zipfile.ZipFile, path: str) -> str:

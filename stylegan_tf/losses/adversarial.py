@@ -21,6 +21,15 @@ def drift_penalty(real_scores: Tensor) -> Tensor:
     return ops.square(real_scores)
 
 
+def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """-log of the probability of the image's class. Odena et al. 2017 (AC-GAN), section 3.
+
+    Args:
+      logits, labels: [N, num_classes], the labels one-hot. The result is [N].
+    """
+    return ops.categorical_crossentropy(labels, logits, from_logits=True)
+
+
 def logistic_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     """-log(1 - sigmoid(fake)) - log(sigmoid(real)). Goodfellow et al. 2014, equation 1."""
     return ops.softplus(fake_scores) + ops.softplus(-real_scores)

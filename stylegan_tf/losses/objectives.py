@@ -123,11 +123,13 @@ class Objective:
       critic_penalty: the critic's gradient penalty.
       drift_weight: weight of the squared scores of reals, which keeps a Wasserstein critic's scores near zero
         (Karras et al. 2018, appendix A.1).
+      label_weight: weight of `adversarial.class_loss` of reals and fakes, for a critic that classifies.
     """
 
     loss: AdversarialLoss
     critic_penalty: CriticPenalty
     drift_weight: float = 0.0
+    label_weight: float = 1.0
 
     def critic_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
         """The critic's loss without its penalty."""

@@ -82,7 +82,9 @@ def build_critic(
             scores_by_class=network.label_design == "stylegan2", **_stylegan2_options(config, dtype_policy), **shape,
         )
     else:
-        critic = Critic(blur=network.blur, fused_from=network.fused_from or None, **shape)
+        critic = Critic(
+            blur=network.blur, fused_from=network.fused_from or None, classifies=network.critic_classifies, **shape
+        )
     critic.build()
     return critic
 

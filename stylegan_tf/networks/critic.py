@@ -31,6 +31,7 @@ class Critic(keras.Model):
     Args:
       base_size, num_levels, channels, feature_maps_base, feature_maps_max: as in `SynthesisNetwork`.
       num_classes: size of the one-hot labels; the score is the output that belongs to the image's class.
+      classifies: where there are classes, it has one score instead, whatever the label, and says the class.
       minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
         None takes the whole batch.
       blur: smooth before downsampling.
@@ -46,14 +47,14 @@ class Critic(keras.Model):
       num_batches: batches that lie behind each other in `images` and are scored apart: the minibatch statistic of
         one does not see the others.
 
-    Output shape: [N, 1] float32.
+    Output shape: [N, 1] float32, the score; when it classifies [N, 1 + num_classes], logits of the classes behind it.
 
     Raises:
       ValueError: when labels are missing, the images do not have the level's size, or the smallest level's feature maps
         are no multiple of those of the statistic.
 
     Reference: Karras et al. 2018 (progressive growing), table 2 and figure 2; Karras et al. 2019, section 2;
-    the score by class, Mescheder et al. 2018, appendix.
+    the score by class, Mescheder et al. 2018, appendix; classes and one score, Odena et al. 2017, section 3.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Critic(keras.Model):
         minibatch_stddev_features: int = 1,
         blur: bool = True,
         fused_from: int | None = 128,
+        classifies: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,6 +82,7 @@ class Critic(keras.Model):
             "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
             "minibatch_stddev_group": minibatch_stddev_group,
             "minibatch_stddev_features": minibatch_stddev_features, "blur": blur, "fused_from": fused_from,
+            "classifies": classifies,
         }
         dtype = self.dtype_policy
         self.from_rgb = [
@@ -106,12 +109,18 @@ class Critic(keras.Model):
         self.dense = EqualizedDense(
             self.feature_maps(-1), activation="leaky_relu", dtype="float32", name="dense"
         )
-        self.score = EqualizedDense(max(num_classes, 1), gain=1.0, dtype="float32", name="score")
+        outputs = 1 + num_classes if self.classifies else max(num_classes, 1)
+        self.score = EqualizedDense(outputs, gain=1.0, dtype="float32", name="score")
 
     @property
     def grows(self) -> bool:
         """Whether it also scores images of the levels below the last."""
         return True
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the logits of classes come behind the score."""
+        return self.options["classifies"] and self.num_classes > 0
 
     def feature_maps(self, level: int) -> int:
         """Number of feature maps at a level; -1 is the first dense layer."""
@@ -154,7 +163,7 @@ class Critic(keras.Model):
         x = self.conv(x)
         x = self.dense(ops.reshape(x, (-1, self.dense.kernel.shape[0])))
         scores = self.score(x)
-        if self.num_classes:
+        if self.num_classes and not self.classifies:
             scores = ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
         return scores
 

@@ -167,6 +167,11 @@ class StyleGAN2Critic(keras.Model):
         """Whether it also scores images of the levels below the last."""
         return self.architecture == "growing"
 
+    @property
+    def classifies(self) -> bool:
+        """Never: see `Critic`."""
+        return False
+
     def feature_maps(self, level: int) -> int:
         """Number of feature maps at a level."""
         return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])

@@ -24,7 +24,12 @@ MOST_OPCODES = 500_000
 _MOST_HANDED_OVER = 4
 _LARGEST_NUMBER_BITS = 4096
 
+# Python hides from nobody where a dictionary keeps a number: a file can choose numbers that all belong into one place,
+# and each is then compared with all before it. Of numbers as small as these there are too few to do harm. Words are
+# safe: where they belong changes from process to process.
+_LARGEST_KEY = 4096
 _LONGEST_KEY = 1000
+_LARGEST_COUNT = 1 << 40
 _LONGEST_SHOWN = 80
 
 
@@ -71,12 +76,8 @@ def load_pickle(
         ValueError: The pickle is damaged or cut short, holds other values, or refers to another name.
     """
     machine = _Machine(allowed, persistent_load)
-    count = 0
     try:
         for opcode, argument, place in pickletools.genops(file):
-            count += 1
-            if count > MOST_OPCODES:
-                raise ValueError(f"it has more than {MOST_OPCODES:,} instructions")
             machine.read = place or 0
             machine.run(opcode.name, argument)
         return machine.pop()
@@ -101,7 +102,7 @@ def mapped(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 def shortened(text: object) -> str:
     """What a stranger's file says, fit to be printed in an error: one short line."""
-    line = str(text).encode("unicode_escape").decode("ascii")
+    line = str(text)[: _LONGEST_SHOWN + 1].encode("unicode_escape").decode("ascii")
     return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}..."
 
 
@@ -112,8 +113,8 @@ def require_plain(condition: bool, expected: str) -> None:
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is an int, no bool, of at least 0."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    """Whether a value is an int, no bool, of at least 0, and no more than any file has numbers."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_COUNT
 
 
 def is_shape(value: Any) -> bool:
@@ -147,7 +148,8 @@ class _Refusal(ValueError):
 def _key(value: Any) -> Any:
     # Hashing nested tuples can take for ever, and so can comparing long words again and again.
     word = isinstance(value, (str, bytes)) and len(value) <= _LONGEST_KEY
-    require_plain(word or isinstance(value, (int, type(None))), "keys to be short words or numbers")
+    number = isinstance(value, int) and abs(value) <= _LARGEST_KEY
+    require_plain(word or number or value is None, "keys to be short words or small numbers")
     return value
 
 
@@ -163,6 +165,7 @@ _WITH_VALUE = {
 _PUTS, _GETS = {"PUT", "BINPUT", "LONG_BINPUT"}, {"GET", "BINGET", "LONG_BINGET"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _CONTAINERS = (str, bytes, bytearray, tuple, list, dict)
+_NOTHING = object()  # in a place of the memory that no value was put into
 
 
 class _Machine:
@@ -177,8 +180,10 @@ class _Machine:
         self._persistent_load = persistent_load
         self._stack: list[Any] = []
         self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
+        self._memo: list[Any] = []
+        self._remembered = 0
         self.read = 0
+        self._instructions = 0
         self._handed_over = 0
         self._actions: dict[str, Callable[[], None]] = {
             "MARK": lambda: self._marks.append(len(self._stack)),
@@ -189,11 +194,14 @@ class _Machine:
             "ADDITEMS": lambda: self._extend(self._pop_to_mark()), "SETITEM": self._set_item,
             "SETITEMS": lambda: self._set_items(self._pop_to_mark()), "STACK_GLOBAL": self._find_named,
             "REDUCE": self._call, "NEWOBJ": self._call, "BUILD": self._set_state, "BINPERSID": self._load_persistent,
-            "MEMOIZE": lambda: self._remember(len(self._memo)),
+            "MEMOIZE": lambda: self._remember(self._remembered),
         }
 
     def run(self, name: str, argument: Any) -> None:
         """Carries out one instruction."""
+        self._instructions += 1
+        if self._instructions > MOST_OPCODES:
+            raise ValueError(f"it has more than {MOST_OPCODES:,} instructions")
         if name in _WITH_VALUE:
             short = not isinstance(argument, int) or argument.bit_length() <= _LARGEST_NUMBER_BITS
             require_plain(short, f"numbers of at most {_LARGEST_NUMBER_BITS} bits")
@@ -203,8 +211,7 @@ class _Machine:
         elif name in _PUTS:
             self._remember(argument)
         elif name in _GETS:
-            require_plain(argument in self._memo, "a value to be remembered before it is used")
-            self._push(self._memo[argument])
+            self._push(self._recall(argument))
         elif name in _TUPLES:
             self._push(tuple([self.pop() for _ in range(_TUPLES[name])][::-1]))
         elif name == "GLOBAL":
@@ -241,7 +248,16 @@ class _Machine:
         return values
 
     def _remember(self, number: int) -> None:
+        # Pickles count what they remember, so no number is above that of the instructions: the list stays as short.
+        require_plain(0 <= number <= self._instructions, "remembered values to be counted from 0")
+        self._memo += [_NOTHING] * (number + 1 - len(self._memo))
+        self._remembered += self._memo[number] is _NOTHING
         self._memo[number] = self._top()
+
+    def _recall(self, number: int) -> Any:
+        value = self._memo[number] if 0 <= number < len(self._memo) else _NOTHING
+        require_plain(value is not _NOTHING, "a value to be remembered before it is used")
+        return value
 
     def _extend(self, values: list[Any]) -> None:
         target = self._top()

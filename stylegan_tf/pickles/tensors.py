@@ -27,7 +27,7 @@ from stylegan_tf.pickles.machine import (
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 
-_MOST_ELEMENTS = 1 << 40
+_LONGEST_KEY = 1000
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "HalfStorage": np.dtype("<f2"),
@@ -160,8 +160,8 @@ def _load_storage(pid: Any) -> Storage:
     require_plain(isinstance(pid, tuple) and len(pid) >= 5, "a storage")
     kind, dtype, key, _, size, *view = pid
     require_plain(
-        kind == "storage" and isinstance(dtype, np.dtype) and isinstance(key, str) and is_count(size)
-        and size < _MOST_ELEMENTS and all(part is None for part in view),
+        kind == "storage" and isinstance(dtype, np.dtype) and isinstance(key, str) and len(key) <= _LONGEST_KEY
+        and is_count(size) and all(part is None for part in view),
         "a plain storage",
     )
     return Storage(key, dtype, size)
@@ -170,7 +170,7 @@ def _load_storage(pid: Any) -> Storage:
 def _tensor_view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> TensorView:
     require_plain(
         isinstance(storage, Storage) and is_count(offset) and is_shape(shape) and is_shape(strides)
-        and len(shape) == len(strides) and all(number < _MOST_ELEMENTS for number in (offset, *shape, *strides)),
+        and len(shape) == len(strides),
         "a tensor's storage, offset, shape and strides",
     )
     return TensorView(storage, offset, tuple(shape), tuple(strides))

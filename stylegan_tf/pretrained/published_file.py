@@ -15,6 +15,7 @@ from stylegan_tf.pickles.machine import shortened
 _LONGEST_TABLE = 1000
 
 _MOST_ARRAYS = 5000
+_LONGEST_NAME = 200
 
 # Bytes of arrays that lie on others; layers may share their resampling filter.
 _MOST_SHARED = 1 << 20
@@ -90,6 +91,7 @@ def advice_for(role: str) -> Iterator[None]:
 
 def repr_of_plain(value: Any) -> str:
     """How a stranger's value is shown: numbers and words as they are, anything else by its type."""
+    value = value[:_LONGEST_NAME] if isinstance(value, str) else value
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
 
 
@@ -113,6 +115,12 @@ def require_array_count(count: int) -> None:
     require_field(count <= _MOST_ARRAYS, "arrays of a network", f"at most {_MOST_ARRAYS:,}", described="more")
 
 
+def require_array_name(name: Any) -> None:
+    """Raises ValueError for names nobody gives: those of a long word would be copied with every component."""
+    word = isinstance(name, str) and len(name) < _LONGEST_NAME and name.isascii() and name.isprintable()
+    require_field(word, "an array's name", "a short word", name)
+
+
 def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Arrays as float32. Raises ValueError for names nobody gives, large arrays that share their numbers, or values
     that are not finite.
@@ -120,8 +128,7 @@ def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     _require_own_numbers(arrays)
     checked = {}
     for name, array in arrays.items():
-        word = name.isascii() and name.isprintable() and len(name) < 200
-        require_field(word, "an array's name", "a short word", name)
+        require_array_name(name)
         with np.errstate(over="ignore"):
             checked[name] = np.asarray(array, np.float32)
         finite = bool(np.all(np.isfinite(checked[name])))

@@ -224,9 +224,11 @@ def _taps(module: PickledModule, path: str) -> tuple[float, ...] | None:
     tensor = as_tensor(buffers.get("resample_filter"))
     if tensor is None:
         return None
-    kernel = tensor.read().astype(np.float64)
+    kernel = tensor.read()
+    small = kernel.ndim == 2 and 0 < kernel.size <= 32**2
+    kernel = kernel.astype(np.float64) if small else kernel
     require_field(
-        kernel.ndim == 2 and 0 < kernel.size <= 32**2 and bool(np.all((kernel > 1e-6) & (kernel < 1e6))),
+        small and bool(np.all((kernel > 1e-6) & (kernel < 1e6))),
         f"{path}resample_filter", "a small square of positive numbers", described=f"shape {kernel.shape}",
     )
     taps = kernel.sum(axis=1)
@@ -239,9 +241,9 @@ def _augmentation(pipe: Any) -> tuple[dict[str, Any], float]:
         return {}, 0.0
     require_field(isinstance(pipe, PickledModule), "augment_pipe", "a module", pipe)
     strength = as_tensor(as_text_table(pipe.state.get("_buffers", {}), "_buffers").get("p"))
-    numbers = np.zeros(1) if strength is None else strength.read().reshape(-1).astype(np.float64)
+    numbers = np.zeros(1) if strength is None else strength.read()
     require_field(numbers.size == 1, "augment_pipe's p", "one number", described=f"{numbers.size} of them")
-    p = as_number(float(numbers[0]), "augment_pipe's p")  # the published controller lets it rise above 1
+    p = as_number(float(numbers.item()), "augment_pipe's p")  # the published controller lets it rise above 1
     require_field(p >= 0, "augment_pipe's p", "at least 0", p)
     on = [
         group for group, members in _AUGMENTATIONS.items()

@@ -173,13 +173,17 @@ def _growing_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int
     base = f"{sides[0]}x{sides[0]}"
     maps = {-1: _shape(arrays, f"{base}/Dense0/weight", 2)[1], 0: _shape(arrays, f"{base}/Conv/weight", 4)[3]}
     maps |= {n: _shape(arrays, f"{side}x{side}/Conv0/weight", 4)[2] for n, side in enumerate(sides) if n}
-    outputs = _shape(arrays, f"{base}/Dense1/weight", 2)[1]
+    outputs, classes = _shape(arrays, f"{base}/Dense1/weight", 2)[1], network.num_classes
+    classifies = classes > 0 and outputs == classes + 1
     require_field(
-        outputs == max(network.num_classes, 1), "the critic",
-        "one with a score for each class; ProGAN's, which also classifies, cannot be read",
-        described=f"{outputs} outputs for {network.num_classes} classes",
+        classifies or outputs == max(classes, 1), "the critic",
+        "one with a score for each class, or with one score and the classes, as ProGAN's",
+        described=f"{outputs} outputs for {classes} classes",
     )
-    return {**_images(sides, _shape(arrays, "FromRGB_lod0/weight", 4)[2]), "num_classes": network.num_classes}, maps
+    return {
+        **_images(sides, _shape(arrays, "FromRGB_lod0/weight", 4)[2]), "num_classes": classes,
+        "critic_classifies": classifies,
+    }, maps
 
 
 def _stylegan2_generator(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int, int]]:

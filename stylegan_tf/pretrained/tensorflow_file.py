@@ -19,6 +19,7 @@ from stylegan_tf.pretrained.published_file import (
     as_text_table,
     checked_arrays,
     require_array_count,
+    require_array_name,
     require_field,
 )
 from stylegan_tf.pretrained.tensorflow_names import as_pytorch_names
@@ -140,8 +141,9 @@ def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[d
     require_field(isinstance(variables, (list, tuple)), "variables", "a list", variables)
     require_array_count(len(variables))
     for pair in variables:
-        named = isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)
+        named = isinstance(pair, (list, tuple)) and len(pair) == 2
         require_field(named, f"a variable of the {role}", "a name and an array", pair)
+        require_array_name(pair[0])
         require_field(pair[0] not in arrays, "variables", "of different names", described=f"{pair[0]} twice")
         number = isinstance(pair[1], PickledArray)
         arrays[pair[0]] = pair[1].read() if number else np.asarray(as_number(pair[1], f"variable {pair[0]}"))

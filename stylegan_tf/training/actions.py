@@ -182,6 +182,8 @@ class TensorBoardScalars:
             "loss/critic": statistics["critic_loss"],
             "loss/generator": statistics["generator_loss"],
             "loss/path_length_penalty": statistics["path_length_penalty"],
+            "loss/critic_labels": statistics["critic_label_loss"],
+            "loss/generator_labels": statistics["generator_label_loss"],
             "scores/real": statistics["real_scores"],
             "scores/fake": statistics["fake_scores"],
             "scores/real_signs": statistics["real_signs"],

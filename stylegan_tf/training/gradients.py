@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.losses.adversarial import class_loss
 from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.losses.regularizers import path_length_penalty, path_lengths
 from stylegan_tf.networks.styles import mix_styles
@@ -112,7 +113,7 @@ class PhaseGradients:
 
         def score(images: tf.Tensor) -> tf.Tensor:
             seen = self._augment(images, draws.real_augmentation)
-            return state.critic(seen, labels=labels, level=level, fade_in=fade_in)
+            return state.critic(seen, labels=labels, level=level, fade_in=fade_in)[:, :1]
 
         weights = [weight.value for weight in state.critic.active_weights(level)]
         terms: dict[str, tf.Tensor] = {}
@@ -121,12 +122,15 @@ class PhaseGradients:
             tape.watch(weights)
             if phase.main:
                 seen = [self._augment(reals, draws.real_augmentation), self._augment(fakes, draws.fake_augmentation)]
-                scores = state.critic(
-                    tf.concat(seen, 0), labels=tf.concat([labels, labels], 0), level=level, fade_in=fade_in,
-                    num_batches=2,
+                both_labels = tf.concat([labels, labels], 0)
+                outputs = state.critic(
+                    tf.concat(seen, 0), labels=both_labels, level=level, fade_in=fade_in, num_batches=2
                 )
-                real_scores, fake_scores = tf.split(scores[:, 0], 2)
+                real_scores, fake_scores = tf.split(outputs[:, 0], 2)
                 losses += objective.critic_loss(real_scores, fake_scores)
+                if state.critic.classifies:
+                    terms["critic_label_loss"] = sum(tf.split(class_loss(outputs[:, 1:], both_labels), 2))
+                    losses += objective.label_weight * terms["critic_label_loss"]
                 terms |= {"real_scores": real_scores, "fake_scores": fake_scores, "real_signs": tf.sign(real_scores)}
             if phase.regularizer:
                 halvings = state.critic.num_levels - 1 - level
@@ -161,8 +165,11 @@ class PhaseGradients:
             ws, w_sum = self._map(labels, draws)
             if phase.main:
                 seen = self._augment(synthesize(ws), draws.fake_augmentation)
-                scores = state.critic(seen, labels=labels, level=level, fade_in=fade_in)[:, 0]
-                loss += tf.reduce_sum(self.objective.generator_loss(scores)) / images
+                outputs = state.critic(seen, labels=labels, level=level, fade_in=fade_in)
+                loss += tf.reduce_sum(self.objective.generator_loss(outputs[:, 0])) / images
+                if state.critic.classifies:
+                    report["generator_label_loss"] = tf.reduce_sum(class_loss(outputs[:, 1:], labels)) / images
+                    loss += self.objective.label_weight * report["generator_label_loss"]
                 report["generator_loss"] = loss
             if phase.regularizer:
                 settings = state.config.loss

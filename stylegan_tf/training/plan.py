@@ -57,7 +57,8 @@ def _loss(state: TrainState) -> str:
     if loss.loss == "wgan-gp":
         penalty = f"gradient penalty {loss.gradient_penalty_weight:g}"
     path_length = f", path length {loss.path_length_weight:g}" if loss.path_length_weight > 0 else ""
-    return f"{loss.loss}, {penalty}{path_length}"
+    labels = f", classes {loss.label_loss_weight:g}" if state.critic.classifies else ""
+    return f"{loss.loss}, {penalty}{path_length}{labels}"
 
 
 def _phase(phase: Phase) -> str:

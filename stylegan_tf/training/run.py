@@ -193,7 +193,7 @@ def make_objective(config: TrainConfig) -> Objective:
     if loss.loss == "wgan-gp":
         penalty = GradientPenalty(loss.gradient_penalty_weight, loss.gradient_penalty_target)
     drift = loss.drift_weight if loss.loss == "wgan-gp" else 0.0
-    return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift)
+    return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift, loss.label_loss_weight)
 
 
 def make_augmentation(config: TrainConfig) -> Augmentation | None:

@@ -31,6 +31,8 @@ CURVES: Mapping[str, str] = {
     "loss/gradient_penalty": "Without its weight. Good: small and steady.",
     "loss/r1_penalty": "Squared norm of the critic's gradient at reals, without its weight. Good: steady.",
     "loss/path_length_penalty": "Without its weight. Good: falling, then steady.",
+    "loss/critic_labels": "Cross entropy of the classes of reals and generated images, without weight. Good: falling.",
+    "loss/generator_labels": "The same of generated images alone, in the generator's step. Good: falling.",
     "scores/real": "Mean score of reals. Good: above that of generated images, the two not running apart.",
     "scores/fake": "Mean score of generated images. Good: below that of reals, the two not running apart.",
     "scores/real_signs": "Mean sign of the scores of reals. Towards 1 the critic knows its pictures by heart: use "

@@ -8,6 +8,7 @@ import pickle
 import sys
 import types
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -258,6 +259,45 @@ class TestArchives:
         data[data.index(_FLOATS.tobytes()) + 5] ^= 1
         with pytest.raises(ValueError, match="The checkpoint is damaged: Bad CRC-32"):
             read_torch_checkpoint(_write(tmp_path, bytes(data)))
+
+    @pytest.mark.parametrize("other", ["data/8", "byteorder"])
+    def test_an_archive_that_unpacks_to_much_more(self, table: Any, tmp_path: pathlib.Path, other: str) -> None:
+        data = _archive(table, {"7": _FLOATS}, {other: bytes(10_000_000)}, zipfile.ZIP_DEFLATED)
+        assert len(data) < 20_000
+        with pytest.raises(ValueError, match="must unpack to at most .* Received: .*, 10,000,"):
+            read_torch_checkpoint(_write(tmp_path, data))
+
+    def test_members_that_lie_in_each_other(self, torch: Any, tmp_path: pathlib.Path) -> None:
+        """Fifty storages, each with the next among its bytes: together they are fifty times the archive."""
+        content, members, storages = bytes(40_000), [], []
+        for number in range(50):
+            member = zipfile.ZipInfo(f"weights/data/{number:05}")  # its header has a multiple of four bytes
+            member.file_size = member.compress_size = len(content)
+            member.CRC = zlib.crc32(content)
+            storages.append(_Storage(torch.FloatStorage, f"{number:05}", len(content) // 4))
+            content = member.FileHeader() + content
+            members.append((member, len(content)))
+        path = tmp_path / "weights.pth"
+        with zipfile.ZipFile(path, "w") as archive:
+            table = {storage.pid[2]: _Tensor(storage, 0, (1,), (1,)) for storage in storages}
+            archive.writestr("weights/data.pkl", _pickled(table))
+            assert archive.fp is not None
+            archive.fp.seek(archive.start_dir)
+            archive.fp.write(content)
+            end = archive.start_dir = archive.fp.tell()
+            for member, length in members:
+                member.header_offset = end - length
+                archive.filelist.append(member)
+                archive.NameToInfo[member.filename] = member
+            archive._didModify = True
+        with zipfile.ZipFile(path) as archive:
+            assert len(archive.read("weights/data/00049")) > 40_000
+        with pytest.raises(ValueError, match="must unpack to at most"):
+            read_torch_checkpoint(path)
+
+    def test_a_compressed_archive(self, table: Any, tmp_path: pathlib.Path) -> None:
+        data = _archive(table, {"7": _FLOATS}, None, zipfile.ZIP_DEFLATED)
+        np.testing.assert_array_equal(read_torch_checkpoint(_write(tmp_path, data))["x"], _FLOATS)
 
     def test_archives_of_other_things(self, tmp_path: pathlib.Path) -> None:
         path = tmp_path / "weights.pth"

@@ -126,3 +126,13 @@ def test_r1_is_half_gamma_times_the_squared_norm_on_reals():
     np.testing.assert_allclose(terms["gradient_penalty"], squares, rtol=1e-5)
     np.testing.assert_allclose(terms["critic_gradient_norm"], np.sqrt(squares), rtol=1e-5)
     assert not R1().needs_fakes
+
+
+def test_the_loss_of_classes_is_the_cross_entropy_of_their_softmax():
+    logits, labels = np.array([[2.0, -1.0, 0.5], [80.0, 0.0, -80.0]], np.float32), np.eye(3, dtype=np.float32)[[1, 0]]
+    exponentials = np.exp(logits.astype(np.float64))
+    probabilities = exponentials / np.sum(exponentials, axis=1, keepdims=True)
+    losses = adversarial.class_loss(tf.constant(logits), tf.constant(labels))
+    np.testing.assert_allclose(losses, -np.log(np.sum(probabilities * labels, axis=1)), rtol=1e-5)
+    far = adversarial.class_loss(tf.constant(logits), tf.constant(labels[::-1].copy()))
+    np.testing.assert_allclose(far[1], 80.0, rtol=1e-5)

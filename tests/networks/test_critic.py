@@ -270,3 +270,29 @@ def test_downsampling_is_fused_from_the_smaller_side_on(fused_from, fused):
     assert [block[-1].fused for block in critic.blocks[1:]] == fused
     published = Critic()
     assert [level for level, block in enumerate(published.blocks) if block and block[-1].fused] == [5, 6, 7, 8]
+
+
+def test_a_critic_that_classifies_gives_a_score_and_logits():
+    """Each output is that of a critic with as much of the last layer."""
+    critic, images = small(num_classes=4, classifies=True), images_for(small())
+    outputs = critic(images, LABELS)
+    assert critic.classifies and outputs.shape == (4, 5) and outputs.dtype == "float32"
+    np.testing.assert_array_equal(critic(images, LABELS[::-1]), outputs)
+    kernel, bias = critic.score.get_weights()
+    alone, by_class = small(), small(num_classes=4)
+    for other, part, labels in ((alone, slice(0, 1), None), (by_class, slice(1, 5), LABELS)):
+        for weight, value in zip(other.weights, critic.weights, strict=True):
+            if weight.shape == value.shape:
+                weight.assign(value)
+        other.score.set_weights([kernel[:, part], bias[part]])
+        wanted = outputs[:, :1] if labels is None else np.sum(outputs[:, 1:] * labels, axis=1, keepdims=True)
+        np.testing.assert_allclose(other(images, labels), wanted, rtol=1e-5, atol=1e-5)
+    again = Critic.from_config(critic.get_config())
+    assert again.classifies
+    with pytest.raises(ValueError, match="labels"):
+        critic(images)
+
+
+def test_without_classes_there_is_nothing_to_classify():
+    critic = small(classifies=True)
+    assert not critic.classifies and critic(images_for(critic)).shape == (4, 1)

@@ -2,9 +2,12 @@
 
   python tests/pretrained/fuzzing.py SEED COUNT FOLDER
 
-A mutated file may be read or refused with a ValueError. Anything else ends the process: another exception, more than
-a few seconds, and, told by an audit hook, an import, a compilation, a call to the system, a file that is written.
-Prints a line of JSON: files tried, files that could be read, and how often the most frequent errors came.
+A mutated file may be read or refused with a ValueError. Anything else ends the process: another exception, more steps
+than its size allows (see counted.py), more than a few seconds, and, told by an audit hook, an import, a compilation, a
+call to the system, a file that is written.
+
+Prints a line of JSON: files tried, files that could be read, the most steps for a byte, and how often the most
+frequent errors came.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from counted import counting
+
 from stylegan_tf.cli.convert import describe
 from stylegan_tf.pickles.machine import load_pickle
 from stylegan_tf.pretrained.published_file import PublishedFile
@@ -35,6 +40,8 @@ from stylegan_tf.training.conversion import Conversion, plan_conversion
 Mutate = Callable[[random.Random], tuple[bytes, Callable[[pathlib.Path], None]]]  # a file, and what reads it
 
 SECONDS = 20.0  # for one file; it takes milliseconds
+MOST_STEPS = 2.0  # for each byte of a file and a thousand more; sound ones take less than one
+SAME_HASH = (1 << 61) - 1  # Python's hash of every multiple is 0
 
 # Instructions that mutations put anywhere: names to be called, bombs, and lengths that lie.
 NASTY = [
@@ -75,7 +82,25 @@ NASTY = [
     b"\x8a\x08" + b"\xff" * 7 + b"\x7f",
     b".",
     b"\x00",
+    b"p%d\n" % SAME_HASH,
+    b"r\x00\x00\x01\x00",
+    b"h\x00h\x00s",
+    b"h\x00b",
 ]
+
+
+def crowd(draw: random.Random) -> bytes:
+    """Numbers of one hash, as keys or to remember a value by, one by one or all at once."""
+    numbers = [number * SAME_HASH for number in range(draw.choice([10, 300, 1000]))]
+    kind = draw.randrange(4)
+    if kind == 0:
+        return b"N" + b"".join(b"p%d\n" % number for number in numbers)
+    keys = [b"\x8a\x09" + number.to_bytes(9, "little") for number in numbers]
+    if kind == 1:
+        return b"}" + b"".join(key + b"Ns" for key in keys)
+    if kind == 2:
+        return b"}(" + b"".join(key + b"N" for key in keys) + b"u"
+    return b"ccollections\nOrderedDict\n](" + b"".join(key + b"N\x86" for key in keys) + b"e\x85R"
 
 
 def instruction_places(data: bytes) -> list[int]:
@@ -94,6 +119,7 @@ def change_values(data: bytes, places: list[int], draw: random.Random) -> bytes:
                 lambda index: pieces[draw.choice(values)],
                 lambda index: pieces[draw.choice(values)],
                 lambda index: draw.choice(NASTY),
+                lambda index: crowd(draw),
                 lambda index: b"",
                 lambda index: pieces[index] * 2,
                 lambda index: b"K" + bytes([draw.randrange(256)]),
@@ -264,6 +290,7 @@ def main(seed: int, count: int, mutate: Mutate) -> None:
     """Tries `count` files."""
     warnings.simplefilter("error", RuntimeWarning)
     draw, watch, errors, readable = random.Random(seed), Watch(), collections.Counter(), 0
+    most = 0.0
     signal.signal(signal.SIGALRM, too_slow)
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch) / "mutated.pkl"
@@ -273,7 +300,8 @@ def main(seed: int, count: int, mutate: Mutate) -> None:
             signal.setitimer(signal.ITIMER_REAL, SECONDS)
             watch.on = True
             try:
-                action(path)
+                with counting() as steps:
+                    action(path)
                 readable += 1
             except ValueError as error:
                 if "\n" in str(error) or "\x1b" in str(error):
@@ -287,7 +315,11 @@ def main(seed: int, count: int, mutate: Mutate) -> None:
             finally:
                 watch.on = False
                 signal.setitimer(signal.ITIMER_REAL, 0)
-    print(json.dumps({"tried": count, "readable": readable, "errors": dict(errors.most_common(12))}))
+            most = max(most, steps.count / (len(data) + 1000))
+            if most > MOST_STEPS:
+                raise AssertionError(f"too many steps: {steps.count} for {len(data)} bytes, of number {number}")
+    found = {"tried": count, "readable": readable, "steps": round(most, 3), "errors": dict(errors.most_common(12))}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

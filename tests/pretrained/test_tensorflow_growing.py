@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tensorflow_pickle import Network, pickled
 
 from stylegan_tf.networks.build import build_critic, build_generator
-from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
+from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator, published_arrays
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.training.conversion import plan_conversion
 
@@ -64,6 +66,42 @@ def test_images_and_scores(
         images = channels_last(critic_numbers.inputs["images"])
         scores = critic(images, critic_numbers.inputs["labels"] if classes else None)
         assert relative_error(scores, critic_numbers.outputs["scores_lod0"]) < 1e-4
+
+
+def conditional_progan(reference, label_size=10):
+    """A generator with labels and a critic that says them: the published one, with logits 1 to 10 times its score."""
+    generator = reference("progan_generator_r32_nonfused_cond10")
+    critic = reference("progan_discriminator_r32_nonfused")
+    factors = np.arange(label_size + 1, dtype=np.float32)
+    factors[0] = 1.0
+    last = {f"4x4/Dense1/{part}": critic.variables[f"4x4/Dense1/{part}"] * factors for part in ("weight", "bias")}
+    critic = dataclasses.replace(
+        critic, variables={**critic.variables, **last},
+        config={**critic.config, "kwargs": {**critic.config["kwargs"], "label_size": label_size}},
+    )
+    return generator, critic, factors
+
+
+def test_a_progan_with_labels(tmp_path, reference, relative_error, channels_last):
+    generator, numbers, factors = conditional_progan(reference)
+    file = written(tmp_path / "networks.pkl", generator, numbers)
+    conversion = plan_conversion(file, tmp_path / "run")
+    config, classes = conversion.config, conversion.dataset.num_classes
+    assert (classes, config.network.critic_classifies, config.loss.label_loss_weight) == (10, True, 1.0)
+    critic = build_critic(config, conversion.num_levels, classes)
+    load_published_critic(critic, file.networks["critic"].arrays)
+    images = channels_last(numbers.inputs["images"])
+    outputs = critic(images, np.eye(10, dtype=np.float32)[np.arange(len(images)) % 10])
+    assert relative_error(outputs, numbers.outputs["scores_lod0"] * factors) < 1e-4
+    for name, array in published_arrays(critic).items():
+        np.testing.assert_array_equal(array, file.networks["critic"].arrays[name])
+
+
+def test_a_progan_with_other_labels_in_its_critic(tmp_path, reference):
+    generator, numbers, _ = conditional_progan(reference, 9)
+    file = written(tmp_path / "networks.pkl", generator, numbers)
+    with pytest.raises(ValueError, match=r"num_classes of the critic .* other networks, 10\. .* 9\. --skip_critic"):
+        plan_conversion(file, tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_a_full_disk_loses_nothing_that_was_saved(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
     try:
-        with pytest.raises(DiskError, match=r"File too large\. What was there before stays; .*run the same command again"):
+        with pytest.raises(DiskError, match=r"File too large\. What was there before stays; .*the same command"):
             folder.save(checkpoint_of(40, size=10000), 40, keep=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

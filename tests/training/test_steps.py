@@ -362,3 +362,66 @@ def test_xla_compiled_gradients_equal_the_others(compiled, configure):
     assert one.keys() == other.keys()
     for name in one:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def cross_entropy(outputs, labels):
+    """In float64, of the logits behind a score."""
+    logits = np.float64(outputs[:, 1:])
+    return np.sum(np.log(np.sum(np.exp(logits), axis=1)) - np.sum(logits * labels, axis=1))
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_classes_that_the_critic_says_are_trained_by_both_networks(level):
+    """AC-GAN: `label_loss_weight` times the cross entropies, and their gradients, is added."""
+    reals = tf.random.stateless_uniform([8, 4 << level, 4 << level, 3], [3, 4], -1.0, 1.0)
+    labels = batch(classes=3)[1]
+    fade_in = tf.constant(0.5)
+    found = {}
+    for weight in (0.0, 1.0, 3.0):
+        step = make_step(classes=3, critic_classifies=True, label_loss_weight=weight, style_mixing_probability=0.0)
+        state, rng = step.state, np.random.default_rng(0)
+        state.critic.score.kernel.assign(rng.normal(size=state.critic.score.kernel.shape))
+        draws = draw(tf.constant([1, 2]), 8, 8, state.generator.synthesis, level, 0.0)
+        for network in ("critic", "generator"):
+            kind = StepKind(level, 8, Phase(network, network, 0))
+            found[network, weight] = getattr(step.gradients, network)(fade_in, reals, labels, draws, kind=kind)
+    ws = state.generator.map(draws.z, labels)
+    fakes = state.generator.synthesis(ws, level=level, fade_in=fade_in, noise=draws.noise)
+    outputs = [state.critic(images, labels, level=level, fade_in=fade_in) for images in (reals, fakes)]
+    of_reals, of_fakes = (cross_entropy(output, labels) / 8 for output in outputs)
+    for network, wanted in (("critic", of_reals + of_fakes), ("generator", of_fakes)):
+        reports = {weight: found[network, weight].report for weight in (0.0, 1.0, 3.0)}
+        for weight, report in reports.items():
+            assert float(report[f"{network}_label_loss"]) == pytest.approx(wanted, rel=1e-4)
+            added = float(report[f"{network}_loss"] - reports[0.0][f"{network}_loss"])
+            assert added == pytest.approx(weight * wanted, rel=1e-4, abs=1e-5)
+        gradients = zip(*(found[network, weight].gradients for weight in (0.0, 1.0, 3.0)), strict=True)
+        # Of all weights together: biases in front of a normalisation have no gradient but rounding.
+        rounding = 1e-5 * max(np.max(np.abs(gradient)) for gradient in found[network, 3.0].gradients)
+        trained = 0
+        for none, one, three in gradients:
+            np.testing.assert_allclose(three - none, 3 * (one - none), rtol=1e-3, atol=rounding)
+            trained += np.max(np.abs(one - none)) > 10 * rounding
+        assert trained >= 2
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_critic_that_classifies_trains(policy):
+    step = make_step(policy=policy, classes=3, critic_classifies=True)
+    before = step.state.critic.score.kernel.numpy()
+    for index in range(12 if policy == "mixed_float16" else 2):
+        report = run(step, 8 * index, classes=3)
+    assert {"critic_label_loss", "generator_label_loss"} <= set(report)
+    assert np.all(np.any(before != step.state.critic.score.kernel.numpy(), axis=0))
+
+
+def test_the_penalty_is_of_the_score_alone():
+    """Its gradient does not see the classes' part of the last layer."""
+    step = make_step(classes=3, critic_classifies=True)
+    draws = draw(tf.constant([1, 2]), 8, 8, step.state.generator.synthesis, 1, 0.5)
+    kind = StepKind(1, 8, Phase("critic", "critic", 0, False, True))
+    reals = tf.random.stateless_uniform([8, 8, 8, 3], [3, 4], -1.0, 1.0)
+    result = step.gradients.critic(tf.constant(1.0), reals, batch(classes=3)[1], draws, kind=kind)
+    weights = step.state.critic.active_weights(1)
+    (gradient,) = [g for g, w in zip(result.gradients, weights, strict=True) if w is step.state.critic.score.kernel]
+    assert np.max(np.abs(gradient[:, 0])) > 0 and not np.any(gradient[:, 1:])
