@@ -231,7 +231,7 @@ def _write_sheet(source: Source, path: Path) -> None:
     rows = -(-len(images) // columns)
     blank = np.full((rows * columns - len(images), *images[0].shape), 255, np.uint8)
     cells = np.concatenate([np.stack(images), blank]).reshape(rows, columns, *images[0].shape)
-    save_png(path, sheet(cells, cell_captions=[Path(name).name for name in names], scale=1))
+    save_png(path, sheet(cells, cell_captions=[printable(Path(name).name) for name in names], scale=1))
     print(f"Contact sheet: {path}, {len(images)} of {counted(len(source), 'picture')}")
 
 

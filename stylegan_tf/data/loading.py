@@ -251,8 +251,8 @@ def read_into_memory(
         raise unreadable_error(failures, len(source), _all_listed(source))
     label_names = source.label_names
     image_set = ArrayImageSet(images[:count], labels[:count] if label_names else None, label_names, source.name)
-    counts = np.bincount(labels[:count], minlength=len(label_names)) if label_names else []
-    image_set.label_notes = source.label_notes + classes_notes(list(zip(label_names, map(int, counts), strict=True)))
+    counts = np.bincount(labels[:count], minlength=len(label_names)).tolist() if label_names else []
+    image_set.label_notes = source.label_notes + classes_notes(list(zip(label_names, counts, strict=True)))
     return image_set
 
 

@@ -265,6 +265,8 @@ def read_labels(image_set: ImageSet) -> np.ndarray | None:
 def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: ImageSet, *, required: bool) -> str:
     """Lets the classes of generated images follow the labels of the real ones, where both have the same classes.
 
+    Classes that are numbers, on one side, have no names that could differ.
+
     Args:
       fakes: its `labels` are set: to class numbers of its own, or to None where all classes are as likely.
       label_names: of its classes.
@@ -281,9 +283,11 @@ def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: Ima
     if not fakes.num_classes:
         return ""
     ours, theirs = [nfc(name) for name in label_names], [nfc(name) for name in reals.label_names]
-    if len(ours) == fakes.num_classes and sorted(ours) == sorted(theirs):
+    numbers = [str(number) for number in range(fakes.num_classes)]
+    if len(theirs) == fakes.num_classes and (sorted(ours) == sorted(theirs) or numbers in (ours, theirs)):
         labels = read_labels(reals)
-        fakes.labels = None if labels is None else np.array([ours.index(name) for name in theirs])[labels]
+        order = [ours.index(name) if name in ours else number for number, name in enumerate(theirs)]
+        fakes.labels = None if labels is None else np.array(order, np.int32)[labels]
         return "; ".join(reals.label_notes)
     described = f"{len(theirs)}, {listed(reals.label_names)}" if theirs else "none"
     expected = f"{fakes.num_classes}, {listed(label_names)}"

@@ -118,7 +118,7 @@ def read_results(path: Path) -> list[Result]:
       OSError: when it cannot be read.
     """
     results = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         if line.strip():
             try:
                 results.append(Result.from_json(line))

@@ -13,6 +13,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from stylegan_tf.files import write_text
 from stylegan_tf.images import as_picture, image_grid, save_png
+from stylegan_tf.printing import printable
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
@@ -44,7 +45,7 @@ def project(
     if label_names:
         classes = np.asarray(classes_from_seeds(seeds, len(label_names)))
         labels = one_hot_labels(classes, len(label_names))
-        columns["class"] = [label_names[number] for number in classes]
+        columns["class"] = [printable(label_names[number]) for number in classes]
     ws = sampler.ws(seeds, psi, cutoff, labels)
     images = np.concatenate([shrink(batch) for batch in sampler.synthesize_batches(ws)])
     return write_projection(folder, "w", ws[:, 0], images, columns)

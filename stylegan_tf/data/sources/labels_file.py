@@ -139,10 +139,12 @@ def _find_entries(
     found: dict[str, object] = {}
     rest: dict[str, str] = {}
     for name in names:
-        inside = name[len(folder):] if name.startswith(folder) else None
+        inside = name.removeprefix(folder)
+        if not name.startswith(folder):
+            continue
         if inside in entries:
             found[name] = entries[inside]
-        elif inside is not None and not name.isascii():
+        elif not name.isascii():
             rest[nfc(inside)] = name
     if rest:
         alike: dict[str, object] = {}

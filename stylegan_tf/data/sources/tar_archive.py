@@ -120,7 +120,7 @@ class TarSource(Source):
 
     def _list(self, folders: list[str]) -> Iterator[Member]:
         """Describes all members but folders, whose names it keeps."""
-        for number, opened, info in _scan(self._path):
+        for number, _, info in _scan(self._path):
             if info.isdir():
                 folders.append(info.name)
                 continue

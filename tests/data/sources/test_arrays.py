@@ -120,7 +120,9 @@ class TestNpz:
         with pytest.raises(ValueError, match=r"from 0 to 1, as there are 2 label_names"):
             open_source(write(labels=np.arange(6), label_names=np.array(["a", "b"])), use_labels=True)
 
-    @pytest.mark.parametrize("labels", [np.arange(5), np.tile([1, 0, 1], (6, 1)), np.array([None] * 6), np.ones((6, 9))])
+    @pytest.mark.parametrize(
+        "labels", [np.arange(5), np.tile([1, 0, 1], (6, 1)), np.array([None] * 6), np.ones((6, 9))]
+    )
     def test_labels_that_cannot_be_classes_matter_only_where_they_are_asked_for(self, write, labels):
         path = write(labels=labels)
         with pytest.raises(ValueError, match="Received"):
