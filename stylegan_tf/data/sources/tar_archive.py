@@ -79,7 +79,7 @@ class TarSource(Source):
     Args:
         data: The user's word for the archive.
         path: Its path.
-        use_labels: Whether first-level folders become classes where there is no dataset.json.
+        use_labels: Whether folders become classes where there is no dataset.json.
 
     Raises:
         ValueError: a damaged archive or one without images, or labels that cannot be had.
