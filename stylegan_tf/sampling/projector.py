@@ -45,7 +45,7 @@ def project(
     if label_names:
         classes = np.asarray(classes_from_seeds(seeds, len(label_names)))
         labels = one_hot_labels(classes, len(label_names))
-        columns["class"] = [printable(label_names[number]) for number in classes]
+        columns["class"] = [label_names[number] for number in classes]
     ws = sampler.ws(seeds, psi, cutoff, labels)
     images = np.concatenate([shrink(batch) for batch in sampler.synthesize_batches(ws)])
     return write_projection(folder, "w", ws[:, 0], images, columns)
@@ -110,4 +110,4 @@ def _metadata(columns: Mapping[str, Sequence[object]]) -> str:
     rows = [list(map(str, row)) for row in zip(*columns.values(), strict=True)]
     if len(columns) > 1:
         rows.insert(0, list(columns))
-    return "".join("\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in rows)
+    return "".join("\t".join(printable(" ".join(cell.split())) for cell in row) + "\n" for row in rows)
