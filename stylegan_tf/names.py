@@ -30,6 +30,11 @@ def can_be_written(name: str) -> bool:
     return True
 
 
+def as_written(name: str) -> str:
+    """The name with what cannot be written as a literal: `caf\\udce9`."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def spelt_on_disk(path: str) -> str:
     """The path with each part written as on disk, where something of this name is there in another form of Unicode."""
     if path.isascii() or os.path.lexists(path):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from stylegan_tf.names import can_be_written, nfc, same_names, spelt_on_disk
+from stylegan_tf.names import as_written, can_be_written, nfc, same_names, spelt_on_disk
 
 ONE, TWO = "caf\u00e9", "cafe\u0301"  # NFC, NFD
 
@@ -21,6 +21,8 @@ def test_what_can_be_written():
     assert can_be_written(ONE + "日😀")
     assert not can_be_written("caf\udce9")
     assert not can_be_written("\ud800")
+    assert as_written(ONE) == ONE
+    assert as_written("caf\udce9\ud800") == r"caf\udce9\ud800"
 
 
 @pytest.mark.parametrize(("there", "asked"), [(ONE, TWO), (TWO, ONE)])

@@ -189,7 +189,7 @@ def _class_number(text: str, names: Sequence[str]) -> int:
         return names.index(text) if text in names else alike.index(nfc(text))
     if text.isascii() and text.isdigit() and int(text) < len(names):
         return int(text)
-    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    listed = ", ".join(map(printable, names[:20])) + (", ..." if len(names) > 20 else "")
     raise ValueError(f"--classes must be names ({listed}) or numbers from 0 to {len(names) - 1}. Received: {text!r}.")
 
 

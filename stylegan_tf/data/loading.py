@@ -23,7 +23,7 @@ from stylegan_tf.data.prepared import MANIFEST, DamagedSetError, PreparedImageSe
 from stylegan_tf.data.prepared_source import PreparedSource
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.find import open_source
-from stylegan_tf.data.sources.labels import check_class_names, classes_notes
+from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error
 from stylegan_tf.progress import counted
 from stylegan_tf.resolutions import count_levels
@@ -285,8 +285,6 @@ def _open_prepared(settings: DataSettings) -> PreparedImageSet:
             "The set was prepared without labels; prepare it again with --use_labels, or train without. "
             f"Received: {settings.data}."
         )
-    if settings.use_labels:
-        check_class_names(image_set.label_names, settings.data)
     return image_set
 
 

@@ -27,7 +27,6 @@ from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.unreadable import unreadable_error
 from stylegan_tf.files import write_text, written_whole
 from stylegan_tf.locks import try_lock
-from stylegan_tf.printing import printable
 from stylegan_tf.progress import counted
 
 # A set has at most so many shards, and a shard at least so many pictures (but for the last one). A training run keeps
@@ -334,5 +333,6 @@ def _write_left_out(directory: Path, left_out: list[tuple[str, str]]) -> None:
     if not left_out:
         path.unlink(missing_ok=True)
         return
-    with written_whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("picture", "reason"), *((printable(name), why) for name, why in left_out)])
+    text = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    with written_whole(path) as beside, beside.open("w", **text) as file:  # type: ignore[call-overload]
+        csv.writer(file).writerows([("picture", "reason"), *left_out])

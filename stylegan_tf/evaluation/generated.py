@@ -282,11 +282,13 @@ def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: Ima
     fakes.labels = None
     if not fakes.num_classes:
         return ""
-    ours, theirs = [nfc(name) for name in label_names], [nfc(name) for name in reals.label_names]
     numbers = [str(number) for number in range(fakes.num_classes)]
-    if len(theirs) == fakes.num_classes and (sorted(ours) == sorted(theirs) or numbers in (ours, theirs)):
+    label_names = list(label_names) or numbers  # old exports do not name them
+    ours, theirs = [nfc(name) for name in label_names], [nfc(name) for name in reals.label_names]
+    same_names = sorted(ours) == sorted(theirs)
+    if same_names or (len(theirs) == fakes.num_classes and numbers in (ours, theirs)):
         labels = read_labels(reals)
-        order = [ours.index(name) if name in ours else number for number, name in enumerate(theirs)]
+        order = [ours.index(name) for name in theirs] if same_names and ours != theirs else range(fakes.num_classes)
         fakes.labels = None if labels is None else np.array(order, np.int32)[labels]
         return "; ".join(reals.label_notes)
     described = f"{len(theirs)}, {listed(reals.label_names)}" if theirs else "none"

@@ -125,7 +125,6 @@ class TestPrepare:
         assert (done.returncode, done.stderr) == (0, "")
         assert r"\udcff 1" in done.stdout
 
-
     def test_labels_that_cannot_be_kept_are_said(self, run, tmp_path):
         folder = write_pictures(tmp_path / "pictures", count=2)
         (folder / "dataset.json").write_text('{"labels": [["a/00.png", 0], ["a/00.png", 2], ["b/01.png", 1]]}')

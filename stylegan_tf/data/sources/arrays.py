@@ -141,7 +141,7 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
     if rows is None:
         raise ValueError(f"A .npz file must hold an array 'images'. Received: data={data!r} with {held}.")
     images = checked_images(rows, data)
-    labels = labels_if_usable(lambda: _npz_labels(path, len(images), data), use_labels=use_labels, data=data)
+    labels = labels_if_usable(lambda: _npz_labels(path, len(images), data), use_labels=use_labels)
     require_labels(labels, use_labels, f"a .npz file must hold an array 'labels' (this one holds {held})", data)
     return ArraySource(data, "NumPy arrays", images, labels, signature=[state_text(path)])
 

@@ -47,7 +47,7 @@ def find_labels(
                 )
         return _folder_labels(names, folders, data) if use_labels else NO_LABELS
 
-    return labels_if_usable(find, use_labels=use_labels, data=data)
+    return labels_if_usable(find, use_labels=use_labels)
 
 
 def _folder_labels(names: Sequence[str | None], folders: Collection[str], data: str) -> Labels:

@@ -141,7 +141,7 @@ def _open_files(data: str, paths: list[str], use_labels: bool) -> Source:
     found = [path for path in label_paths if path is not None]
     all_images = images[0] if len(images) == 1 else np.concatenate(images)
     labels = labels_if_usable(
-        lambda: _read_all_labels(found, [len(array) for array in images], data), use_labels=use_labels, data=data
+        lambda: _read_all_labels(found, [len(array) for array in images], data), use_labels=use_labels
     )
     advice = "a file with labels-idx1 for images-idx3 in its name must lie beside the images"
     require_labels(labels, use_labels, advice, data)

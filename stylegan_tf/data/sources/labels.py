@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from stylegan_tf.names import can_be_written
+from stylegan_tf.names import as_written
 from stylegan_tf.progress import counted
 
 MAX_CLASSES = 100_000
@@ -44,35 +44,23 @@ class Labels:
 NO_LABELS = Labels()
 
 
-def labels_if_usable(find: Callable[[], Labels], *, use_labels: bool, data: str) -> Labels:
+def labels_if_usable(find: Callable[[], Labels], *, use_labels: bool) -> Labels:
     """What `find` gives. Labels that cannot be classes are left out, with a note, where nobody asked for them.
 
     Args:
         find: Finds the labels of a source.
         use_labels: Whether labels are asked for.
-        data: The user's word for the source, for messages.
 
     Raises:
-        UnusableLabelsError: labels were asked for and cannot be classes, or have names that cannot be written.
+        UnusableLabelsError: labels were asked for and cannot be classes.
     """
     try:
         labels = find()
-        check_class_names(labels.names, data)
-        return labels
+        return dataclasses.replace(labels, names=tuple(map(as_written, labels.names)))
     except UnusableLabelsError as error:
         if use_labels:
             raise
         return Labels(notes=(f"the labels are left out. {error}",))
-
-
-def check_class_names(names: Sequence[str], data: str) -> None:
-    """Raises UnusableLabelsError for names that cannot be written as UTF-8."""
-    for name in names:
-        if not can_be_written(name):
-            raise UnusableLabelsError(
-                "Names of classes must be Unicode, and not bytes of another encoding; rename the folder. "
-                f"Received: class {name!r} in data={data!r}."
-            )
 
 
 def numbered_labels(values: np.ndarray, count: int, where: str, names: tuple[str, ...] | None = None) -> Labels:

@@ -100,7 +100,7 @@ class OriginalRecordsSource(Source):
         self.channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
         self._labels_path = _labels_path(self._path)
         self._labels = labels_if_usable(
-            lambda: _read_labels(self._labels_path, len(self._offsets)), use_labels=use_labels, data=data
+            lambda: _read_labels(self._labels_path, len(self._offsets)), use_labels=use_labels
         )
         self.label_names, self.label_notes = self._labels.names, self._labels.notes
         advice = "a file NAME-rxx.labels must lie beside NAME-r*.tfrecords"
