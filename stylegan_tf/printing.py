@@ -2,9 +2,47 @@
 
 from __future__ import annotations
 
+from typing import Any, TextIO
+
+CLEAR_LINE = "\r\033[K"  # the only control sequence that this package prints
+
 
 def printable(text: str) -> str:
     """Text with what would change a terminal, or cannot be encoded, written as a literal: `\\x1b`, `\\udce9`."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, of a text of several lines, which may have tabs."""
+    return text if text.isprintable() else "\n".join(
+        "\t".join(map(printable, line.split("\t"))) for line in text.split("\n")
+    )
+
+
+class PrintableStream:
+    """A stream of text that lets through what is printable, ends of lines, tabs, and a `CLEAR_LINE` at the beginning.
+
+    All that a command prints goes through one, so that no name of a file or a class reaches a terminal as it is.
+
+    Args:
+        stream: Where it is written; asked for everything else.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes text; returns the length of the text that was given."""
+        start = CLEAR_LINE if text.startswith(CLEAR_LINE) else ""
+        self._stream.write(start + printable_lines(text[len(start):]))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Writes each of several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

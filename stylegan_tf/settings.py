@@ -72,7 +72,7 @@ class DataConfig:
     )
     on_error: str = option("fail", "pictures that cannot be read: fail names them and stops, skip leaves them out",
                            may_change=True)
-    use_labels: bool = option(False, "class-conditional; labels are the data's own, or the first level of directories")
+    use_labels: bool = option(False, "class-conditional, by the data's own labels, or by the folders of pictures")
     mirror: bool = option(False, "show half of the images mirrored")
     random_crop: float = option(0.0, "share of height and width cut off at random whenever an image is shown")
     cache_dir: str = option(

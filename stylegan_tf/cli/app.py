@@ -19,13 +19,14 @@ import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO, cast
 
 from absl import flags
 
 from stylegan_tf.cli import signals
 from stylegan_tf.files import begin_command, disk_errno
-from stylegan_tf.printing import printable
+from stylegan_tf.names import can_be_written, spelt_on_disk
+from stylegan_tf.printing import PrintableStream, printable
 
 # Must be set before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -60,7 +61,16 @@ def run(
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files and classes may be no text
-    program, *arguments = sys.argv if argv is None else argv
+    with contextlib.ExitStack() as stack:
+        if sys.stdout is not None:
+            stack.enter_context(contextlib.redirect_stdout(cast(TextIO, PrintableStream(sys.stdout))))
+        if sys.stderr is not None:
+            stack.enter_context(contextlib.redirect_stderr(cast(TextIO, PrintableStream(sys.stderr))))
+        _run(main, sys.argv if argv is None else argv, flag_values)
+
+
+def _run(main: Callable[[], int | None], argv: Sequence[str], flag_values: flags.FlagValues) -> NoReturn:
+    program, *arguments = argv
     name = Path(program).stem
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if _HELP_WORDS.intersection(before_separator):
@@ -75,6 +85,7 @@ def run(
     begin_command()
     try:
         with signals.as_interrupts():
+            _settle_names(flag_values)
             code = main()
             sys.stdout.flush()
         sys.exit(code)
@@ -152,6 +163,25 @@ def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
     positional = flag_values(argv)[1:]
     if positional:
         raise ValueError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
+
+
+def _settle_names(flag_values: flags.FlagValues) -> None:
+    """Gives paths the form of Unicode that they have on disk, and refuses what no file of a run could be named after.
+
+    Raises:
+      ValueError: for a name in bytes of another encoding than UTF-8.
+    """
+    for flag in (flag_values[name] for name in flag_values if flag_values[name].present):
+        texts = flag.value if isinstance(flag.value, list) else [flag.value]
+        for text in texts:
+            if isinstance(text, str) and not can_be_written(text):
+                raise ValueError(
+                    f"--{flag.name} must be written in UTF-8; rename the file or folder. Received: {text!r}."
+                )
+        if isinstance(flag.value, str):
+            flag.value = spelt_on_disk(flag.value)
+        elif isinstance(flag.value, list):
+            flag.value = [spelt_on_disk(text) if isinstance(text, str) else text for text in texts]
 
 
 def _flag_help(flag: flags.Flag, width: int) -> list[str]:

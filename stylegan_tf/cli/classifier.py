@@ -9,6 +9,7 @@ model with the names of the classes inside. Metrics over it tell which classes a
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.data.loading import DataSettings, default_size, find_source, read_into_memory, resolve
 from stylegan_tf.data.sources.base import Source
+from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import require
@@ -82,6 +84,8 @@ def _read(size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, tuple[s
         image_set = read_into_memory(source, resolve(settings, source), progress=progress)
     if image_set.labels is None:  # a prepared set may have none, whatever is asked for
         raise ValueError(f"--data must be a labelled set; prepare it with --use_labels. Received: {_DATA.value}.")
+    for note in image_set.label_notes:
+        print(f"classifier: note: {printable(note)}", file=sys.stderr, flush=True)
     return image_set.images, image_set.labels, image_set.label_names
 
 

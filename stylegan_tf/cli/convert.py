@@ -21,6 +21,7 @@ from absl import flags
 
 from stylegan_tf.cli import app
 from stylegan_tf.files import check_writable, is_new_or_empty
+from stylegan_tf.names import can_be_written
 from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def check_target(flag: flags.FlagHolder) -> None:
 def check_output(target: Path) -> None:
     """Raises ValueError unless a directory is new or empty: before a download, not after it."""
     require(is_new_or_empty(target), "--output_dir must be new or empty", f"{target}, which exists")
+    path = str(target.resolve())  # where it is written, by TensorFlow, which wants UTF-8
+    require(can_be_written(path), "--output_dir must lie in folders whose names are written in UTF-8", repr(path))
     require(target.resolve() != Path.cwd(), "--output_dir must be another directory than the one you are in", target)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,10 @@ from stylegan_tf.data.loading import DataSettings, find_source, resolve
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import ENCODINGS, LEFT_OUT, Manifest, PreparedImageSet, is_prepared, level_folder
 from stylegan_tf.data.sources.base import Source
+from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify
+from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import count_levels, parse_size
 from stylegan_tf.settings import require
@@ -71,7 +73,7 @@ _CROP = _data_flag(PREPARE, "crop", flags.DEFINE_enum, enum_values=CROPS)
 _BACKGROUND = _data_flag(PREPARE, "background", flags.DEFINE_string)
 _USE_LABELS = _flag(
     flags.DEFINE_bool, PREPARE, "use_labels", False,
-    "make the first level of directories labels; labels that the data brings are kept anyway",
+    "make folders labels, as in cats/1.png; labels that the data brings are kept anyway",
 )
 _ENCODING = _flag(
     flags.DEFINE_enum, PREPARE, "encoding", "raw",
@@ -90,7 +92,7 @@ _WORKERS = {
 }
 _INSPECT_DATA = _flag(flags.DEFINE_string, INSPECT, "data", "", "the source or prepared set; also without --data=")
 _INSPECT_LABELS = _flag(
-    flags.DEFINE_bool, INSPECT, "use_labels", False, "count the first level of directories as labels"
+    flags.DEFINE_bool, INSPECT, "use_labels", False, "count folders as labels, as in cats/1.png"
 )
 _SHEET = _flag(
     flags.DEFINE_string, INSPECT, "sheet", "contact_sheet.png", "where the contact sheet is written; empty for none"
@@ -147,6 +149,7 @@ def main_inspect() -> int:
     with ProgressLine("Looking at") as progress:
         inspection = inspect_source(source, max_workers=_WORKERS[INSPECT].value or None, progress=progress)
     print(format_inspection(inspection))
+    _say_notes(classes_notes(inspection.labels))
     if sheet is not None:
         _write_sheet(source, sheet)
     return 0
@@ -162,7 +165,7 @@ def main_verify() -> int:
     manifest = Manifest.read(directory)
     if damages:
         for damage in damages:
-            print(damage)
+            print(printable(str(damage)))
         print(f"dataset: {directory} is damaged; delete it and prepare it again.", file=sys.stderr)
         return app.USER_ERROR
     print(
@@ -175,11 +178,19 @@ def main_verify() -> int:
 def _say_source(source: Source) -> None:
     ignored = f", {counted(source.ignored, 'other file')}" if source.ignored else ""
     labels = f", {counted(len(source.label_names), 'class', 'classes')}" if source.label_names else ""
-    print(f"{source.name}: {source.kind}, {counted(len(source), 'picture')}{labels}{ignored}", flush=True)
+    name = printable(source.name)
+    print(f"{name}: {source.kind}, {counted(len(source), 'picture')}{labels}{ignored}", flush=True)
+    _say_notes(source.label_notes)
+
+
+def _say_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"dataset: note: {printable(note)}", file=sys.stderr, flush=True)
 
 
 def _say_prepared(image_set: PreparedImageSet, seconds: float) -> None:
     print(_describe_manifest(image_set.manifest))
+    _say_notes(image_set.label_notes)
     print(f"Took       {format_seconds(seconds)}")
     base_size = image_set.sizes[-1]
     words = [
@@ -195,12 +206,13 @@ def _describe_manifest(manifest: Manifest) -> str:
     lines = [
         f"Images     {manifest.count:,} of {sizes}, {_COLOURS[manifest.channels]}",
         f"Files      {len(manifest.files):,}, {manifest.encoding}, {size / 2**20:,.1f} MiB",
-        f"Made from  {manifest.source['data']} ({manifest.source['kind']}), crop {manifest.source['crop']}",
+        f"Made from  {printable(str(manifest.source['data']))} ({manifest.source['kind']}), crop "
+        f"{manifest.source['crop']}",
     ]
     if manifest.label_names:
         counted_names = zip(manifest.label_counts, manifest.label_names, strict=True)
         classes = sorted(counted_names, key=lambda entry: -entry[0])
-        named = ", ".join(f"{name} {count:,}" for count, name in classes[:10])
+        named = ", ".join(f"{printable(name)} {count:,}" for count, name in classes[:10])
         more = f" and {len(classes) - 10:,} more" if len(classes) > 10 else ""
         lines.append(f"Labels     {counted(len(classes), 'class', 'classes')}: {named}{more}")
     if manifest.source["left_out"]:
@@ -219,7 +231,7 @@ def _write_sheet(source: Source, path: Path) -> None:
     rows = -(-len(images) // columns)
     blank = np.full((rows * columns - len(images), *images[0].shape), 255, np.uint8)
     cells = np.concatenate([np.stack(images), blank]).reshape(rows, columns, *images[0].shape)
-    save_png(path, sheet(cells, cell_captions=[Path(name).name for name in names], scale=1))
+    save_png(path, sheet(cells, cell_captions=[printable(Path(name).name) for name in names], scale=1))
     print(f"Contact sheet: {path}, {len(images)} of {counted(len(source), 'picture')}")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from stylegan_tf.images import save_animation, save_png
+from stylegan_tf.names import nfc
+from stylegan_tf.printing import printable
 from stylegan_tf.sampling import figures
 from stylegan_tf.sampling.latents import classes_from_seeds, loop_through, one_hot_labels, slerp
 from stylegan_tf.sampling.sampler import Noise, Sampler
@@ -173,7 +175,7 @@ def _subjects(request: Request, seeds: Sequence[int]) -> Subjects:
         pairs = list(zip(seeds, own, strict=True))
     return Subjects(
         [seed for seed, _ in pairs],
-        [f"seed {seed}\n{names[number]}" for seed, number in pairs],
+        [f"seed {seed}\n{printable(names[number])}" for seed, number in pairs],
         [f"seed{seed:04d}_class{number}.png" for seed, number in pairs],
         one_hot_labels([number for _, number in pairs], len(names)),
     )
@@ -182,11 +184,12 @@ def _subjects(request: Request, seeds: Sequence[int]) -> Subjects:
 def _class_number(text: str, names: Sequence[str]) -> int:
     if not names:
         raise ValueError(f"--classes needs a run that was trained with labels. Received: {text!r}, for a run without.")
-    if text in names:
-        return names.index(text)
+    alike = [nfc(name) for name in names]
+    if text in names or nfc(text) in alike:
+        return names.index(text) if text in names else alike.index(nfc(text))
     if text.isascii() and text.isdigit() and int(text) < len(names):
         return int(text)
-    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    listed = ", ".join(map(printable, names[:20])) + (", ..." if len(names) > 20 else "")
     raise ValueError(f"--classes must be names ({listed}) or numbers from 0 to {len(names) - 1}. Received: {text!r}.")
 
 

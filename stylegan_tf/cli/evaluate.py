@@ -27,6 +27,7 @@ from stylegan_tf.metrics.protocols import (
     parse_protocols,
     protocol,
 )
+from stylegan_tf.printing import printable
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import require
 
@@ -157,7 +158,7 @@ def _measure() -> None:
 
 
 def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
-    from stylegan_tf.evaluation.generated import NetworkImages, Origin, read_labels
+    from stylegan_tf.evaluation.generated import NetworkImages, Origin, follow_labels
     from stylegan_tf.training.run_directory import RunDirectory, read_generator
 
     directory = RunDirectory(_RUN_DIR.value)
@@ -176,31 +177,27 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
     )
     reals = _read(settings)
     if not _DATA.value and not dataset.fingerprint.startswith(reals.fingerprint):
-        print(f"evaluate: note: {settings.data} is no longer what the run was trained on.", file=sys.stderr)
+        _note(f"{settings.data} is no longer what the run was trained on")
     evaluator = _evaluator(protocols, networks, strategy, reals)
     for prefix in prefixes:
         with strategy.scope():
             trained = read_generator(prefix, config, dataset)
         origin = Origin("run", _RUN_DIR.value, trained.images_seen)
         fakes = NetworkImages(trained.generator, origin, trained.level, trained.fade_in, strategy)
-        fakes.labels = read_labels(reals) if fakes.num_classes else None
+        _note(follow_labels(fakes, dataset.label_names, reals, required=settings.use_labels))
         print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
         _report(evaluator, fakes, Path(_RESULTS.value or directory.results_file))
 
 
 def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
-    from stylegan_tf.evaluation.generated import ExportImages, read_labels
+    from stylegan_tf.evaluation.generated import ExportImages, follow_labels
 
     fakes = ExportImages(_EXPORT.value)
     data = _DATA.value or fakes.dataset
     require(bool(data), "--data must name the real images, as this export does not say what it was trained on", "none")
     reals = _read(_data_settings(data, fakes.size, fakes.channels, use_labels=_USE_LABELS.value))
-    if _USE_LABELS.value and fakes.num_classes:
-        require(
-            reals.num_classes == fakes.num_classes, f"--data must have the {fakes.num_classes} classes of the export",
-            reals.num_classes,
-        )
-        fakes.labels = read_labels(reals)
+    if _USE_LABELS.value:
+        _note(follow_labels(fakes, fakes.label_names, reals, required=True))
     evenly = fakes.num_classes and fakes.labels is None
     print(f"{fakes.origin.path}{', all classes as likely' if evenly else ''}")
     _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
@@ -216,6 +213,11 @@ def _measure_images(protocols: list[Protocol], networks: Any, strategy: Any) -> 
     reals = _read(_data_settings(_DATA.value, fakes.size, fakes.channels)) if _DATA.value else None
     print(f"{_IMAGES.value}: {len(fakes):,} images")
     _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
+
+
+def _note(text: str) -> None:
+    if text:
+        print(f"evaluate: note: {printable(text)}.", file=sys.stderr, flush=True)
 
 
 def _evaluator(protocols: list[Protocol], networks: Any, strategy: Any, reals: ImageSet | None) -> Evaluator:

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from stylegan_tf.printing import printable
+
 _LONGEST_REASON = 200
 _HEAD = 512  # bytes that tell what a file is
 _UNKNOWN = "no image format that Pillow knows"
@@ -79,7 +81,7 @@ def reason(error: BaseException) -> str:
         text = f"the file is damaged ({error})"
     else:
         text = f"{type(error).__name__}: {error}"
-    line = "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))
+    line = printable(" ".join(text.split()))
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
 
 

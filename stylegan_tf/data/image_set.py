@@ -28,12 +28,14 @@ class ImageSet(abc.ABC):
         sizes: Height and width by the number of halvings; the first is the full size.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         label_names: What the labels mean; empty for a set without labels.
+        label_notes: What a user should know of the classes.
     """
 
     name: str
     sizes: tuple[tuple[int, int], ...]
     channels: int
     label_names: tuple[str, ...]
+    label_notes: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from stylegan_tf.data.inspection import Inspection, Spread
+from stylegan_tf.printing import printable
 
 _WIDTH = 110  # characters of a line
 _INDENT = 14  # characters of a heading
@@ -17,7 +18,7 @@ _SHOWN_COUNTS = 8
 def format_inspection(inspection: Inspection) -> str:
     """Writes an inspection as text of at most about 40 lines."""
     found = inspection
-    lines = [f"{_printable(found.name)} ({found.source_kind})", ""]
+    lines = [f"{printable(found.name)} ({found.source_kind})", ""]
 
     def add(heading: str, text: str) -> None:
         first = f"{heading:<{_INDENT}}"
@@ -87,10 +88,5 @@ def _cut(text: str) -> str:
 
 def _short(name: str, longest: int = 60) -> str:
     """The end of a name that is too long, which tells more than its beginning."""
-    name = _printable(name)
+    name = printable(name)
     return name if len(name) <= longest else "…" + name[1 - longest :]
-
-
-def _printable(name: str) -> str:
-    """File names may hold control characters, and bytes that are no text."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -23,6 +23,7 @@ from stylegan_tf.data.prepared import MANIFEST, DamagedSetError, PreparedImageSe
 from stylegan_tf.data.prepared_source import PreparedSource
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.find import open_source
+from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error
 from stylegan_tf.progress import counted
 from stylegan_tf.resolutions import count_levels
@@ -83,7 +84,7 @@ class UnreadImageSet(ImageSet):
         self.name = source.name
         self.sizes = halved_sizes(conversion.size)
         self.channels = conversion.channels
-        self.label_names = source.label_names
+        self.label_names, self.label_notes = source.label_names, source.label_notes
         self.directory = directory
         self._count = len(source)
 
@@ -140,10 +141,12 @@ def load_image_set(
     if not prepare_large and not (directory / MANIFEST).is_file():
         return UnreadImageSet(source, conversion, directory)
     def prepare_here() -> PreparedImageSet:
-        return prepare(
+        image_set = prepare(
             source, directory, conversion, num_levels, on_error=settings.on_error, max_workers=max_workers,
             progress=progress,
         )
+        image_set.label_notes = source.label_notes + image_set.label_notes
+        return image_set
 
     try:
         return prepare_here()
@@ -247,7 +250,10 @@ def read_into_memory(
     if failures and (on_error == "fail" or not count):
         raise unreadable_error(failures, len(source), _all_listed(source))
     label_names = source.label_names
-    return ArrayImageSet(images[:count], labels[:count] if label_names else None, label_names, source.name)
+    image_set = ArrayImageSet(images[:count], labels[:count] if label_names else None, label_names, source.name)
+    counts = np.bincount(labels[:count], minlength=len(label_names)).tolist() if label_names else []
+    image_set.label_notes = source.label_notes + classes_notes(list(zip(label_names, counts, strict=True)))
+    return image_set
 
 
 def default_cache() -> Path:

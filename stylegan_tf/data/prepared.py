@@ -33,6 +33,8 @@ from stylegan_tf.data import workers
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.records import FOOTER_BYTES, HEADER_BYTES, image_example, label_span, parse_example, read_label
 from stylegan_tf.data.sources.base import digest
+from stylegan_tf.data.sources.labels import classes_notes
+from stylegan_tf.names import as_written
 
 MANIFEST = "manifest.json"
 INCOMPLETE = "incomplete.json"
@@ -177,7 +179,8 @@ class PreparedImageSet(ImageSet):
         self._skipped = self.manifest.sizes.index(size)
         self.sizes = self.manifest.sizes[self._skipped :]
         self.channels = self.manifest.channels
-        self.label_names = self.manifest.label_names
+        self.label_names = tuple(map(as_written, self.manifest.label_names))
+        self.label_notes = classes_notes(list(zip(self.label_names, self.manifest.label_counts, strict=False)))
         self._ends = np.cumsum(self.manifest.shard_counts)
         self._open: collections.OrderedDict[int, _Level] = collections.OrderedDict()
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stylegan_tf.evaluation.results import RESULTS_FILE, Result, read_results
 from stylegan_tf.files import written_whole
+from stylegan_tf.printing import printable
 from stylegan_tf.settings import require
 
 _PANELS_IN_A_ROW = 3
@@ -110,8 +111,8 @@ def _draw_panel(axis, protocol, value, lines, names) -> None:  # type: ignore[no
     for name, points in lines.items():
         kimg = sorted(points)
         axis.plot(
-            kimg, [points[at].values[value] for at in kimg], label=name, color=f"C{names.index(name) % 10}", marker="o",
-            markersize=3,
+            kimg, [points[at].values[value] for at in kimg], label=_plain(name), color=f"C{names.index(name) % 10}",
+            marker="o", markersize=3,
         )
     floors = [point.floor[value] for points in lines.values() for point in points.values() if value in point.floor]
     if floors:
@@ -119,8 +120,13 @@ def _draw_panel(axis, protocol, value, lines, names) -> None:  # type: ignore[no
     first = next(iter(next(iter(lines.values())).values()))
     better = {True: ", lower is better", False: ", higher is better", None: ""}[first.lower_is_better]
     is_first = value == next(iter(first.values))
-    axis.set_title(protocol, fontsize=10)
-    axis.set_ylabel(value.replace("_", " ") + (better if is_first else ""))
+    axis.set_title(_plain(protocol), fontsize=10)
+    axis.set_ylabel(_plain(value.replace("_", " ")) + (better if is_first else ""))
     axis.set_xlabel("kimg")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
+
+
+def _plain(text: str) -> str:
+    """Text as matplotlib draws it as it is: a dollar sign would begin a formula."""
+    return printable(text).replace("$", r"\$")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.order import draw
+from stylegan_tf.data.sources.labels import listed
+from stylegan_tf.names import nfc
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
@@ -258,6 +260,44 @@ def read_labels(image_set: ImageSet) -> np.ndarray | None:
         indices = np.arange(start, min(start + 4096, len(image_set)), dtype=np.int64)
         parts.append(image_set.read(image_set.num_levels - 1, indices)[1])
     return np.concatenate(parts)
+
+
+def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: ImageSet, *, required: bool) -> str:
+    """Lets the classes of generated images follow the labels of the real ones, where both have the same classes.
+
+    Classes that are numbers, on one side, have no names that could differ.
+
+    Args:
+      fakes: its `labels` are set: to class numbers of its own, or to None where all classes are as likely.
+      label_names: of its classes.
+      reals: the real images, whose classes may be in another order.
+      required: whether other classes are an error.
+
+    Returns:
+      What the user should know; empty for a generator without classes.
+
+    Raises:
+      ValueError: when the real images have other classes, or none, and `required` is set.
+    """
+    fakes.labels = None
+    if not fakes.num_classes:
+        return ""
+    numbers = [str(number) for number in range(fakes.num_classes)]
+    label_names = list(label_names) or numbers  # old exports do not name them
+    ours, theirs = [nfc(name) for name in label_names], [nfc(name) for name in reals.label_names]
+    same_names = sorted(ours) == sorted(theirs)
+    if same_names or (len(theirs) == fakes.num_classes and numbers in (ours, theirs)):
+        labels = read_labels(reals)
+        order = [ours.index(name) for name in theirs] if same_names and ours != theirs else range(fakes.num_classes)
+        fakes.labels = None if labels is None else np.array(order, np.int32)[labels]
+        return "; ".join(reals.label_notes)
+    described = f"{len(theirs)}, {listed(reals.label_names)}" if theirs else "none"
+    expected = f"{fakes.num_classes}, {listed(label_names)}"
+    require(
+        not required, f"the real images must have the classes of the generated ones ({expected}); without "
+        "--use_labels, and with --data, all classes are as likely", f"{described} in {reals.name}",
+    )
+    return f"all classes are as likely ({expected}), as {reals.name} has other ones: {described}"
 
 
 def rgb(images: np.ndarray) -> np.ndarray:

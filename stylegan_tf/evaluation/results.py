@@ -130,7 +130,7 @@ def read_results(path: Path) -> list[Result]:
       OSError: when it cannot be read.
     """
     results = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         if line.strip():
             try:
                 results.append(Result.from_json(line.decode("utf-8", "backslashreplace")))

@@ -13,6 +13,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from stylegan_tf.files import written_together
 from stylegan_tf.images import as_picture, image_grid
+from stylegan_tf.printing import printable
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
@@ -114,4 +115,4 @@ def _metadata(columns: Mapping[str, Sequence[object]]) -> str:
     rows = [list(map(str, row)) for row in zip(*columns.values(), strict=True)]
     if len(columns) > 1:
         rows.insert(0, list(columns))
-    return "".join("\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in rows)
+    return "".join("\t".join(printable(" ".join(cell.split())) for cell in row) + "\n" for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from stylegan_tf.printing import printable_lines
 from stylegan_tf.training.run_directory import RunDirectory
 
 
@@ -23,4 +24,4 @@ class Logger:
     def to_file(self, text: str) -> None:
         """Appends to the log only."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable_lines(text)}\n")

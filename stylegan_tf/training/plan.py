@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from stylegan_tf.printing import printable
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.schedule import Period, Schedule
@@ -21,7 +22,8 @@ def describe_plan(
     labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
     lines = [
         f"Devices    {devices}, {state.dtype_policy}, XLA {'on' if jit else 'off'}",
-        f"Data       {dataset.name}: {dataset.count:,} images, {height}x{width} {kinds[dataset.channels]}{labels}",
+        f"Data       {printable(dataset.name)}: {dataset.count:,} images, {height}x{width} "
+        f"{kinds[dataset.channels]}{labels}",
         f"Networks   {_networks(state)}",
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
@@ -35,13 +37,13 @@ def describe_plan(
             [_period_row(state, schedule, period) for period in schedule.reached()],
         ),
         "",
-        f"Writes to  {directory.path}",
+        f"Writes to  {printable(str(directory.path))}",
     ]
     return "\n".join(lines)
 
 
 def _names(names: tuple[str, ...]) -> str:
-    return ", ".join([*names[:_MOST_NAMES], *(["..."] if len(names) > _MOST_NAMES else [])])
+    return ", ".join([*map(printable, names[:_MOST_NAMES]), *(["..."] if len(names) > _MOST_NAMES else [])])
 
 
 def _networks(state: TrainState) -> str:

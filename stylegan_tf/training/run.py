@@ -19,6 +19,7 @@ from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
+from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine, format_seconds
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import parse_profile_steps, require
@@ -179,6 +180,8 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     )
     with ProgressLine("Reading the data") as progress:
         image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress)
+    for note in image_set.label_notes if data.use_labels else ():
+        print(f"NOTE: {printable(note)}.", file=sys.stderr, flush=True)
     if isinstance(image_set, UnreadImageSet):
         print(f"{data.data} is not prepared yet; training would prepare it in {image_set.directory}")
     elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):

@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams import api as hparams
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.images import as_picture
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
+from stylegan_tf.printing import printable, printable_lines
 
 # A grid at 1024x1024 is 8192 pixels wide; the whole one lies in samples/.
 LARGEST_PICTURE_PIXELS = 1024
@@ -104,11 +105,11 @@ def write_start(
     """
     with writer.as_default(step=0):
         write_picture("images/reals", reals, "Pictures of the data.")
-        tf.summary.text("run/plan", f"```\n{plan}\n```")
-        tf.summary.text("run/config", f"```\n{config.to_json()}\n```")
+        tf.summary.text("run/plan", f"```\n{printable_lines(plan)}\n```")
+        tf.summary.text("run/config", f"```\n{printable_lines(config.to_json())}\n```")
         tf.summary.experimental.write_raw_pb(custom_scalar.pb(_layout(resolved)).SerializeToString(), step=0)
         hparams.hparams_config([hparams.HParam(name) for name in HPARAMS], _metrics(resolved))
-        hparams.hparams({name: _plain(resolved.get(name)) for name in HPARAMS}, trial_id=config.run.run_dir)
+        hparams.hparams({name: _plain(resolved.get(name)) for name in HPARAMS}, trial_id=printable(config.run.run_dir))
     writer.flush()
 
 
@@ -132,4 +133,4 @@ def _metrics(config: TrainConfig) -> list[hparams.Metric]:
 
 
 def _plain(value: object) -> bool | int | float | str:
-    return value if isinstance(value, (bool, int, float)) else str(value)
+    return value if isinstance(value, (bool, int, float)) else printable(str(value))

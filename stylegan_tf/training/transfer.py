@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from stylegan_tf.names import same_names
 from stylegan_tf.training.checkpoints import readable, tell_passed_over
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
@@ -126,7 +127,7 @@ def _fill(
     network, weights = getattr(state, name), source.weights[name]
     rate = _mapping_rates(dataclasses.asdict(state.config.network))[name]
     taken, left = [], []
-    same_labels = source.label_names == label_names
+    same_labels = same_names(source.label_names, label_names)
     for variable in network.weights:
         path, array = variable.path, weights.get(variable.path)
         if "seed_generator" in path:

@@ -177,3 +177,48 @@ def test_quiet_startup_hides_native_output_unless_it_fails(capfd):
     assert "a clue" in capfd.readouterr().err
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
+
+
+PATHS = flags.FlagValues()
+flags.DEFINE_string("path", "", "a path", flag_values=PATHS, module_name="What")
+flags.DEFINE_list("paths", [], "several", flag_values=PATHS, module_name="What")
+
+
+@pytest.fixture
+def run_with_paths(capsys):
+    """`run_with_paths(*arguments)`: exit code, the paths that a command gets, and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            app.run(lambda: print([PATHS.path, *PATHS.paths]), ["tool.py", *arguments], PATHS)
+        out, err = capsys.readouterr()
+        return stop.value.code or 0, out, err
+
+    return call
+
+
+def test_paths_are_found_in_either_form_of_unicode(run_with_paths, tmp_path):
+    (tmp_path / "cafe\u0301").mkdir()
+    asked, there = tmp_path / "caf\u00e9" / "run", tmp_path / "cafe\u0301" / "run"
+    code, out, _ = run_with_paths(f"--path={asked}", f"--paths=a,{asked}")
+    assert code == 0
+    assert out == "[{0!r}, 'a', {0!r}]\n".format(str(there))
+
+
+@pytest.mark.parametrize("argument", ["--path=runs/caf\udce9", "--paths=a,caf\udce9", "--path=\ud800"])
+def test_paths_that_cannot_be_written_are_named(run_with_paths, argument):
+    code, out, err = run_with_paths(argument)
+    assert (code, out) == (2, "")
+    name = argument.partition("=")[0]
+    assert err.startswith(f"tool: {name} must be written in UTF-8; rename the file or folder. Received: '")
+    assert err.count("\n") == 1
+    assert "\\ud" in err
+
+
+def test_what_a_command_prints_of_strangers_changes_no_terminal(run):
+    def main():
+        print("class \x1b[31mred\x1b[0m\x9b2J\u202e")
+        print("\r\x1b[K3 of 4", file=sys.stderr)
+
+    assert run(main) == (0, "class \\x1b[31mred\\x1b[0m\\x9b2J\\u202e\n", "\r\x1b[K3 of 4\n")
+    assert not isinstance(sys.stdout, app.PrintableStream)

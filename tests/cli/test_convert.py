@@ -7,6 +7,7 @@ import functools
 import hashlib
 import http.server
 import json
+import os
 import pathlib
 import pickle
 import re
@@ -321,3 +322,11 @@ def test_the_critic_can_be_left_out(command, tmp_path):
     code, out, _ = command(f"--pickle={STYLEGAN2}", f"--output_dir={tmp_path / 'run'}", "--skip_critic")
     assert code == 0
     assert "the critic is new" in out and "critic 28" not in out
+
+
+def test_a_folder_whose_name_cannot_be_written_is_named(tmp_path, monkeypatch):
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    monkeypatch.chdir(os.fsdecode(folder))
+    with pytest.raises(ValueError, match=r"written in UTF-8\. Received: '.*caf\\udce9/run'"):
+        convert.check_output(pathlib.Path("run"))

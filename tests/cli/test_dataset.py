@@ -125,6 +125,29 @@ class TestPrepare:
         assert (done.returncode, done.stderr) == (0, "")
         assert r"\udcff 1" in done.stdout
 
+    def test_labels_that_cannot_be_kept_are_said(self, run, tmp_path):
+        folder = write_pictures(tmp_path / "pictures", count=2)
+        (folder / "dataset.json").write_text('{"labels": [["a/00.png", 0], ["a/00.png", 2], ["b/01.png", 1]]}')
+        arguments = [f"--data={folder}", "--workers=1"]
+        for command in (["inspect", "--sheet="], ["prepare", f"--output={tmp_path / 'set'}"]):
+            code, out, err = run(command[0], *arguments, *command[1:])
+            assert (code, err.count("\n")) == (0, 1)
+            assert err.startswith("dataset: note: the labels are left out. ")
+            assert "'a/00.png' has the labels 0 and 2" in err
+            assert "class" not in out
+            code, out, err = run(command[0], *arguments, *command[1:], "--use_labels")
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert "'a/00.png' has the labels 0 and 2" in err
+
+    def test_folders_and_classes_without_pictures_are_named(self, run, tmp_path):
+        folder = write_pictures(tmp_path / "pictures", count=2)
+        (folder / "c\x1b[2J").mkdir()
+        code, _, err = run("inspect", f"--data={folder}", "--use_labels", "--sheet=", "--workers=1")
+        assert (code, err) == (0, "dataset: note: folders without pictures are no classes: 'c\\x1b[2J'\n")
+        (folder / "dataset.json").write_text('{"labels": [["a/00.png", 0], ["b/01.png", 2]]}')
+        code, _, err = run("inspect", f"--data={folder}", "--use_labels", "--sheet=", "--workers=1")
+        assert (code, err) == (0, "dataset: note: 1 of 3 classes has no pictures: '1'\n")
+
 
 class TestVerify:
     def test_a_whole_set(self, run, prepared):

@@ -59,7 +59,7 @@ REASONS = [
     (Image.DecompressionBombError("Image size (1 pixels)"), "more than 179 megapixels: a decompression bomb?"),
     (KeyError("what"), "KeyError: 'what'"),
     (OSError(5, "Input/output error"), "OSError: [Errno 5] Input/output error"),
-    (ValueError("two\nlines \x1b[31m\udcff"), "ValueError: two lines  [31m "),
+    (ValueError("two\nlines \x1b[31m\udcff"), "ValueError: two lines \\x1b[31m\\udcff"),
 ]  # fmt: skip
 
 

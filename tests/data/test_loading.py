@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import os
 import pathlib
 import re
@@ -493,3 +494,33 @@ class TestImpossibleSettings:
     def test_no_colour(self, settings):
         with pytest.raises(ValueError, match=r"background must be a colour.*Received: background='nowhere'"):
             load_image_set(dataclasses.replace(settings, background="nowhere"))
+
+
+class TestLabelNotes:
+    def test_labels_that_cannot_be_classes_do_not_matter_without_use_labels(self, folder, settings):
+        (folder / "dataset.json").write_text('{"labels": [["a.png", [0.5, 1.5]]]}')
+        with pytest.raises(ValueError, match="must give a label to every image"):
+            load_image_set(settings)
+        for limit in (2**28, 0):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(loading, "MEMORY_LIMIT", limit)
+                image_set = load_image_set(dataclasses.replace(settings, use_labels=False), max_workers=1)
+            assert image_set.label_names == ()
+            assert "must give a label to every image" in image_set.label_notes[0]
+            assert image_set.read(0, np.arange(2))[1] is None
+
+    @pytest.mark.parametrize("limit", [2**28, 0])
+    def test_classes_without_pictures_are_named(self, folder, settings, monkeypatch, limit):
+        monkeypatch.setattr(loading, "MEMORY_LIMIT", limit)
+        names = sorted(str(path.relative_to(folder)) for path in folder.glob("*/*.png"))
+        (folder / "dataset.json").write_text(json.dumps({"labels": [[name, 2] for name in names]}))
+        image_set = load_image_set(settings, max_workers=1)
+        assert image_set.label_notes == ("2 of 3 classes have no pictures: '0', '1'",)
+
+    def test_a_prepared_set_of_classes_that_cannot_be_written(self, folder, settings, tmp_path):
+        (folder / "dataset.json").unlink(missing_ok=True)
+        source = open_source(str(folder), use_labels=True)
+        source.label_names = ("caf\udce9", source.label_names[1])
+        prepare(source, tmp_path / "set", Conversion((16, 16), 3), 3, max_workers=1)
+        prepared = dataclasses.replace(settings, data=str(tmp_path / "set"))
+        assert load_image_set(prepared).label_names[0] == r"caf\udce9"

@@ -15,6 +15,7 @@ from stylegan_tf.evaluation.generated import (
     NetworkImages,
     Origin,
     SetImages,
+    follow_labels,
     read_labels,
     rgb,
     set_batches,
@@ -72,6 +73,59 @@ def test_classes_are_drawn_like_the_labels_of_the_data():
     one_hot = np.eye(3, dtype=np.float32)[images.classes(seeds[:4])]
     expected = sampler_of(images).images(seeds[:4], labels=one_hot, noise=seeds[:4])
     np.testing.assert_array_equal(joined(images.batches(4, 0)), expected)
+
+
+def real_images(names, labels):
+    images = np.zeros((len(labels), 8, 8, 3), np.uint8)
+    return ArrayImageSet(images, np.array(labels, np.int32) if names else None, names, "theirs")
+
+
+class TestFollowLabels:
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "expected"),
+        [
+            (("a", "b", "c"), ("a", "b", "c"), [0, 2, 2, 1]),
+            (("a", "b", "c"), ("c", "a", "b"), [2, 1, 1, 0]),
+            (("0", "1", "2"), ("c", "a", "b"), [0, 2, 2, 1]),
+            ((), ("c", "a", "b"), [0, 2, 2, 1]),
+            (("a", "b", "c"), ("0", "1", "2"), [0, 2, 2, 1]),
+            (("a", "caf\u00e9", "c"), ("a", "cafe\u0301", "c"), [0, 2, 2, 1]),
+        ],
+    )
+    @pytest.mark.parametrize("required", [False, True])
+    def test_the_same_classes(self, ours, theirs, expected, required):
+        images = make_generator(num_classes=3)
+        note = follow_labels(images, ours, real_images(theirs, [0, 2, 2, 1]), required=required)
+        assert (images.labels.tolist(), note) == (expected, "")
+
+    @pytest.mark.parametrize(
+        ("theirs", "described"),
+        [
+            ((), "none"),
+            (("a", "b"), "2, 'a', 'b'"),
+            (("a", "b", "d"), "3, 'a', 'b', 'd'"),
+            (("a", "b", "c", "d"), "4, 'a', 'b', 'c', 'd'"),
+            (("0", "1"), "2, '0', '1'"),
+        ],
+    )
+    def test_other_classes(self, theirs, described):
+        images, reals = make_generator(num_classes=3), real_images(theirs, [0, 1, 1, 0])
+        images.labels = np.array([1, 1])
+        with pytest.raises(ValueError, match=rf"the classes of the generated ones.*Received: {described} in theirs"):
+            follow_labels(images, ("a", "b", "c"), reals, required=True)
+        note = follow_labels(images, ("a", "b", "c"), reals, required=False)
+        assert images.labels is None
+        assert note == f"all classes are as likely (3, 'a', 'b', 'c'), as theirs has other ones: {described}"
+
+    def test_classes_that_nobody_will_see_are_told(self):
+        images, reals = make_generator(num_classes=2), real_images(("a", "b"), [1, 1])
+        reals.label_notes = ("1 of 2 classes has no pictures: 'a'",)
+        assert follow_labels(images, ("a", "b"), reals, required=True) == reals.label_notes[0]
+        assert images.labels.tolist() == [1, 1]
+
+    def test_a_generator_without_classes(self, generator):
+        assert follow_labels(generator, (), real_images(("a", "b"), [0, 1]), required=True) == ""
+        assert generator.labels is None
 
 
 def test_latents_map_and_synthesize(generator):

@@ -19,6 +19,12 @@ def test_a_line_says_what_it_was_measured_with():
         assert line[name] == getattr(make_result(), name)
 
 
+def test_a_name_of_several_lines_stays_on_one(tmp_path):
+    result = dataclasses.replace(make_result(), path="runs/a\u2028b\x85c\nd", data="\x1c")
+    append_results(tmp_path / "metrics.jsonl", [result, make_result()])
+    assert read_results(tmp_path / "metrics.jsonl") == [result, make_result()]
+
+
 def test_lines_are_added_and_read_back(tmp_path):
     file = tmp_path / "run" / "metrics.jsonl"
     append_results(file, [make_result(kimg=1)])

@@ -41,6 +41,13 @@ def test_a_full_disk_leaves_the_earlier_projection(tmp_path, small_files):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_names_of_classes_stay_in_their_cell(tmp_path):
+    names = ["a\tb\nc", "\x1b[1m\udce9"]
+    write_projection(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9], "class": names})
+    lines = (tmp_path / "projector" / "metadata.tsv").read_text().split("\n")
+    assert lines == ["seed\tclass", "5\ta b c", "9\t\\x1b[1m\\udce9", ""]
+
+
 def test_a_single_column_has_no_heading(tmp_path):
     """The projector would take it for the first point's value."""
     write_projection(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9]})

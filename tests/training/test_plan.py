@@ -47,6 +47,13 @@ def test_plan_tells_devices_data_networks_loss_and_place(state):
     assert plan_of(state, jit=True, loss="logistic")[0].endswith("XLA on")
 
 
+def test_words_of_strangers_stay_on_their_line(state):
+    dataset = DatasetInfo("fa\x1b[2Jces", 3, (8, 8), 3, "abc", ("caf\u00e9", "a\nb", "\udce9"))
+    assert plan_of(state, dataset)[1] == (
+        "Data       fa\\x1b[2Jces: 3 images, 8x8 RGB, 3 classes: caf\u00e9, a\\nb, \\udce9"
+    )
+
+
 def test_plan_of_stylegan2_tells_architectures_regularisers_and_augmentation(state):
     lines = plan_of(state, configure=tiny_stylegan2, augment="adaptive", augment_kimg=500.0)
     assert lines[2:7] == [

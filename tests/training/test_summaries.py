@@ -44,6 +44,13 @@ def test_plan_and_configuration_are_text_of_fixed_width(tmp_path):
     assert value_of(events, "run/config") == f"```\n{config.to_json()}\n```".encode()
 
 
+def test_words_that_cannot_be_written_are_written_otherwise(tmp_path):
+    writer = tf.summary.create_file_writer(str(tmp_path))
+    config = tiny_config(run_dir="caf\udce9")
+    write_start(writer, config, config, "Data  caf\udce9\x1b[2J", np.zeros([16, 16, 3], np.uint8))
+    assert value_of(events_of(tmp_path), "run/plan") == b"```\nData  caf\\udce9\\x1b[2J\n```"
+
+
 @pytest.mark.parametrize(
     ("make", "values", "absent"),
     [

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
+import posixpath
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from PIL import Image
 
 from stylegan_tf.data.image_file import UnusableImageError, open_image
-from stylegan_tf.data.sources.labels import METADATA_NAME, Labels, find_labels
+from stylegan_tf.data.sources.class_folders import find_labels
+from stylegan_tf.data.sources.labels import Labels
+from stylegan_tf.data.sources.labels_file import is_labels_file
 from stylegan_tf.data.sources.listing import is_image_name, is_left_out
 from stylegan_tf.progress import counted
 
@@ -54,7 +58,12 @@ class Selection:
 
 
 def select_members(
-    members: Iterable[Member], read: Callable[[Member], bytes], *, use_labels: bool, data: str
+    members: Iterable[Member],
+    read: Callable[[Member], bytes],
+    folders: Collection[str] = (),
+    *,
+    use_labels: bool,
+    data: str,
 ) -> Selection:
     """Picks the pictures, as they would be found if the archive were unpacked into a folder.
 
@@ -64,7 +73,8 @@ def select_members(
     Args:
         members: Every file of the archive, with the names it has there; links and devices too, folders not.
         read: Reads a member's bytes; called for a dataset.json only.
-        use_labels: Whether first-level folders are classes where there is no dataset.json.
+        folders: Names of the folders that the archive lists; read once all members are.
+        use_labels: Whether folders are classes where there is no dataset.json.
         data: The user's word for the archive, for messages.
 
     Raises:
@@ -86,9 +96,12 @@ def select_members(
     cut = len(top) if top.endswith("/") else 0
     files = [member._replace(name=name[cut:]) for name, member in inside.items()]
     files += [member._replace(name=name) for name, member in outside.items()]
-    metadata = next((m for m in files if m.name == METADATA_NAME and m.regular and not m.fault), None)
+    label_files = {
+        member.name: functools.partial(_read_trusted, member, read)
+        for member in files if member.regular and member.name not in outside and is_labels_file(member.name)
+    }
     pictures = sorted(member for member in files if member.regular and is_image_name(member.name))
-    ignored = len(files) - len(pictures) - (metadata is not None)
+    ignored = len(files) - len(pictures) - len(label_files)
     if not pictures:
         raise ValueError(
             "The archive must hold images (.png, .jpg, .webp and others that Pillow reads), in itself or in "
@@ -96,9 +109,23 @@ def select_members(
         )
     labels = find_labels(
         [None if member.name in outside else member.name for member in pictures],
-        None if metadata is None else read(metadata), use_labels=use_labels, data=data,
+        label_files, _folders(inside, folders, top[:cut]),
+        use_labels=use_labels, data=data,
     )
     return Selection(pictures, labels, ignored)
+
+
+def _read_trusted(member: Member, read: Callable[[Member], bytes]) -> bytes:
+    refuse(member.fault)
+    return read(member)
+
+
+def _folders(names: Iterable[str], listed: Iterable[str], top: str) -> set[str]:
+    """The folders below `top` in which files lie, and those that are listed."""
+    every = {posixpath.dirname(name) for name in names}
+    every.update(name for name, fault in map(clean_name, listed) if not fault)
+    below = {path.removeprefix(top) for path in every if path.startswith(top)} - {""}
+    return {path for path in below if not any(map(is_left_out, path.split("/")))}
 
 
 def clean_name(name: str) -> tuple[str, str]:

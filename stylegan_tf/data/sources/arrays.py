@@ -13,7 +13,14 @@ import numpy as np
 from PIL import Image
 
 from stylegan_tf.data.sources.base import Item, Source, digest
-from stylegan_tf.data.sources.labels import NO_LABELS, Labels, numbered_labels, require_labels
+from stylegan_tf.data.sources.labels import (
+    NO_LABELS,
+    Labels,
+    UnusableLabelsError,
+    labels_if_usable,
+    numbered_labels,
+    require_labels,
+)
 from stylegan_tf.data.sources.listing import file_state, state_text
 
 BUILT_IN = "portraits"
@@ -71,7 +78,7 @@ class ArraySource(Source):
         path: str | None = None,
     ) -> None:
         self.name, self.kind = data, kind
-        self.label_names = labels.names
+        self.label_names, self.label_notes = labels.names, labels.notes
         self.channels = 1 if images.ndim == 3 else images.shape[-1]
         self._images, self._labels, self._path = images, labels, path
         self._signature = list(signature)
@@ -128,18 +135,27 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
     try:
         with np.load(path, allow_pickle=False) as file:
             held = sorted(file.files)
-            arrays = {name: file[name] for name in ("images", "labels", "label_names") if name in held}
+            rows = file["images"] if "images" in held else None
     except Exception as error:
         raise _unreadable(data, error) from error
-    if "images" not in arrays:
+    if rows is None:
         raise ValueError(f"A .npz file must hold an array 'images'. Received: data={data!r} with {held}.")
-    images = checked_images(arrays["images"], data)
-    labels = NO_LABELS
-    if "labels" in arrays:
-        names = tuple(map(str, arrays["label_names"].ravel().tolist())) if "label_names" in arrays else None
-        labels = numbered_labels(arrays["labels"], len(images), f"data={data!r}", names)
+    images = checked_images(rows, data)
+    labels = labels_if_usable(lambda: _npz_labels(path, len(images), data), use_labels=use_labels)
     require_labels(labels, use_labels, f"a .npz file must hold an array 'labels' (this one holds {held})", data)
     return ArraySource(data, "NumPy arrays", images, labels, signature=[state_text(path)])
+
+
+def _npz_labels(path: str, count: int, data: str) -> Labels:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("labels", "label_names") if name in file.files}
+    except Exception as error:
+        raise UnusableLabelsError(str(_unreadable(data, error))) from error
+    if "labels" not in arrays:
+        return NO_LABELS
+    names = tuple(map(str, arrays["label_names"].ravel().tolist())) if "label_names" in arrays else None
+    return numbered_labels(arrays["labels"], count, f"data={data!r}", names)
 
 
 def checked_images(images: np.ndarray, data: str) -> np.ndarray:

@@ -39,6 +39,7 @@ class Source(abc.ABC):
         kind: What it was found to be, such as "folder" or "zip archive", for messages.
         label_names: What the labels mean; empty without labels.
         channels: 1, 3 or 4 where all pictures have as many; None where each may differ.
+        label_notes: What a user should know of how the labels were found, or of why there are none.
         ignored: Number of files in the source that are no pictures.
         random_access: Whether `items` can start anywhere at once; False where it must read what comes before.
     """
@@ -46,6 +47,7 @@ class Source(abc.ABC):
     name: str
     kind: str
     label_names: tuple[str, ...] = ()
+    label_notes: tuple[str, ...] = ()
     channels: int | None = None
     ignored: int = 0
     random_access: bool = True

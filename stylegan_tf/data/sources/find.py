@@ -48,8 +48,8 @@ def open_source(data: str, *, use_labels: bool = False) -> Source:
             * `"keras:mnist"`, `"keras:fashion_mnist"` or `"keras:cifar10"`: the training split;
             * `"tfds:NAME"`, `"tfds:NAME/CONFIG"`, each with or without `":SPLIT"`: a data set of TensorFlow Datasets.
         use_labels: Whether labels are needed. Those that are written somewhere (arrays, label files, a dataset.json
-            in a folder or an archive) are always taken. If this is set, first-level folders become classes where
-            there is no dataset.json, and a source that has nothing to make labels of is an error.
+            in a folder or an archive) are taken anyway, where they can be classes. If this is set, folders become
+            classes where there is no dataset.json, and a source that has nothing to make labels of is an error.
 
     Returns:
         The source; nothing is decoded yet.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,7 +12,8 @@ from PIL import Image
 
 from stylegan_tf.data.image_file import open_image
 from stylegan_tf.data.sources.base import Item, Source, digest
-from stylegan_tf.data.sources.labels import METADATA_NAME, find_labels
+from stylegan_tf.data.sources.class_folders import find_labels
+from stylegan_tf.data.sources.labels_file import is_labels_file
 from stylegan_tf.data.sources.listing import is_image_name, is_left_out, state_text
 from stylegan_tf.progress import counted
 
@@ -37,8 +39,8 @@ class FolderSource(Source):
     """All image files of a folder and its subfolders, in the order of their relative paths.
 
     Links are followed, but not those back to a folder on the way, nor a second way to the same folder. Names that
-    start with a dot are left out. A dataset.json gives labels; otherwise the first-level subfolders are the classes
-    where labels are asked for.
+    start with a dot are left out. A dataset.json gives labels; otherwise the subfolders are the classes where labels
+    are asked for.
 
     Args:
         data: The user's word for the folder.
@@ -56,10 +58,16 @@ class FolderSource(Source):
         self._folder = folder
         self._names: list[str] = []
         container = None
+        folders: set[str] = set()
+        label_files: dict[str, Callable[[], bytes]] = {}
         for name, is_file in _walk(folder):
-            if is_file and is_image_name(name):
+            if name.endswith("/"):
+                folders.add(name[:-1])
+            elif is_file and is_image_name(name):
                 self._names.append(name)
-            elif name != METADATA_NAME:
+            elif is_file and is_labels_file(name):
+                label_files[name] = functools.partial(_read, os.path.join(folder, name))
+            else:
                 self.ignored += 1
                 container = container or (name if name.lower().endswith(_CONTAINER_SUFFIXES) else None)
         if not self._names:
@@ -69,8 +77,8 @@ class FolderSource(Source):
                 f"subfolders; none was found among {counted(self.ignored, 'file')}.{hint} Received: data={data!r}."
             )
         self._names.sort()
-        self._labels = find_labels(self._names, self._metadata(), use_labels=use_labels, data=data)
-        self.label_names = self._labels.names
+        self._labels = find_labels(self._names, label_files, folders, use_labels=use_labels, data=data)
+        self.label_names, self.label_notes = self._labels.names, self._labels.notes
 
     def __len__(self) -> int:
         return len(self._names)
@@ -91,16 +99,17 @@ class FolderSource(Source):
 
         return digest(parts())
 
-    def _metadata(self) -> bytes | None:
-        path = os.path.join(self._folder, METADATA_NAME)
-        if not os.path.isfile(path):
-            return None
-        with open(path, "rb") as file:
-            return file.read()
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _walk(folder: str) -> Iterator[tuple[str, bool]]:
-    """Relative names with "/" between their parts, and whether each is a file (or a link that leads nowhere)."""
+    """Relative names with "/" between their parts, and whether each is a file (or a link that leads nowhere).
+
+    Those of folders end with "/".
+    """
     visited: set[str] = set()
     pending = [""]
     while pending:
@@ -120,6 +129,7 @@ def _walk(folder: str) -> Iterator[tuple[str, bool]]:
             continue
         subfolders = [f"{prefix}{entry.name}/" for entry in entries if _is(entry.is_dir)]
         pending += sorted(subfolders, reverse=True)
+        yield from ((name, False) for name in subfolders)
         for entry in entries:
             if not _is(entry.is_dir):
                 # Opening a pipe would wait forever; a broken link is a picture that is missing, and must be told.

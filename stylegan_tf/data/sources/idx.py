@@ -18,7 +18,14 @@ import numpy as np
 
 from stylegan_tf.data.sources.arrays import ArraySource, checked_images
 from stylegan_tf.data.sources.base import Source
-from stylegan_tf.data.sources.labels import NO_LABELS, numbered_labels, require_labels
+from stylegan_tf.data.sources.labels import (
+    NO_LABELS,
+    Labels,
+    UnusableLabelsError,
+    labels_if_usable,
+    numbered_labels,
+    require_labels,
+)
 from stylegan_tf.data.sources.listing import state_text
 
 _UINT8 = 0x08
@@ -132,16 +139,10 @@ def _open_files(data: str, paths: list[str], use_labels: bool) -> Source:
             f"Received: data={data!r} with {[array.shape for array in images]}."
         )
     found = [path for path in label_paths if path is not None]
-    if found and len(found) < len(paths):
-        raise ValueError(
-            "Each idx file of images must have its labels beside it, or none of them; add the missing file or give "
-            f"the path of one file. Received: data={data!r} with labels {[os.path.basename(path) for path in found]}."
-        )
     all_images = images[0] if len(images) == 1 else np.concatenate(images)
-    labels = NO_LABELS
-    if found:
-        numbers = [_read_labels(path, len(array)) for path, array in zip(found, images, strict=True)]
-        labels = numbered_labels(np.concatenate(numbers), len(all_images), f"the label files of data={data!r}")
+    labels = labels_if_usable(
+        lambda: _read_all_labels(found, [len(array) for array in images], data), use_labels=use_labels
+    )
     advice = "a file with labels-idx1 for images-idx3 in its name must lie beside the images"
     require_labels(labels, use_labels, advice, data)
     states = [state_text(path) for path in (*paths, *found)]
@@ -167,10 +168,25 @@ def _read_images(path: str) -> np.ndarray:
     return images
 
 
+def _read_all_labels(paths: list[str], counts: list[int], data: str) -> Labels:
+    if not paths:
+        return NO_LABELS
+    if len(paths) < len(counts):
+        raise UnusableLabelsError(
+            "Each idx file of images must have its labels beside it, or none of them; add the missing file or give "
+            f"the path of one file. Received: data={data!r} with labels {[os.path.basename(path) for path in paths]}."
+        )
+    numbers = [_read_labels(path, count) for path, count in zip(paths, counts, strict=True)]
+    return numbered_labels(np.concatenate(numbers), sum(counts), f"the label files of data={data!r}")
+
+
 def _read_labels(path: str, count: int) -> np.ndarray:
-    labels = read_idx(path)
+    try:
+        labels = read_idx(path)
+    except ValueError as error:
+        raise UnusableLabelsError(str(error)) from error
     if labels.shape != (count,):
-        raise ValueError(
+        raise UnusableLabelsError(
             f"An idx file of labels must hold one for each of the {count} images beside it. "
             f"Received: shape {labels.shape} in {path!r}."
         )

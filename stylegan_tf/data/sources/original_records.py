@@ -27,7 +27,14 @@ from stylegan_tf.data.records import (
 )
 from stylegan_tf.data.sources.arrays import to_image
 from stylegan_tf.data.sources.base import Item, Source, digest
-from stylegan_tf.data.sources.labels import NO_LABELS, Labels, numbered_labels, require_labels
+from stylegan_tf.data.sources.labels import (
+    NO_LABELS,
+    Labels,
+    UnusableLabelsError,
+    labels_if_usable,
+    numbered_labels,
+    require_labels,
+)
 from stylegan_tf.data.sources.listing import state_text
 
 _FILE_NAME = re.compile(r"(?P<base>.*)-r(?P<level>\d\d)\.tfrecords", re.DOTALL)
@@ -92,8 +99,10 @@ class OriginalRecordsSource(Source):
             ) from error
         self.channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
         self._labels_path = _labels_path(self._path)
-        self._labels = _read_labels(self._labels_path, len(self._offsets))
-        self.label_names = self._labels.names
+        self._labels = labels_if_usable(
+            lambda: _read_labels(self._labels_path, len(self._offsets)), use_labels=use_labels
+        )
+        self.label_names, self.label_notes = self._labels.names, self._labels.notes
         advice = "a file NAME-rxx.labels must lie beside NAME-r*.tfrecords"
         require_labels(self._labels, use_labels, advice, data)
 
@@ -173,7 +182,7 @@ def _read_labels(path: str | None, count: int) -> Labels:
     try:
         labels = np.load(path, allow_pickle=False)
     except Exception as error:  # a damaged array file raises many types
-        raise ValueError(
+        raise UnusableLabelsError(
             "A file of labels must be whole, and hold numbers, not pickled objects. Make it again, or move it away to "
             f"go without labels. Received: {path!r} ({error})."
         ) from error

@@ -14,7 +14,6 @@ from PIL import Image
 from stylegan_tf.data.sources import archive
 from stylegan_tf.data.sources.archive import Member
 from stylegan_tf.data.sources.base import Item, Source, digest
-from stylegan_tf.data.sources.labels import METADATA_NAME
 from stylegan_tf.data.sources.listing import state_text
 
 _HELD_BYTES = 2**29  # of members of a compressed archive that come before their turn
@@ -80,7 +79,7 @@ class TarSource(Source):
     Args:
         data: The user's word for the archive.
         path: Its path.
-        use_labels: Whether first-level folders become classes where there is no dataset.json.
+        use_labels: Whether folders become classes where there is no dataset.json.
 
     Raises:
         ValueError: a damaged archive or one without images, or labels that cannot be had.
@@ -92,16 +91,14 @@ class TarSource(Source):
         with open(path, "rb") as file:
             self.random_access = find_compression(file.read(6)) is None
         self.kind = "tar archive" if self.random_access else "compressed tar archive"
-        metadata: dict[int, bytes] = {}
+        folders: list[str] = []
         try:
-            members = list(self._list(metadata))
+            members = list(self._list(folders))
         except Exception as error:  # a damaged archive raises as many types as a damaged image
             raise archive.damaged(error, data) from error
-        selection = archive.select_members(
-            members, lambda member: metadata[member.number], use_labels=use_labels, data=data
-        )
+        selection = archive.select_members(members, self._read_again, folders, use_labels=use_labels, data=data)
         self._members, self._labels, self.ignored = selection.members, selection.labels, selection.ignored
-        self.label_names = self._labels.names
+        self.label_names, self.label_notes = self._labels.names, self._labels.notes
 
     def __len__(self) -> int:
         return len(self._members)
@@ -121,19 +118,24 @@ class TarSource(Source):
         """Of the archive's size and time of change, and of the labels."""
         return digest([state_text(self._path), *self._labels.parts()])
 
-    def _list(self, metadata: dict[int, bytes]) -> Iterator[Member]:
-        """Describes all members but folders, and keeps what could be the dataset.json beside the pictures."""
-        for number, opened, info in _scan(self._path):
+    def _list(self, folders: list[str]) -> Iterator[Member]:
+        """Describes all members but folders, whose names it keeps."""
+        for number, _, info in _scan(self._path):
             if info.isdir():
+                folders.append(info.name)
                 continue
             fault = archive.size_fault(info.size)
             if info.issparse():
                 fault = "it is stored as a sparse file; pack it again without --sparse"
-            member = Member(info.name, number, info.offset_data, info.size, fault, info.isreg())
-            parts = archive.clean_name(info.name)[0].split("/")
-            if parts[-1] == METADATA_NAME and len(parts) <= 2 and member.regular and not fault:
-                metadata[number] = _read(opened, info)
-            yield member
+            yield Member(info.name, number, info.offset_data, info.size, fault, info.isreg())
+
+    def _read_again(self, member: Member) -> bytes:
+        """A member's bytes, once all are listed."""
+        if self.random_access:
+            with open(self._path, "rb") as file:
+                file.seek(member.offset)
+                return file.read(member.size)
+        return next(_read(opened, info) for number, opened, info in _scan(self._path) if number == member.number)
 
     def _stream(self, start: int) -> Iterator[Item]:
         position = start

@@ -62,7 +62,7 @@ class TfdsSource(Source):
             )
         self.channels = image.shape[-1] if image.shape[-1] in (1, 3, 4) else None
         label = features.get("label")
-        self._labelled = label is not None and isinstance(label, tfds.features.ClassLabel)
+        self._labelled = label is not None and isinstance(label, tfds.features.ClassLabel) and self._first_label() >= 0
         if label is not None and self._labelled:
             self.label_names = tuple(label.names)
         else:
@@ -81,6 +81,10 @@ class TfdsSource(Source):
     def signature(self) -> str:
         """Of the data set's full name with its version, the split, and the number of examples."""
         return digest([self._builder.info.full_name, self._split, str(self._count), *self.label_names])
+
+    def _first_label(self) -> int:
+        """Below 0 in a split whose pictures nobody labelled, as many test splits are."""
+        return int(next(self._examples().take(1).as_numpy_iterator())["label"])
 
     def _examples(self) -> Any:
         import tensorflow_datasets as tfds

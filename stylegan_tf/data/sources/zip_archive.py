@@ -59,7 +59,7 @@ class ZipSource(Source):
     Args:
         data: The user's word for the archive.
         path: Its path.
-        use_labels: Whether first-level folders become classes where there is no dataset.json.
+        use_labels: Whether folders become classes where there is no dataset.json.
 
     Raises:
         ValueError: a damaged archive or one without images, or labels that cannot be had.
@@ -77,18 +77,13 @@ class ZipSource(Source):
         with opened:
             members = opened.infolist()
 
-            def read(member: Member) -> bytes:
-                try:
-                    return _read(opened, members[member.number])
-                except Exception as error:
-                    raise archive.damaged(error, data) from error
-
             selection = archive.select_members(
                 (_describe(info, number) for number, info in enumerate(members) if not info.is_dir()),
-                read, use_labels=use_labels, data=data,
+                lambda member: _read(opened, members[member.number]),
+                [member_name(info) for info in members if info.is_dir()], use_labels=use_labels, data=data,
             )
         self._members, self._labels, self.ignored = selection.members, selection.labels, selection.ignored
-        self.label_names = self._labels.names
+        self.label_names, self.label_notes = self._labels.names, self._labels.notes
 
     def __len__(self) -> int:
         return len(self._members)

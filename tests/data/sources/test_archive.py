@@ -66,9 +66,9 @@ def test_labels_are_folders_below_the_top(kind, top, picture, write):
 
 
 @pytest.mark.parametrize("kind", ARCHIVES)
-def test_a_top_folder_with_something_beside_it_is_a_class(kind, picture, write):
+def test_folders_in_a_top_folder_with_something_beside_it_are_classes(kind, picture, write):
     source = open_source(write(kind, {"top/a/1.png": picture(1), "LICENSE": b""}), use_labels=True)
-    assert source.label_names == ("top",)
+    assert source.label_names == ("a",)
     assert names(source) == ["top/a/1.png"]
 
 

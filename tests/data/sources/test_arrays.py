@@ -116,9 +116,25 @@ class TestNpz:
 
     def test_wrong_labels(self, write):
         with pytest.raises(ValueError, match=r"labels must be 6 integers.*in data="):
-            open_source(write(labels=np.arange(5)))
+            open_source(write(labels=np.arange(5)), use_labels=True)
         with pytest.raises(ValueError, match=r"from 0 to 1, as there are 2 label_names"):
-            open_source(write(labels=np.arange(6), label_names=np.array(["a", "b"])))
+            open_source(write(labels=np.arange(6), label_names=np.array(["a", "b"])), use_labels=True)
+
+    @pytest.mark.parametrize(
+        "labels", [np.arange(5), np.tile([1, 0, 1], (6, 1)), np.array([None] * 6), np.ones((6, 9))]
+    )
+    def test_labels_that_cannot_be_classes_matter_only_where_they_are_asked_for(self, write, labels):
+        path = write(labels=labels)
+        with pytest.raises(ValueError, match="Received"):
+            open_source(path, use_labels=True)
+        source = open_source(path)
+        assert labels_of(source) == [-1] * 6
+        assert "the labels are left out" in source.label_notes[0]
+
+    def test_column_of_labels(self, write):
+        source = open_source(write(labels=np.array([[0], [2], [1], [0], [1], [2]])), use_labels=True)
+        assert labels_of(source) == [0, 2, 1, 0, 1, 2]
+        assert source.label_names == ("0", "1", "2")
 
     def test_signature_depends_on_label_names(self, write):
         first = open_source(write(labels=np.zeros(6, int), label_names=np.array(["a"]))).signature()

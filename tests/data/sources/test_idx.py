@@ -108,7 +108,8 @@ def test_folder_where_labels_are_missing_for_some(write, images, labels):
     folder = write({"a-train-images-idx3-ubyte": images, "a-train-labels-idx1-ubyte": labels,
                     "a-test-images-idx3-ubyte": images})
     with pytest.raises(ValueError, match=r"its labels beside it, or none of them.*'a-train-labels-idx1-ubyte'"):
-        open_source(folder)
+        open_source(folder, use_labels=True)
+    assert set(labels_of(open_source(folder))) == {-1}
 
 
 def test_folder_with_several_sets(write, images):
@@ -125,7 +126,19 @@ def test_folder_with_several_sizes(write, images):
 def test_number_of_labels_must_fit(write, images, labels):
     folder = write({"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels[:6]})
     with pytest.raises(ValueError, match=r"one for each of the 7 images.*Received: shape \(6,\)"):
-        open_source(folder)
+        open_source(folder, use_labels=True)
+    source = open_source(folder)
+    assert labels_of(source) == [-1] * 7
+    assert "the labels are left out" in source.label_notes[0]
+
+
+def test_damaged_labels_matter_only_where_they_are_asked_for(write, images, labels):
+    folder = write({"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels})
+    path = os.path.join(folder, "train-labels-idx1-ubyte")
+    os.truncate(path, 5)
+    with pytest.raises(ValueError, match="damaged or cut off"):
+        open_source(folder, use_labels=True)
+    assert labels_of(open_source(folder)) == [-1] * 7
 
 
 @pytest.mark.parametrize(

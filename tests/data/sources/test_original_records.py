@@ -101,7 +101,10 @@ def test_wrong_labels(folder, labels, message):
     with open(folder / "faces-rxx.labels", "wb") as file:
         np.save(file, labels, allow_pickle=True)
     with pytest.raises(ValueError, match=message):
-        open_source(str(folder))
+        open_source(str(folder), use_labels=True)
+    source = open_source(str(folder))
+    assert labels_of(source) == [-1] * 5
+    assert "the labels are left out" in source.label_notes[0]
 
 
 def test_labels_asked_for(folder):

@@ -1,0 +1,39 @@
+"""What is printed of words that are not ours."""
+
+import io
+
+import pytest
+
+from stylegan_tf.printing import CLEAR_LINE, PrintableStream, printable, printable_lines
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cats, café, 日本, 😀", "cats, café, 日本, 😀"),
+        ("a\nb\tc\r", r"a\nb\tc\r"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("caf\udce9", r"caf\udce9"),
+        ("\u202eevil", r"\u202eevil"),
+        ("\x9b2J", r"\x9b2J"),
+    ],
+)
+def test_printable(text, expected):
+    assert printable(text) == expected
+
+
+def test_lines_and_tabs_stay():
+    assert printable_lines("a\tb\n\x1b[2Jc\n") == "a\tb\n\\x1b[2Jc\n"
+    assert printable_lines("plain") == "plain"
+    assert printable_lines("") == ""
+
+
+def test_a_stream_lets_only_what_is_printable_through():
+    out = io.StringIO()
+    stream = PrintableStream(out)
+    print("name \x1b]0;title\x07", file=stream)
+    print(f"{CLEAR_LINE}half \x1b[K done", end="", file=stream)
+    stream.writelines(["\r", "x\n"])
+    assert stream.write("\x00ab") == 3
+    assert out.getvalue() == f"name \\x1b]0;title\\x07\n{CLEAR_LINE}half \\x1b[K done\\rx\n\\x00ab"
+    assert not stream.isatty()
