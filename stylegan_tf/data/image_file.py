@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from stylegan_tf.data.png_notes import tolerate_notes
+
 _LONGEST_REASON = 200
 _HEAD = 512  # bytes that tell what a file is
 _UNKNOWN = "no image format that Pillow knows"
@@ -40,6 +42,7 @@ _CONTAINERS = {
 # What Pillow says of odd but readable files, and of large ones, would go to stderr, once from every process.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
+tolerate_notes()
 
 
 class UnusableImageError(ValueError):
