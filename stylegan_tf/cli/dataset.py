@@ -34,6 +34,7 @@ from stylegan_tf.data.loading import DataSettings, find_source, resolve
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import ENCODINGS, LEFT_OUT, Manifest, PreparedImageSet, is_prepared, level_folder
 from stylegan_tf.data.sources.base import Source
+from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
@@ -173,7 +174,7 @@ def main_verify() -> int:
 
 
 def _say_source(source: Source) -> None:
-    ignored = f", {counted(source.ignored, 'other file')}" if source.ignored else ""
+    ignored = f"; left out: {others_text(source.ignored)}" if source.ignored else ""
     labels = f", {counted(len(source.label_names), 'class', 'classes')}" if source.label_names else ""
     print(f"{source.name}: {source.kind}, {counted(len(source), 'picture')}{labels}{ignored}", flush=True)
 

@@ -6,7 +6,8 @@ import abc
 import functools
 import hashlib
 import threading
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -28,12 +29,15 @@ class ImageSet(abc.ABC):
         sizes: Height and width by the number of halvings; the first is the full size.
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         label_names: What the labels mean; empty for a set without labels.
+        ignored: Numbers of the files beside the images that are not read as pictures, by ending, where the set was
+            made from a source just now.
     """
 
     name: str
     sizes: tuple[tuple[int, int], ...]
     channels: int
     label_names: tuple[str, ...]
+    ignored: Mapping[str, int] = types.MappingProxyType({})
 
     @abc.abstractmethod
     def __len__(self) -> int:

@@ -105,7 +105,8 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted network's run
             run.state.augment_p.assign(config.augment.augment_p)
     plan = describe_plan(
-        run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit
+        run.state, run.schedule, run.dataset, run.directory, devices.describe_devices(run.strategy), run.jit,
+        run.image_set.ignored,
     )
     plan = f"{plan}\n{run.start}" if run.start else plan
     print(plan, flush=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator
+import types
+from collections.abc import Iterable, Iterator, Mapping
 
 from PIL import Image
 
@@ -39,7 +40,7 @@ class Source(abc.ABC):
         kind: What it was found to be, such as "folder" or "zip archive", for messages.
         label_names: What the labels mean; empty without labels.
         channels: 1, 3 or 4 where all pictures have as many; None where each may differ.
-        ignored: Number of files in the source that are no pictures.
+        ignored: Numbers of the files in the source that are not read as pictures, by ending; see `listing`.
         random_access: Whether `items` can start anywhere at once; False where it must read what comes before.
     """
 
@@ -47,7 +48,7 @@ class Source(abc.ABC):
     kind: str
     label_names: tuple[str, ...] = ()
     channels: int | None = None
-    ignored: int = 0
+    ignored: Mapping[str, int] = types.MappingProxyType({})
     random_access: bool = True
 
     @abc.abstractmethod
