@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 
 from absl import logging
@@ -64,7 +65,7 @@ class FolderSource(Source):
         self.ignored = ignored = collections.Counter[str]()
         container = ""
         for name, is_file in _walk(folder):
-            if is_file and is_image_name(name):
+            if is_file and is_image_name(name) and not is_left_out(posixpath.basename(name)):
                 self._names.append(name)
             elif name != METADATA_NAME:
                 ignored[kind_of_other(name, is_file=is_file)] += 1

@@ -31,9 +31,7 @@ _SHOWN = 20  # endings
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file has the ending of a kind of image that can be read here, and is not hidden."""
-    if posixpath.basename(name).startswith("."):
-        return False
+    """Whether a file has the ending of a kind of image that can be read here."""
     suffix = _SIZE_WORD.sub("", posixpath.splitext(name)[1].lower())
     if suffix in IMAGE_SUFFIXES:
         return True
@@ -47,7 +45,7 @@ def is_left_out(part: str) -> bool:
 
 def is_hidden_image(part: str) -> bool:
     """Whether a file of this name would be a picture if it were not hidden; not what macOS keeps beside each file."""
-    return part.startswith(".") and not part.startswith("._") and is_image_name(part.lstrip("."))
+    return part.startswith(".") and not part.startswith("._") and is_image_name(part)
 
 
 def needs_extra(name: str) -> bool:
