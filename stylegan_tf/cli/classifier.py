@@ -21,6 +21,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.data.loading import DataSettings, default_size, find_source, read_into_memory, resolve
 from stylegan_tf.data.sources.base import Source
+from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import parse_size
@@ -78,6 +79,8 @@ def main() -> None:
 def _read(size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Images, uint8 [N, H, W, 1 or 3], their labels, int32 [N], and what the labels mean."""
     source = find_source(_DATA.value, use_labels=True)
+    if source.ignored:
+        print(f"{_DATA.value}: left out: {others_text(source.ignored)}", flush=True)
     channels = _CHANNELS.value or (1 if source.channels == 1 else 3)
     settings = DataSettings(_DATA.value, size or _fitting_size(source), channels=channels, use_labels=True)
     with ProgressLine("Reading the data") as progress:

@@ -35,6 +35,7 @@ from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import ENCODINGS, LEFT_OUT, Manifest, PreparedImageSet, is_prepared, level_folder
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.labels import classes_notes
+from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify
 from stylegan_tf.printing import printable
@@ -176,7 +177,7 @@ def main_verify() -> int:
 
 
 def _say_source(source: Source) -> None:
-    ignored = f", {counted(source.ignored, 'other file')}" if source.ignored else ""
+    ignored = f"; left out: {others_text(source.ignored)}" if source.ignored else ""
     labels = f", {counted(len(source.label_names), 'class', 'classes')}" if source.label_names else ""
     name = printable(source.name)
     print(f"{name}: {source.kind}, {counted(len(source), 'picture')}{labels}{ignored}", flush=True)

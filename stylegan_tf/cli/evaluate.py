@@ -251,10 +251,14 @@ def _data_settings(data: str, size: tuple[int, int] | None, channels: int, **val
 
 def _read(settings: DataSettings) -> ImageSet:
     from stylegan_tf.data.loading import load_image_set
+    from stylegan_tf.data.sources.listing import others_text
     from stylegan_tf.progress import ProgressLine
 
     with ProgressLine("Reading the data") as progress:
-        return load_image_set(settings, progress=progress)
+        image_set = load_image_set(settings, progress=progress)
+    if image_set.ignored:
+        print(f"{settings.data}: left out: {others_text(image_set.ignored)}", flush=True)
+    return image_set
 
 
 def _cache() -> Path:

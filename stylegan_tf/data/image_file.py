@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import logging
 import os
 import struct
 import warnings
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
+from stylegan_tf.data.png_notes import tolerate_notes
 from stylegan_tf.printing import printable
 
+HEIF_COMMAND = 'pip install -e ".[heif]"'  # brings what reads HEIC, HEIF and AVIF
 _LONGEST_REASON = 200
 _HEAD = 512  # bytes that tell what a file is
 _UNKNOWN = "no image format that Pillow knows"
@@ -32,16 +36,16 @@ _CUT_SHORT = (
     "truncated", "end of file", "eof", "not enough data", "not enough image data", "incomplete header", "but only got",
 )  # fmt: skip
 _CONTAINERS = {
-    **dict.fromkeys((b"avif", b"avis"), "the AVIF file is damaged, ends early or needs a newer Pillow"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys(
-        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
-        "HEIC, which Pillow cannot read; convert it to PNG or JPEG",
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"), "HEIC"
     ),
 }
 
 # What Pillow says of odd but readable files, and of large ones, would go to stderr, once from every process.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 logging.getLogger("PIL").setLevel(logging.CRITICAL)
+tolerate_notes()
 
 
 class UnusableImageError(ValueError):
@@ -49,7 +53,7 @@ class UnusableImageError(ValueError):
 
 
 def open_image(file: str | os.PathLike[str] | BinaryIO) -> Image.Image:
-    """Opens a picture as `PIL.Image.open` does, which decodes no pixels yet.
+    """Opens a picture as `PIL.Image.open` does, which decodes no pixels yet; HEIC, too, where pillow-heif is installed.
 
     Raises:
         UnusableImageError: the file is empty or no picture; says what it seems to be.
@@ -58,7 +62,33 @@ def open_image(file: str | os.PathLike[str] | BinaryIO) -> Image.Image:
     try:
         return Image.open(file)
     except UnidentifiedImageError as error:
-        raise UnusableImageError(_kind_of_file(_head(file))) from error
+        head = _head(file)
+        if _container(head) == "HEIC" and reads_heif():
+            return _open_heif(file)
+        raise UnusableImageError(_kind_of_file(head)) from error
+
+
+@functools.cache
+def reads_heif() -> bool:
+    """Whether HEIC and HEIF can be read, which needs pillow-heif."""
+    return importlib.util.find_spec("pillow_heif") is not None
+
+
+@functools.cache
+def reads_avif() -> bool:
+    """Whether AVIF can be read, as Pillow's packages do from 11.3 on."""
+    return "avif" in features.modules and bool(features.check("avif"))
+
+
+def _open_heif(file: str | os.PathLike[str] | BinaryIO) -> Image.Image:
+    from pillow_heif import HeifImageFile, register_heif_opener  # loads a large library, which few need
+
+    if HeifImageFile.format not in Image.OPEN:
+        register_heif_opener()
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        raise UnusableImageError("the HEIC file is damaged or ends early") from error
 
 
 def reason(error: BaseException) -> str:
@@ -110,9 +140,22 @@ def _kind_of_file(head: bytes) -> str:
     if start.startswith(b"<svg") or (start.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in start):
         return "an SVG drawing, which Pillow cannot read; render it to PNG"
     if head[4:8] == b"ftyp":
-        return _CONTAINERS.get(head[8:12], "a video or another kind of file, not a picture")
+        return _kind_of_container(_container(head))
     for signature, name in _KNOWN_STARTS.items():
         if head.startswith(signature):
             return f"the {name} file is damaged near its beginning or ends early"
     known = next((text for signature, text in _STARTS.items() if start.startswith(signature)), None)
     return known or _UNKNOWN
+
+
+def _container(head: bytes) -> str:
+    """What kind of picture a file of the ISO base media format is, "HEIC" or "AVIF"; empty for anything else."""
+    return _CONTAINERS.get(head[8:12], "") if head[4:8] == b"ftyp" else ""
+
+
+def _kind_of_container(kind: str) -> str:
+    if not kind:
+        return "a video or another kind of file, not a picture"
+    if kind == "HEIC" or not reads_avif():
+        return f"{kind}; convert it to PNG or JPEG, or install what reads it: {HEIF_COMMAND}"
+    return "the AVIF file is damaged or ends early"

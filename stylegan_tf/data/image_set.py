@@ -6,7 +6,8 @@ import abc
 import functools
 import hashlib
 import threading
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class ImageSet(abc.ABC):
         channels: 1 (grey), 3 (RGB) or 4 (RGBA).
         label_names: What the labels mean; empty for a set without labels.
         label_notes: What a user should know of the classes.
+        ignored: Numbers of the files beside the images that are not read as pictures, by ending, where the set was
+            made from a source just now.
     """
 
     name: str
@@ -36,6 +39,7 @@ class ImageSet(abc.ABC):
     channels: int
     label_names: tuple[str, ...]
     label_notes: tuple[str, ...] = ()
+    ignored: Mapping[str, int] = types.MappingProxyType({})
 
     @abc.abstractmethod
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import re
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -55,7 +55,7 @@ class Inspection:
         name: The source's, as the user gave it.
         source_kind: Such as "folder".
         count: Number of pictures, broken ones too.
-        ignored: Number of files that are no pictures.
+        ignored: Numbers of the files that are not read as pictures, by ending.
         heights: Their spread; None where no picture can be read.
         widths: Likewise.
         num_sizes: Number of different sizes.
@@ -76,7 +76,7 @@ class Inspection:
     name: str
     source_kind: str
     count: int
-    ignored: int
+    ignored: Mapping[str, int]
     heights: Spread | None
     widths: Spread | None
     num_sizes: int

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from stylegan_tf.data.inspection import Inspection, Spread
+from stylegan_tf.data.sources.listing import counts_text
 from stylegan_tf.printing import printable
 
 _WIDTH = 110  # characters of a line
@@ -25,7 +26,8 @@ def format_inspection(inspection: Inspection) -> str:
         lines.extend(textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=" " * _INDENT))
 
     can_be_read = f", of which {found.readable:,} can be read" if found.broken else ""
-    ignored = f"; other files: {found.ignored:,}" if found.ignored else ""
+    others = sum(found.ignored.values())
+    ignored = f"; other files: {others:,} ({counts_text(found.ignored)})" if others else ""
     add("Pictures", f"{found.count:,}{can_be_read}{ignored}")
     if found.heights is not None and found.widths is not None:
         add("Height", _spread_text(found.heights))

@@ -132,6 +132,18 @@ def load_image_set(
     if is_prepared(settings.data):
         return _open_prepared(settings)
     source = open_source(settings.data, use_labels=settings.use_labels)
+    image_set = _load(settings, source, prepare_large, max_workers, progress)
+    image_set.ignored = source.ignored
+    return image_set
+
+
+def _load(
+    settings: DataSettings,
+    source: Source,
+    prepare_large: bool,
+    max_workers: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> ImageSet:
     conversion = resolve(settings, source)
     num_levels = count_levels(conversion.size, settings.base_size)
     height, width = conversion.size

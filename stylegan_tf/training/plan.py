@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import types
+from collections.abc import Mapping
 
+from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
@@ -14,9 +17,10 @@ _MOST_NAMES = 6
 
 
 def describe_plan(
-    state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: bool
+    state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: bool,
+    other_files: Mapping[str, int] = types.MappingProxyType({}),
 ) -> str:
-    """The plan as text: devices, data, parameters, schedule, places."""
+    """The plan as text: devices, data and which files beside it are left out, parameters, schedule, places."""
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
     labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
@@ -24,6 +28,7 @@ def describe_plan(
         f"Devices    {devices}, {state.dtype_policy}, XLA {'on' if jit else 'off'}",
         f"Data       {printable(dataset.name)}: {dataset.count:,} images, {height}x{width} "
         f"{kinds[dataset.channels]}{labels}",
+        *([f"Left out   {printable(others_text(other_files))}"] if other_files else []),
         f"Networks   {_networks(state)}",
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",

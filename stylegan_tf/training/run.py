@@ -113,7 +113,8 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
                 run.state.augment_p.assign(config.augment.augment_p)
         notes = [warning, tell_passed_over(checkpoints.newest)]
         plan = describe_plan(
-            run.state, run.schedule, run.dataset, directory, devices.describe_devices(run.strategy), run.jit
+            run.state, run.schedule, run.dataset, directory, devices.describe_devices(run.strategy), run.jit,
+            run.image_set.ignored,
         )
         plan = f"{plan}\n{run.start}" if run.start else plan
         print(plan, flush=True)

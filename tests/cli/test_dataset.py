@@ -71,7 +71,7 @@ class TestPrepare:
     def test_says_what_it_found_and_made_and_what_comes_next(self, prepared, pictures):
         directory, out = prepared
         found, images, files, made_from, labels, took, train = out.splitlines()
-        assert found == f"{pictures}: folder, 12 pictures, 2 classes, 1 other file"
+        assert found == f"{pictures}: folder, 12 pictures, 2 classes; left out: 1 other file (.txt 1)"
         assert images == "Images     12 of 16x16 down to 4x4, RGB"
         assert files.startswith("Files      6, png, 0.0 MiB")
         assert made_from == f"Made from  {pictures} (folder), crop center"
@@ -174,7 +174,7 @@ class TestInspect:
         sheet = tmp_path / "sheet.png"
         code, out, err = run("inspect", pictures, "--use_labels", f"--sheet={sheet}")
         assert (code, err) == (0, "")
-        assert out.startswith(f"{pictures}: folder, 12 pictures, 2 classes, 1 other file\n")
+        assert out.startswith(f"{pictures}: folder, 12 pictures, 2 classes; left out: 1 other file (.txt 1)\n")
         assert "16x16" in out
         assert out.splitlines()[-1].startswith(f"Contact sheet: {sheet}, ")
         with Image.open(sheet) as image:

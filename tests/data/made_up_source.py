@@ -34,7 +34,7 @@ class ListSource(Source):
     def __init__(self, items, label_names=(), random_access=True):
         self._items, self.label_names, self.random_access = items, label_names, random_access
         self.given = 0
-        self.ignored = 2
+        self.ignored = {".txt": 2}
 
     def __len__(self):
         return len(self._items)

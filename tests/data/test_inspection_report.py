@@ -11,7 +11,7 @@ FOUND = Inspection(
     name="made up",
     source_kind="list",
     count=12,
-    ignored=2,
+    ignored={".heic": 1, "no ending": 1},
     heights=Spread(8, 40, 200),
     widths=Spread(20, 20, 20),
     num_sizes=5,
@@ -32,7 +32,7 @@ FOUND = Inspection(
 def test_report_tells_what_was_found():
     assert format_inspection(FOUND) == """made up (list)
 
-Pictures      12, of which 10 can be read; other files: 2
+Pictures      12, of which 10 can be read; other files: 2 (.heic 1, no ending 1)
 Height        8 to 200, median 40
 Width         20
 HeightxWidth  40x20 4, 64x20 3, 8x20 1, and 2 more

@@ -22,7 +22,7 @@ def state():
     return TrainState(tiny_config(), 2, 2, "float32")
 
 
-def plan_of(state, dataset=None, jit=False, configure=tiny_config, **values):
+def plan_of(state, dataset=None, jit=False, configure=tiny_config, other_files=None, **values):
     config = configure(**values)
     schedule = Schedule.from_config(config, 2)
     shown = SimpleNamespace(
@@ -30,7 +30,12 @@ def plan_of(state, dataset=None, jit=False, configure=tiny_config, **values):
         phases=training_phases(config), augment_p=tf.Variable(0.1234),
     )
     dataset = dataset or DatasetInfo("faces", 1234567, (8, 8), 3, "abc")
-    return describe_plan(shown, schedule, dataset, RunDirectory("runs/mine"), "2 of 3 GPUs", jit).splitlines()
+    directory = RunDirectory("runs/mine")
+    return describe_plan(shown, schedule, dataset, directory, "2 of 3 GPUs", jit, other_files or {}).splitlines()
+
+
+def test_plan_tells_what_lies_beside_the_pictures(state):
+    assert plan_of(state, other_files={".txt": 1, ".mov": 20})[2] == "Left out   21 other files (.mov 20, .txt 1)"
 
 
 def test_plan_tells_devices_data_networks_loss_and_place(state):

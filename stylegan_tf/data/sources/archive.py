@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import io
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from PIL import Image
@@ -16,8 +17,14 @@ from stylegan_tf.data.image_file import UnusableImageError, open_image
 from stylegan_tf.data.sources.class_folders import find_labels
 from stylegan_tf.data.sources.labels import Labels
 from stylegan_tf.data.sources.labels_file import is_labels_file
-from stylegan_tf.data.sources.listing import is_image_name, is_left_out
-from stylegan_tf.progress import counted
+from stylegan_tf.data.sources.listing import (
+    is_container,
+    is_hidden_image,
+    is_image_name,
+    is_left_out,
+    kind_of_other,
+    no_images_error,
+)
 
 MAX_MEMBER_BYTES = 2**30  # an image file that says it is larger is none
 
@@ -49,12 +56,12 @@ class Selection:
     Attributes:
         members: In the order of their names.
         labels: Of these members.
-        ignored: Number of files that are no pictures.
+        ignored: Numbers of the files that are not read as pictures, by ending.
     """
 
     members: list[Member]
     labels: Labels
-    ignored: int
+    ignored: Mapping[str, int]
 
 
 def select_members(
@@ -83,6 +90,7 @@ def select_members(
     inside: dict[str, Member] = {}
     outside: dict[str, Member] = {}
     tops: set[str] = set()
+    ignored = collections.Counter[str]()
     for member in members:
         name, fault = clean_name(member.name)
         if fault:
@@ -92,6 +100,8 @@ def select_members(
             if len(tops) < 2:
                 top, slash, _ = name.partition("/")
                 tops.add(top + slash)
+        elif is_hidden_image(posixpath.basename(name)) and not any(map(is_left_out, name.split("/")[:-1])):
+            ignored[kind_of_other(name)] += 1
     top = next(iter(tops)) if len(tops) == 1 else ""
     cut = len(top) if top.endswith("/") else 0
     files = [member._replace(name=name[cut:]) for name, member in inside.items()]
@@ -101,12 +111,13 @@ def select_members(
         for member in files if member.regular and member.name not in outside and is_labels_file(member.name)
     }
     pictures = sorted(member for member in files if member.regular and is_image_name(member.name))
-    ignored = len(files) - len(pictures) - len(label_files)
+    read_ones = {*(member.name for member in pictures), *label_files}
+    others = [member for member in files if member.name not in read_ones]
+    ignored.update(kind_of_other(member.name, is_file=member.regular) for member in others)
     if not pictures:
-        raise ValueError(
-            "The archive must hold images (.png, .jpg, .webp and others that Pillow reads), in itself or in "
-            f"folders; none was found among {counted(ignored, 'file')}. Received: data={data!r}."
-        )
+        container = next((member.name for member in others if is_container(member.name)), "")
+        hint = f"It holds {container!r}: unpack that first. " if container else ""
+        raise no_images_error("archive", ignored, hint, data)
     labels = find_labels(
         [None if member.name in outside else member.name for member in pictures],
         label_files, _folders(inside, folders, top[:cut]),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator
+import types
+from collections.abc import Iterable, Iterator, Mapping
 
 from PIL import Image
 
@@ -40,7 +41,7 @@ class Source(abc.ABC):
         label_names: What the labels mean; empty without labels.
         channels: 1, 3 or 4 where all pictures have as many; None where each may differ.
         label_notes: What a user should know of how the labels were found, or of why there are none.
-        ignored: Number of files in the source that are no pictures.
+        ignored: Numbers of the files in the source that are not read as pictures, by ending; see `listing`.
         random_access: Whether `items` can start anywhere at once; False where it must read what comes before.
     """
 
@@ -49,7 +50,7 @@ class Source(abc.ABC):
     label_names: tuple[str, ...] = ()
     label_notes: tuple[str, ...] = ()
     channels: int | None = None
-    ignored: int = 0
+    ignored: Mapping[str, int] = types.MappingProxyType({})
     random_access: bool = True
 
     @abc.abstractmethod

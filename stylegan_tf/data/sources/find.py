@@ -15,7 +15,7 @@ from stylegan_tf.data.sources.folder import FolderSource
 from stylegan_tf.data.sources.idx import find_image_files, is_idx, open_idx_file, open_idx_folder
 from stylegan_tf.data.sources.keras_sets import PREFIX as KERAS_PREFIX
 from stylegan_tf.data.sources.keras_sets import open_keras_set
-from stylegan_tf.data.sources.listing import is_image_name
+from stylegan_tf.data.sources.listing import is_image_name, needs_extra
 from stylegan_tf.data.sources.original_records import OriginalRecordsSource, find_record_file, is_records
 from stylegan_tf.data.sources.tar_archive import TarSource, find_compression, is_tar
 from stylegan_tf.data.sources.tfds_sets import PREFIX as TFDS_PREFIX
@@ -137,7 +137,7 @@ def _unpacked_header(path: str) -> bytes:
 
 
 def _is_image(path: str) -> bool:
-    if is_image_name(path):
+    if is_image_name(path) or needs_extra(path):
         return True
     try:
         with Image.open(path):

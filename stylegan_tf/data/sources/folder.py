@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import os
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 
 from absl import logging
@@ -14,10 +16,15 @@ from stylegan_tf.data.image_file import open_image
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.class_folders import find_labels
 from stylegan_tf.data.sources.labels_file import is_labels_file
-from stylegan_tf.data.sources.listing import is_image_name, is_left_out, state_text
-from stylegan_tf.progress import counted
-
-_CONTAINER_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".npy", ".npz", ".tfrecords", ".tfrecord")
+from stylegan_tf.data.sources.listing import (
+    is_container,
+    is_hidden_image,
+    is_image_name,
+    is_left_out,
+    kind_of_other,
+    no_images_error,
+    state_text,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,25 +64,23 @@ class FolderSource(Source):
         self.name = data
         self._folder = folder
         self._names: list[str] = []
-        container = None
+        self.ignored = ignored = collections.Counter[str]()
+        container = ""
         folders: set[str] = set()
         label_files: dict[str, Callable[[], bytes]] = {}
         for name, is_file in _walk(folder):
             if name.endswith("/"):
                 folders.add(name[:-1])
-            elif is_file and is_image_name(name):
+            elif is_file and is_image_name(name) and not is_left_out(posixpath.basename(name)):
                 self._names.append(name)
             elif is_file and is_labels_file(name):
                 label_files[name] = functools.partial(_read, os.path.join(folder, name))
             else:
-                self.ignored += 1
-                container = container or (name if name.lower().endswith(_CONTAINER_SUFFIXES) else None)
+                ignored[kind_of_other(name, is_file=is_file)] += 1
+                container = container or (name if is_container(name) else "")
         if not self._names:
-            hint = f" It holds {container!r}: give the path of that file itself." if container else ""
-            raise ValueError(
-                "The folder must hold images (.png, .jpg, .webp and others that Pillow reads), in itself or in "
-                f"subfolders; none was found among {counted(self.ignored, 'file')}.{hint} Received: data={data!r}."
-            )
+            hint = f"It holds {container!r}: give the path of that file itself. " if container else ""
+            raise no_images_error("folder", ignored, hint, data)
         self._names.sort()
         self._labels = find_labels(self._names, label_files, folders, use_labels=use_labels, data=data)
         self.label_names, self.label_notes = self._labels.names, self._labels.notes
@@ -108,7 +113,7 @@ def _read(path: str) -> bytes:
 def _walk(folder: str) -> Iterator[tuple[str, bool]]:
     """Relative names with "/" between their parts, and whether each is a file (or a link that leads nowhere).
 
-    Those of folders end with "/".
+    Those of folders end with "/". Of hidden files, only what would be pictures; of hidden folders, nothing.
     """
     visited: set[str] = set()
     pending = [""]
@@ -121,13 +126,17 @@ def _walk(folder: str) -> Iterator[tuple[str, bool]]:
         visited.add(real)
         try:
             with os.scandir(path) as scanned:
-                entries = [entry for entry in scanned if not is_left_out(entry.name)]
+                entries = [
+                    entry for entry in scanned if not is_left_out(entry.name) or is_hidden_image(entry.name)
+                ]
         except OSError as error:
             if not prefix:
                 raise ValueError(f"The folder cannot be read ({error}). Received: data={folder!r}.") from error
             logging.warning("%r is left out, as it cannot be read: %s", path, error)
             continue
-        subfolders = [f"{prefix}{entry.name}/" for entry in entries if _is(entry.is_dir)]
+        subfolders = [
+            f"{prefix}{entry.name}/" for entry in entries if _is(entry.is_dir) and not is_left_out(entry.name)
+        ]
         pending += sorted(subfolders, reverse=True)
         yield from ((name, False) for name in subfolders)
         for entry in entries:

@@ -105,7 +105,7 @@ class TestMetadata:
         assert labels_of(source) == [0, 3, 6]
         assert values(source) == [0, 1, 2]
         assert source.label_names == tuple("0123456")
-        assert source.ignored == 0
+        assert source.ignored == {}
         assert open_source(write(kind, labels | files), use_labels=True).label_names == source.label_names
 
     def test_one_hot_vectors(self, kind, files, write):
