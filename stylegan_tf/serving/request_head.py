@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from email import errors
 from email.message import Message
 from http import HTTPStatus
 
@@ -18,6 +19,11 @@ from stylegan_tf.printing import printable
 LARGEST_BODY = 32 * 2**20
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
+# Defects of the lines; others concern a body of several parts, of which only the head is read.
+_BAD_LINES = (
+    errors.FirstHeaderLineIsContinuationDefect, errors.InvalidHeaderDefect, errors.MisplacedEnvelopeHeaderDefect,
+    errors.MissingHeaderBodySeparatorDefect,
+)
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{0,5})?")
 _NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -74,7 +80,7 @@ def check_head(headers: Message, http_version: str, allowed: AllowedHosts) -> No
     Raises:
       RefusedRequestError: says what is wrong.
     """
-    if headers.defects or headers.get_payload():
+    if any(isinstance(defect, _BAD_LINES) for defect in headers.defects):
         raise RefusedRequestError(HTTPStatus.BAD_REQUEST, "every line of the head must be a name, a colon and a value")
     host = _single(headers, "Host")
     if host is not None:
@@ -154,9 +160,10 @@ def _single(headers: Message, name: str) -> str | None:
 
 def _normal(name: str) -> str:
     """A name as it is compared: in small letters, without brackets and the dot that may end it."""
-    bare = name.lower().removesuffix(".").removeprefix("[").removesuffix("]")
+    in_brackets = re.fullmatch(r"\[(.*:.*)\]", name)
+    bare = in_brackets[1] if in_brackets else name.lower().removesuffix(".")
     address = _address(bare)
-    if address is None and not _NAME.fullmatch(bare):
+    if address is None and (in_brackets or not _NAME.fullmatch(bare)):
         raise ValueError(f"a host must be a name or an address, without a port. Received: {_shown(name)}.")
     return str(address or bare)
 
