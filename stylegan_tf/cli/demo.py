@@ -96,7 +96,6 @@ def _serve(server: DemoServer) -> None:
         serving.start()
         ended.wait()
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one is enough
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the second Ctrl-C does not wait for answers under way
         if serving.ident is not None:
             server.shutdown()
@@ -109,10 +108,12 @@ def _ended_by_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is _end:  # else it has come, and nothing more is to be done
+            signal.signal(signal.SIGTERM, before)
 
 
 def _end(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # one is enough: a second one must not cut the closing short
     sys.exit(0)
 
 

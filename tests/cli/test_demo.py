@@ -93,15 +93,15 @@ def test_it_serves_until_it_is_interrupted(exported, number, code, said):
         page.request("GET", "/")
         assert b"<h1>" in page.getresponse().read()  # the connection stays open, as a browser's does
         process.send_signal(number)
-        assert process.wait(timeout=20) == code
+        assert process.wait(timeout=60) == code
         assert process.stderr.read() == said
 
 
 def test_it_ends_cleanly_under_load_also_when_told_twice(exported):
     """From this machine alone: at most 8 clients, at most 20 seconds."""
-    answered, until = [], time.monotonic() + 20
+    answered = []
 
-    def ask_again_and_again(netloc):
+    def ask_again_and_again(netloc, until):
         headers = {"Content-Type": "application/json"}
         with contextlib.suppress(OSError, http.client.HTTPException):  # the server goes away
             while time.monotonic() < until:
@@ -112,10 +112,10 @@ def test_it_ends_cleanly_under_load_also_when_told_twice(exported):
                     answered.append((answer.status, answer.read()))
 
     with demo_of(exported) as (process, url):
-        netloc = urlsplit(url).netloc
+        netloc, until = urlsplit(url).netloc, time.monotonic() + 20
         slow = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10)
         slow.sendall(b"POST / HTTP/1.1\r\n")
-        clients = [threading.Thread(target=ask_again_and_again, args=(netloc,)) for _ in range(8)]
+        clients = [threading.Thread(target=ask_again_and_again, args=(netloc, until)) for _ in range(8)]
         for client in clients:
             client.start()
         while len(answered) < 20 and time.monotonic() < until:
@@ -124,7 +124,7 @@ def test_it_ends_cleanly_under_load_also_when_told_twice(exported):
         time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         try:
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=60) == 0
         finally:
             slow.close()
             for client in clients:
