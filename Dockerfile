@@ -6,7 +6,8 @@
 # An index of your own, or a proxy, is set in a pip.conf, which does not become part of the image:
 #   docker build --secret id=pip.conf,src=$HOME/.config/pip/pip.conf ...
 
-# Any image of Debian or Ubuntu with Python 3.12 or 3.13 and its venv module.
+# Any image of Debian or Ubuntu with Python 3.12 or 3.13 and its venv module. A tag may be another image tomorrow; one
+# that stays the same is named with its digest: --build-arg PYTHON_IMAGE=python:3.12-slim@sha256:...
 ARG PYTHON_IMAGE=python:3.12-slim
 
 # hadolint ignore=DL3006

@@ -1,4 +1,4 @@
-"""Files over http, https and file: with resume, a checksum, and nothing in place that is not whole."""
+"""Files over https, http and file: with resume, a checksum, and nothing in place that is not whole."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from typing import Any
 
 from stylegan_tf.files import disk_errors, write_text
 from stylegan_tf.locks import try_lock
+from stylegan_tf.safe_addresses import SafeRedirects, require_safe, split_address
 
 TIMEOUT_S = 30.0
 SCHEMES = ("http", "https", "file")
+LARGEST_BYTES = 8 * 2**30  # twenty times the largest published network: a server must not fill the disk
 
 _ATTEMPTS = 5  # of one call, when connections are cut
 _WAIT_S = 1.0  # before the second attempt; longer and longer before later ones
@@ -56,7 +58,7 @@ def split_checksum(url: str, *, in_name: bool = False) -> tuple[str, str]:
     Raises:
         ValueError: What comes after # is not sha256= and 64 hexadecimal digits.
     """
-    parts = urllib.parse.urlsplit(url)
+    parts = split_address(url)
     match = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", parts.fragment)
     if parts.fragment and match is None:
         raise ValueError(
@@ -85,7 +87,9 @@ def download(
     download starts again.
 
     Args:
-        url: Begins with http://, https:// or file://; without a checksum after it, see `split_checksum`.
+        url: Begins with https:// or file://, or with http:// where the whole checksum is known; without a checksum
+            after it, see `split_checksum`. The same holds for every address that a server redirects to, but for
+            file://, to which none may.
         path: Where the file will be; what is there is replaced.
         sha256: Its SHA-256 in hexadecimal digits, or the first 8 or more of them; None for any.
         binary: Whether a web page is an error: some servers answer so instead of with the file.
@@ -99,19 +103,18 @@ def download(
 
     Raises:
         ValueError: The URL or the checksum is of another form; the download fails; the file has another checksum, or
-            `check` refuses it; another process is downloading it.
+            more than `LARGEST_BYTES`, or `check` refuses it; another process is downloading it.
         OSError: The file cannot be written; DiskError when the disk took no more.
         KeyboardInterrupt: With a note that tells what is kept.
     """
-    if urllib.parse.urlsplit(url).scheme not in SCHEMES:
-        raise ValueError(f"A URL must begin with http://, https:// or file://. Received: {url!r}.")
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", sha256):
         raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits. Received: sha256={sha256!r}.")
     expected = (sha256 or "").lower()
+    require_safe(url, expected, SCHEMES)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with disk_errors(target), _locked_part(target, url) as part:
-        _complete(part, binary, timeout_s, advice, progress)
+        _complete(part, expected, binary, timeout_s, advice, progress)
         found = part.checksum()
         if not found.startswith(expected):
             size = part.size
@@ -211,13 +214,15 @@ def _lock(file: io.BufferedRandom, path: Path, target: Path) -> None:
         raise ValueError(f"{target} is being downloaded by another process: wait until that is done. Received: {path}.")
 
 
-def _complete(part: _Part, binary: bool, timeout_s: float, advice: str, progress: Progress | None) -> None:
+def _complete(
+    part: _Part, expected: str, binary: bool, timeout_s: float, advice: str, progress: Progress | None
+) -> None:
     """Fetches what is missing, and asks again for the rest when a connection is cut."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             # Whole already when the last call was ended between the last byte and the move to its place.
             if not (part.total and part.size == part.total):
-                with _ask(part, timeout_s) as answer:
+                with _ask(part, expected, timeout_s) as answer:
                     _receive(answer, part, binary, progress)
             return
         except _CutShortError as error:
@@ -238,27 +243,29 @@ def _sentence(advice: str) -> str:
     return f" {advice}." if advice else ""
 
 
-def _ask(part: _Part, timeout_s: float) -> Any:
+def _ask(part: _Part, expected: str, timeout_s: float) -> Any:
     """Asks for what is missing. Returns an open answer: the rest (206), or the whole file (200, or None for file:)."""
     headers = {"Range": f"bytes={part.size}-", "If-Range": part.version} if part.resumable else {}
     try:
         url = urllib.parse.quote(part.url, safe=string.punctuation)  # letters beyond ASCII as an address has them
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout_s)
+        opener = urllib.request.build_opener(SafeRedirects(expected))
+        return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout_s)
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not headers:
             raise _RefusedError(f"HTTP {error.code} {error.reason}") from None
         # The file has become shorter than what is there of it.
         part.restart()
-        return _ask(part, timeout_s)
+        return _ask(part, expected, timeout_s)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
-        raise _RefusedError(str(getattr(error, "reason", "") or error) or type(error).__name__) from None
+        reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+        raise _RefusedError(reason.removesuffix(".")) from None
 
 
 def _receive(answer: Any, part: _Part, binary: bool, progress: Progress | None) -> None:
     """Adds an answer to what is there, or puts it in its place.
 
     Raises:
-        _RefusedError: It is a web page.
+        _RefusedError: It is a web page, or too large.
         _CutShortError: It ends too early, or does not fit to what is there, which is then dropped.
     """
     chunk = _read(answer.read, _START_BYTES)
@@ -271,7 +278,9 @@ def _receive(answer: Any, part: _Part, binary: bool, progress: Progress | None) 
         _require_continuation(answer.headers, part)
     else:
         part.restart(_version(answer.headers), _length(answer.headers))
+    _require_size(part, part.total)
     while chunk:
+        _require_size(part, part.size + len(chunk))
         part.append(chunk)
         if progress is not None and part.total:
             progress(part.size, part.total)
@@ -283,9 +292,16 @@ def _receive(answer: Any, part: _Part, binary: bool, progress: Progress | None) 
         raise _CutShortError("the server sent more than the file has")
 
 
+def _require_size(part: _Part, size: int) -> None:
+    """Raises _RefusedError, and drops the part, when it is or will be larger than any file that is wanted here."""
+    if size > LARGEST_BYTES:
+        part.restart()
+        raise _RefusedError(f"the file must have at most {LARGEST_BYTES:,} bytes, and has {size:,} or more")
+
+
 def _require_continuation(headers: Mapping[str, str], part: _Part) -> None:
     """Raises _CutShortError, and drops the part, when an answer is not the rest of it."""
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
+    match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18}|\*)", headers.get("Content-Range", ""))
     begins = match is not None and int(match[1]) == part.size
     ends = match is not None and (match[2] == "*" or not part.total or int(match[2]) == part.total)
     if not begins or not ends or _version(headers) not in ("", part.version):
@@ -309,8 +325,8 @@ def _version(headers: Mapping[str, str]) -> str:
 
 
 def _length(headers: Mapping[str, str]) -> int:
-    text = headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else 0
+    match = re.fullmatch("[0-9]{1,18}", headers.get("Content-Length", ""))
+    return int(match[0]) if match else 0
 
 
 def _is_page(headers: Mapping[str, str], start: bytes) -> bool:

@@ -17,6 +17,7 @@ import pytest
 from absl import flags
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from stylegan_tf.cli import export
 from stylegan_tf.cli.config_flags import config_from_flags, define_config_flags
@@ -151,6 +152,15 @@ def test_lock_files_fulfil_setup_cfg(target, extras):
     assert any(name.startswith("nvidia-cudnn") for name in versions) == (target == "gpu")
 
 
+@pytest.mark.parametrize(("name", "safe"), [("pillow", "12.3"), ("onnx", "1.21"), ("onnxruntime", "1.28")])
+def test_packages_that_read_files_of_strangers_have_no_faults_that_are_known(name, safe):
+    found = [requirement for requirement in requirements("onnx", "test") if requirement.name == name]
+    assert found
+    for requirement in found:
+        [lowest] = [part.version for part in requirement.specifier if part.operator == ">="]
+        assert Version(lowest) >= Version(safe)
+
+
 def test_both_targets_hold_the_same_versions():
     cpu, gpu = lock("cpu"), lock("gpu")
     assert cpu.pop("tensorflow-cpu") == gpu.pop("tensorflow")
@@ -217,6 +227,25 @@ def test_the_page_is_served_from_what_is_mounted_and_asks_the_model_server(compo
     assert any(published.endswith(f":{port}") for published in services[host]["ports"])
     listening = re.search(r"listen (\d+);", config)[1]
     assert all(published.endswith(f":{listening}") for published in services["demo"]["ports"])
+
+
+def test_services_have_no_rights_that_they_do_not_need(compose):
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True and service["tmpfs"] == ["/tmp"], name
+        user, _, group = service["user"].partition(":")
+        assert int(user) > 0 and int(group) > 0, name
+
+
+def test_images_can_be_named_by_digest(compose):
+    written = load_yaml((ROOT / "compose.yaml").read_text())[0]["services"]
+    for name, service in written.items():
+        assert re.fullmatch(r"\$\{\w*IMAGE:-[^}]+\}", service["image"]), name
+        if "build" in service:
+            assert service["build"]["args"]["PYTHON_IMAGE"].startswith("${PYTHON_IMAGE:-"), name
+            default = compose["services"][name]["build"]["args"]["PYTHON_IMAGE"]
+            assert f"\nARG PYTHON_IMAGE={default}\n" in DOCKERFILE
 
 
 def test_serving_is_healthy_when_the_model_is_available(compose):
@@ -295,6 +324,29 @@ def resources():
 def pods(resources):
     """The pods' specs of all jobs and deployments."""
     return [item["spec"]["template"]["spec"] for (kind, _), item in resources.items() if kind in ("Job", "Deployment")]
+
+
+def test_pods_have_no_rights_that_they_do_not_need(resources):
+    assert len(pods(resources)) == 3
+    for pod in pods(resources):
+        assert pod["automountServiceAccountToken"] is False
+        security = pod["securityContext"]
+        assert security["runAsNonRoot"] is True and security["runAsUser"] > 0 and security["runAsGroup"] > 0
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}
+            }
+
+
+def test_pods_can_write_where_the_image_keeps_what_is_temporary(resources):
+    for pod in pods(resources):
+        [container] = pod["containers"]
+        writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        assert "/tmp" in writable
+        if container["image"].startswith("stylegan-tf"):
+            home = re.search(r"HOME=(\S+)", dict(inherited("cpu"))["ENV"])[1]
+            assert home in writable
 
 
 def test_volumes_of_the_cluster_are_declared_and_mounted(resources):

@@ -8,13 +8,23 @@ SavedModel in this process, by the REST paths of TensorFlow Serving, which is wh
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.serving.request_head import AllowedHosts
 from stylegan_tf.settings import require
+
+if TYPE_CHECKING:
+    from stylegan_tf.serving.demo_server import DemoServer
 
 FLAGS = flags.FlagValues()
 
@@ -25,6 +35,10 @@ _EXPORT = flags.DEFINE_string(
 _HOST = flags.DEFINE_string(
     "host", "127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, which nothing protects from them",
     flag_values=FLAGS, module_name="Demo",
+)
+_ALLOWED_HOSTS = flags.DEFINE_list(
+    "allowed_hosts", [], "further names by which browsers may ask for the page, such as this machine's name in its "
+    "network; localhost, and the addresses that it listens on, always are", flag_values=FLAGS, module_name="Demo",
 )
 _PORT = flags.DEFINE_integer(
     "port", 8080, "port to listen on; 0 for any that is free", flag_values=FLAGS, module_name="Demo",
@@ -42,27 +56,65 @@ def main() -> None:
         re.fullmatch(r"[A-Za-z0-9_.-]+", _MODEL.value) is not None,
         "model must be made of letters, digits, '.', '_' and '-'", _MODEL.value,
     )
+    AllowedHosts([_HOST.value, *_ALLOWED_HOSTS.value])
     base_path = Path(_EXPORT.value)
     if (base_path / "saved_model.pb").exists():
         raise ValueError(
             "export must be the directory of the versions, not one of them: "
             f"--export={base_path.resolve().parent}. Received: {base_path}."
         )
-    with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
-        from stylegan_tf.serving.demo_server import DemoServer
-        from stylegan_tf.serving.rest import RestApi
-    api = RestApi(base_path, _MODEL.value)
+    with _ended_by_sigterm():
+        with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
+            from stylegan_tf.serving.demo_server import DemoServer
+            from stylegan_tf.serving.rest import RestApi
+        api = RestApi(base_path, _MODEL.value)
+        try:
+            server = DemoServer(_HOST.value, _PORT.value, api, _ALLOWED_HOSTS.value)
+        except OSError as error:
+            raise ValueError(
+                f"host and port must be free to listen on; try another port. "
+                f"Received: --host={_HOST.value} --port={_PORT.value}: {error.strerror}."
+            ) from error
+        with server:
+            print(f"{base_path}, version {api.newest()[0]}: {server.url}")
+            print("A development server, for you and this machine only. Ctrl-C ends it.", flush=True)
+            _serve(server)
+
+
+def _serve(server: DemoServer) -> None:
+    """Serves until a signal raises an exception here: in a thread of its own, which none of them can cut in two."""
+    ended = threading.Event()
+
+    def serve() -> None:
+        try:
+            server.serve_forever()
+        finally:
+            ended.set()
+
+    serving = threading.Thread(target=serve)
     try:
-        server = DemoServer(_HOST.value, _PORT.value, api)
-    except OSError as error:
-        raise ValueError(
-            f"host and port must be free to listen on; try another port. "
-            f"Received: --host={_HOST.value} --port={_PORT.value}: {error.strerror}."
-        ) from error
-    with server:
-        print(f"{base_path}, version {api.newest()[0]}: {server.url}")
-        print("A development server, for you and this machine only. Ctrl-C ends it.", flush=True)
-        server.serve_forever()
+        serving.start()
+        ended.wait()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the second Ctrl-C does not wait for answers under way
+        if serving.ident is not None:
+            server.shutdown()
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Makes SIGTERM, with which containers and services are stopped, an end like any other: exit code 0."""
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is _end:  # else it has come, and nothing more is to be done
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # one is enough: a second one must not cut the closing short
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stylegan_tf.downloads import SCHEMES, TIMEOUT_S, Progress, download, split_checksum
 from stylegan_tf.features.base import file_checksum
+from stylegan_tf.safe_addresses import split_address
 
 # Where the papers' networks can be had as PyTorch weights. The end of each name is how its SHA-256 begins.
 DEFAULT_URLS = {
@@ -32,7 +33,8 @@ def find_weights(
 
     Args:
         given: A path, or a URL with the SHA-256 of the file: `https://.../name.pth#sha256=HEX` with all 64 hexadecimal
-            digits, or with its first 8 or more at the end of the name, as in `vgg16-397923af.pth`.
+            digits, or with its first 8 or more at the end of the name, as in `vgg16-397923af.pth`. Plain http takes
+            all 64.
         cache: Directory in whose `features` downloads are kept.
         timeout_s: Seconds without an answer after which a download fails.
         progress: Called with the bytes that are there and all that will come, where that is known.
@@ -44,7 +46,7 @@ def find_weights(
         ValueError: There is no such file; a URL without a checksum; a download that fails or has another checksum.
         OSError: The cache cannot be written.
     """
-    if urllib.parse.urlsplit(given).scheme not in SCHEMES:
+    if split_address(given).scheme not in SCHEMES:
         path = Path(given).expanduser()
         if not path.exists():
             raise ValueError(f"Weights must be a file, or a URL that begins with https://. Received: {given!r}.")
@@ -55,7 +57,7 @@ def find_weights(
             "A URL of weights must state the checksum of its file: write #sha256= and 64 hexadecimal digits after it. "
             f"Received: {given!r}."
         )
-    name = Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name
+    name = Path(urllib.parse.unquote(split_address(url).path)).name
     path = cache / "features" / (name if expected in name else f"{expected[:16]}-{name}")
     if not path.is_file() or not file_checksum(path).startswith(expected):
         advice = f"{CHOICES}; or put the file there yourself: {path}"

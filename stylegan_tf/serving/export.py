@@ -13,10 +13,9 @@ import tensorflow as tf
 
 from stylegan_tf.files import write_text, written_folder
 from stylegan_tf.serving.endpoints import Endpoint, Field, ServedGenerator, build_endpoints
+from stylegan_tf.serving.saved_model import METADATA_FILE
 from stylegan_tf.serving.verify import fixed_inputs, verify
 from stylegan_tf.serving.warmup import write_warmup
-
-METADATA_FILE = "assets.extra/model.json"
 
 
 def export(

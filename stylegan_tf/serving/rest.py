@@ -21,8 +21,10 @@ from stylegan_tf.serving.checks import refusal
 from stylegan_tf.serving.rest_json import DEFAULT_SIGNATURE, format_outputs, parse_body, parse_inputs
 from stylegan_tf.serving.saved_model import LoadedVersion, find_versions
 
+LONGEST_ERROR = 1000
+
 _PATH = re.compile(
-    r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+))?(?P<what>/metadata|:predict|:classify|:regress)?"
+    r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[0-9]{1,19}))?(?P<what>/metadata|:predict|:classify|:regress)?"
 )
 
 
@@ -128,7 +130,7 @@ def predict(loaded: LoadedVersion, method: str, body: bytes) -> dict[str, Any]:
         raise ValueError(f"an export has signatures for :predict only. Received: {method}.")
     request = parse_body(body)
     signature = request.get("signature_name", DEFAULT_SIGNATURE)
-    inputs = parse_inputs(request, loaded.definition(signature))
+    inputs = parse_inputs(request, loaded.definition(signature), loaded.largest_batch)
     return format_outputs(loaded.run(signature, inputs), row_format="instances" in request)
 
 
@@ -138,4 +140,5 @@ def to_bytes(answer: dict[str, Any]) -> bytes:
 
 
 def _error(status: HTTPStatus, message: str) -> tuple[int, dict[str, Any]]:
-    return status, {"error": message}
+    """An error in JSON, which repeats no more of a request than a person would read."""
+    return status, {"error": message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]}..."}

@@ -7,9 +7,8 @@ column format under `inputs`, binary values as {"b64": ...}, numbers with a deci
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,18 +19,31 @@ from stylegan_tf.serving.saved_model import check_shape
 
 BINARY_SUFFIX = "_bytes"
 DEFAULT_SIGNATURE = "serving_default"
+MOST_VALUES = 2**22  # at least 32 MB as a Python list, often ten times that; 450 images' ws of the largest network
+DEEPEST = 32
+
+_BRACKETS = b"[{]}"
+_NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
+_STEPS = np.zeros(256, np.int8)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
     """The object that a request's body holds.
 
     Raises:
-      ValueError: when it is no JSON object, or `instances` and `inputs` are not exactly one.
+      ValueError: when it is no JSON object, it is nested too deeply or holds too many values, or `instances` and
+        `inputs` are not exactly one.
     """
+    _check_size(body)
     try:
         request = json.loads(body)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"the body must be JSON. Received: {error}") from error
+    except ValueError as error:  # of int, which reads no more digits
+        raise ValueError(
+            f"the body must hold numbers of at most {sys.get_int_max_str_digits()} digits. Received: a longer one."
+        ) from error
     if not isinstance(request, dict):
         raise ValueError(f"the body must be a JSON object. Received: {_kind(request)}.")
     if ("instances" in request) == ("inputs" in request):
@@ -44,30 +56,54 @@ def parse_body(body: bytes) -> dict[str, Any]:
     return request
 
 
-def parse_inputs(request: Mapping[str, Any], definition: Any) -> dict[str, np.ndarray]:
+def _check_size(body: bytes) -> None:
+    """Raises ValueError for a body that would take much more memory as values than as text, or is nested deeply.
+
+    Brackets and commas in strings are counted, too; an export takes no strings.
+    """
+    brackets = np.frombuffer(body.translate(None, _NO_BRACKETS), np.uint8)
+    values = len(brackets) // 2 + body.count(b",")
+    if values > MOST_VALUES:
+        raise ValueError(f"the body must hold at most {MOST_VALUES} values. Received: {values}.")
+    depth = int(np.cumsum(_STEPS[brackets]).max(initial=0))
+    if depth > DEEPEST:
+        raise ValueError(f"the body must be JSON with lists and objects at most {DEEPEST} deep. Received: {depth}.")
+
+
+def parse_inputs(
+    request: Mapping[str, Any], definition: Any, largest_batch: int | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of a predict request.
 
     Args:
       request: of `parse_body`.
       definition: the `SignatureDef` that is asked.
+      largest_batch: most values that an input may have; None where only the graph knows.
 
     Returns:
       By input name, each of the input's type.
 
     Raises:
-      ValueError: when an input is missing or unknown, ragged, of a wrong type, or of a wrong shape.
+      ValueError: when an input is missing or unknown, ragged, too long, of a wrong type, or of a wrong shape.
     """
     names = set(definition.inputs)
-    columns = _columns_of_rows(request["instances"], names) if "instances" in request else request["inputs"]
+    if "instances" in request:
+        columns = _columns_of_rows(request["instances"], names, largest_batch)
+    else:
+        columns = request["inputs"]
     if len(names) == 1 and not isinstance(columns, dict):
         columns = {next(iter(names)): columns}  # a signature with one input needs no name for it
     _check_names(columns, names, "inputs")
+    for name, value in columns.items():
+        if isinstance(value, list):
+            _check_batch(name, len(value), largest_batch)
     return {name: _to_array(name, value, definition.inputs[name]) for name, value in columns.items()}
 
 
-def _columns_of_rows(rows: Any, names: set[str]) -> dict[str, list[Any]]:
+def _columns_of_rows(rows: Any, names: set[str], largest_batch: int | None) -> dict[str, list[Any]]:
     if not isinstance(rows, list) or not rows:
         raise ValueError(f"instances must be a list of at least one. Received: {_kind(rows)}.")
+    _check_batch("instances", len(rows), largest_batch)
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for index, row in enumerate(rows):
         if len(names) == 1 and not (isinstance(row, dict) and set(row) == names):
@@ -78,50 +114,80 @@ def _columns_of_rows(rows: Any, names: set[str]) -> dict[str, list[Any]]:
     return columns
 
 
+def _check_batch(name: str, size: int, largest: int | None) -> None:
+    if largest is not None and size > largest:
+        raise ValueError(f"{name} must have at most {largest} values. Received: [{size}]")
+
+
 def _check_names(values: Any, names: set[str], where: str) -> None:
     if not isinstance(values, dict) or set(values) != names:
-        received = ", ".join(sorted(map(str, values))) or "none" if isinstance(values, dict) else _kind(values)
+        received = ", ".join(sorted(values)[:20]) or "none" if isinstance(values, dict) else _kind(values)
         raise ValueError(f"{where} must be an object with {', '.join(sorted(names))}. Received: {received}.")
 
 
 def _to_array(name: str, value: Any, info: Any) -> np.ndarray:
     dtype = tf.dtypes.as_dtype(info.dtype)
-    shape, flat = [], [value]
+    ragged = f"{name} must be a full tensor: lists beside each other must be of one length."
+    shape: list[int] = []
+    flat = [value]
     while flat and isinstance(flat[0], list):
         lengths = {len(item) if isinstance(item, list) else -1 for item in flat}
         if len(lengths) > 1:
-            raise ValueError(f"{name} must be a full tensor: lists beside each other must be of one length.")
+            raise ValueError(ragged)
         shape.append(lengths.pop())
         flat = [element for item in flat for element in item]
     if any(isinstance(item, list) for item in flat):
-        raise ValueError(f"{name} must be a full tensor: lists beside each other must be of one length.")
+        raise ValueError(ragged)
     check_shape(name, info, tuple(shape))
-    array = np.empty(len(flat), dtype.as_numpy_dtype)
-    for index, item in enumerate(flat):
-        array[index] = _to_scalar(name, item, dtype)
+    if dtype == tf.string:
+        array = np.empty(len(flat), object)
+        array[:] = [_to_bytes(name, item) for item in flat]
+    else:
+        array = _to_numbers(name, flat, dtype)
     return array.reshape(shape)
 
 
-def _to_scalar(name: str, value: Any, dtype: tf.DType) -> Any:
-    if dtype == tf.string:
-        if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
-            try:
-                return base64.b64decode(value["b64"], validate=True)
-            except binascii.Error as error:
-                raise ValueError(f'{name} must hold base64 in {{"b64": ...}}. Received: {error}.') from error
-        if isinstance(value, str):
-            return value.encode()
-    elif dtype.is_integer and isinstance(value, int) and not isinstance(value, bool):
-        if dtype.min <= value <= dtype.max:
-            return value
-        raise ValueError(f"{name} must be between {dtype.min} and {dtype.max}. Received: {value}.")
-    elif dtype.is_floating and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value) or abs(value) <= float(dtype.max):
-            return value
-        raise ValueError(f"{name} must fit {dtype.name}. Received: {value}.")
-    elif dtype == tf.bool and isinstance(value, bool):
-        return value
-    raise ValueError(f"{name} must hold values of type {dtype.name}. Received: {_kind(value)}.")
+def _to_bytes(name: str, value: Any) -> bytes:
+    if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except ValueError as error:
+            raise ValueError(f'{name} must hold base64 in {{"b64": ...}}. Received: {error}.') from error
+    if isinstance(value, str):
+        return value.encode()
+    raise _wrong_type(name, value, tf.string)
+
+
+def _to_numbers(name: str, flat: list[Any], dtype: tf.DType) -> np.ndarray:
+    """All at once: one by one, a million numbers take seconds."""
+    kinds: set[type] = {int} if dtype.is_integer else {bool} if dtype == tf.bool else set()
+    kinds = {int, float} if dtype.is_floating else kinds
+    if not kinds.issuperset(map(type, flat)):
+        raise _wrong_type(name, next(value for value in flat if type(value) not in kinds), dtype)
+    if dtype.is_integer:
+        wrong = next((value for value in (min(flat, default=0), max(flat, default=0))
+                      if not dtype.min <= value <= dtype.max), None)
+        if wrong is not None:
+            raise ValueError(f"{name} must be between {dtype.min} and {dtype.max}. Received: {_kind(wrong)}.")
+    elif dtype.is_floating:
+        wrong = _beyond(flat, float(dtype.max))
+        if wrong is not None:
+            raise ValueError(f"{name} must fit {dtype.name}. Received: {_kind(wrong)}.")
+    return np.array(flat, dtype.as_numpy_dtype)
+
+
+def _beyond(flat: list[Any], largest: float) -> Any:
+    """The first finite number that is too large for its type; None for none."""
+    try:
+        array = np.array(flat, np.float64)
+    except OverflowError:  # a whole number, beyond float64 even
+        return next(value for value in flat if isinstance(value, int) and abs(value) > largest)
+    too_large = np.isfinite(array) & (np.abs(array) > largest)
+    return flat[int(too_large.argmax())] if too_large.any() else None
+
+
+def _wrong_type(name: str, value: Any, dtype: tf.DType) -> ValueError:
+    return ValueError(f"{name} must hold values of type {dtype.name}. Received: {_kind(value)}.")
 
 
 def format_outputs(outputs: Mapping[str, np.ndarray], row_format: bool) -> dict[str, Any]:

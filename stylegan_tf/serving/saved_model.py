@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 SERVE_TAG = "serve"
+METADATA_FILE = "assets.extra/model.json"  # what an export says of itself, beside the SavedModel's own files
 
 
 def find_versions(base_path: Path) -> list[int]:
@@ -29,6 +31,7 @@ class LoadedVersion:
 
     Attributes:
       signatures: `SignatureDef` messages by name, internal ones left out.
+      largest_batch: most values that an input may have, as the export says of itself; None where it does not.
 
     Raises:
       ValueError: when there is no SavedModel, or it cannot be loaded.
@@ -38,6 +41,7 @@ class LoadedVersion:
         if not (path / "saved_model.pb").exists():
             raise ValueError(f"a version must hold saved_model.pb. Received: {path}, which does not.")
         self.path = path
+        self.largest_batch = _largest_batch(path / METADATA_FILE)
         graph = tf.Graph()
         self._session = tf.compat.v1.Session(graph=graph)
         logger = tf.get_logger()
@@ -96,6 +100,15 @@ class LoadedVersion:
     def close(self) -> None:
         """Frees the variables."""
         self._session.close()
+
+
+def _largest_batch(file: Path) -> int | None:
+    """What model.json says; it is no part of a SavedModel, and other people's lack it."""
+    try:
+        said = json.loads(file.read_bytes()).get("largest_batch")
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return None
+    return said if type(said) is int and said > 0 else None
 
 
 def check_shape(name: str, info: Any, shape: tuple[int, ...]) -> None:

@@ -183,40 +183,47 @@ def test_a_url(command, server, tmp_path):
     checksum = hashlib.sha256(PROGAN.read_bytes()).hexdigest()
     url, cache = f"{server}/{PROGAN.name}", f"--cache_dir={tmp_path / 'cache'}"
     code, out, err = command(f"--url={url}", f"--output_dir={tmp_path / 'a'}", cache)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "must begin with https://, or state the checksum of its file" in err and not (tmp_path / "a").exists()
+    code, out, err = command(f"--url={url}#sha256={checksum}", f"--output_dir={tmp_path / 'a'}", cache)
     assert (code, err) == (0, "")
-    assert f"SHA-256 {checksum}, which nothing was compared with" in out
+    assert f"SHA-256 {checksum}\n" in out
     code, out, err = command(f"--url={url}#sha256={checksum}", f"--output_dir={tmp_path / 'b'}", cache)
     assert (code, err) == (0, "")
     assert "is there already" in out
     code, _, err = command(f"--url={url}#sha256={'0' * 64}", f"--output_dir={tmp_path / 'c'}", cache)
     assert (code, err.count("\n")) == (2, 1)
     assert checksum in err and not (tmp_path / "c").exists()
-    code, _, err = command(f"--url={server}/none.pkl", f"--output_dir={tmp_path / 'c'}", cache)
+    code, _, err = command(f"--url={server}/none.pkl#sha256={checksum}", f"--output_dir={tmp_path / 'c'}", cache)
     assert (code, err.count("\n")) == (2, 1)
     assert "404" in err
 
 
 def test_a_server_that_sends_something_else(command, server, served_folder, tmp_path):
     served, cache = served_folder / "x.pkl", tmp_path / "cache"
-    flags = f"--url={server}/x.pkl", f"--output_dir={tmp_path / 'a'}", f"--cache_dir={cache}"
+
+    def command_for_it():
+        url = f"{server}/x.pkl#sha256={hashlib.sha256(served.read_bytes()).hexdigest()}"
+        return command(f"--url={url}", f"--output_dir={tmp_path / 'a'}", f"--cache_dir={cache}")
+
     served.write_text("Come back tomorrow")
-    code, _, err = command(*flags)
+    code, _, err = command_for_it()
     assert (code, err.count("\n")) == (2, 1)
     assert "must be the address of a pickle; nothing was kept: received a file that does not begin as" in err
     assert not list((cache / "pretrained").iterdir())
     served.write_bytes(PROGAN.read_bytes()[:5000])
-    code, _, err = command(*flags)
+    code, _, err = command_for_it()
     assert (code, err.count("\n")) == (2, 1)
     assert "nothing was kept: received one that is cut short" in err
     assert not list((cache / "pretrained").iterdir())
     served.write_bytes(pickle.dumps(5))
-    code, _, err = command(*flags)
+    code, _, err = command_for_it()
     assert (code, err.count("\n")) == (2, 1)
     assert f"It came from {server}/x.pkl: delete the file to download it again." in err
     kept, = (cache / "pretrained").iterdir()
     kept.unlink()
     served.write_bytes(PROGAN.read_bytes())
-    code, _, err = command(*flags)
+    code, _, err = command_for_it()
     assert (code, err) == (0, "")
 
 
@@ -228,6 +235,7 @@ def test_names_in_addresses(command, server, served_folder, tmp_path):
     ]):
         shutil.copy(PROGAN, served_folder / name)
         url = f"{server.replace('http', 'HTTP')}/{address}"
+        url += f"#sha256={hashlib.sha256(PROGAN.read_bytes()).hexdigest()}"
         code, out, err = command(f"--url={url}", "--dry_run", f"--cache_dir={cache}")
         assert (code, err) == (0, "")
         assert all(line.isprintable() for line in out.splitlines())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +28,10 @@ def fail(capsys, *arguments):
 @pytest.mark.parametrize(("arguments", "message"), [
     ([], "export must be given"), (["--export=.", "--model=a/b"], "model must be made of"),
     (["--export=/nowhere"], "an export must hold versions"), (["--port=70000"], "port"),
+    (["--export=.", "--host="], "a host must be a name or an address"),
+    (["--export=.", "--host=..."], "a host must be a name or an address"),
+    (["--export=.", "--host=localhost:80"], "a host must be a name or an address"),
+    (["--export=.", "--allowed_hosts=fine,http://mine"], "a host must be a name or an address"),
 ])
 def test_mistakes_are_one_line(capsys, arguments, message):
     code, err = fail(capsys, *arguments)
@@ -60,21 +67,68 @@ def test_a_port_that_is_taken(capsys, exported):
     assert code == 2 and "try another port" in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_interrupted(exported, number):
+@contextlib.contextmanager
+def demo_of(exported, *flags):
+    """The command in a process of its own, with its page's address; killed if it is still there at the end."""
     with subprocess.Popen(
-        [sys.executable, "-m", "stylegan_tf.cli.demo", f"--export={exported}", "--port=0", "--model=tiny"],
+        [sys.executable, "-m", "stylegan_tf.cli.demo", f"--export={exported}", "--port=0", *flags],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ,
     ) as process:
-        line = process.stdout.readline()
         try:
-            assert line.startswith(f"{exported}, version 1: http://127.0.0.1:") and line.endswith("/?model=tiny\n")
+            line = process.stdout.readline()
+            assert line.startswith(f"{exported}, version 1: http://127.0.0.1:")
             assert "development server" in process.stdout.readline()
-            page = http.client.HTTPConnection(urlsplit(line.split(": ")[1].strip()).netloc, timeout=10)
-            page.request("GET", "/")
-            assert b"<h1>" in page.getresponse().read()  # the connection stays open, as a browser's does
+            yield process, line.split(": ")[1].strip()
         finally:
-            process.send_signal(number)
-        assert process.wait(timeout=20) == 128 + number
-        err = process.stderr.read()
-        assert "Traceback" not in err and err.splitlines()[-1] == "demo: interrupted."
+            process.kill()
+
+
+@pytest.mark.parametrize(("number", "code", "said"), [
+    (signal.SIGINT, 130, "demo: interrupted.\n"), (signal.SIGTERM, 0, "")
+])
+def test_it_serves_until_it_is_interrupted(exported, number, code, said):
+    with demo_of(exported, "--model=tiny") as (process, url):
+        assert url.endswith("/?model=tiny")
+        page = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+        page.request("GET", "/")
+        assert b"<h1>" in page.getresponse().read()  # the connection stays open, as a browser's does
+        process.send_signal(number)
+        assert process.wait(timeout=60) == code
+        assert process.stderr.read() == said
+
+
+def test_it_ends_cleanly_under_load_also_when_told_twice(exported):
+    """From this machine alone: at most 8 clients, at most 20 seconds."""
+    answered = []
+
+    def ask_again_and_again(netloc, until):
+        headers = {"Content-Type": "application/json"}
+        with contextlib.suppress(OSError, http.client.HTTPException):  # the server goes away
+            while time.monotonic() < until:
+                client = http.client.HTTPConnection(netloc, timeout=10)
+                for _ in range(10):
+                    client.request("POST", "/v1/models/stylegan:predict", b'{"instances": [1.5]}', headers)
+                    answer = client.getresponse()
+                    answered.append((answer.status, answer.read()))
+
+    with demo_of(exported) as (process, url):
+        netloc, until = urlsplit(url).netloc, time.monotonic() + 20
+        slow = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10)
+        slow.sendall(b"POST / HTTP/1.1\r\n")
+        clients = [threading.Thread(target=ask_again_and_again, args=(netloc, until)) for _ in range(8)]
+        for client in clients:
+            client.start()
+        while len(answered) < 20 and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            slow.close()
+            for client in clients:
+                client.join()
+        assert (200, b'{"predictions": [3.0]}') in answered
+        assert {status for status, _ in answered} <= {200, 503}
+        assert "Traceback" not in process.stderr.read()

@@ -56,7 +56,7 @@ def test_a_missing_file(tmp_path):
         find_weights("/no/such.pth", tmp_path)
 
 
-@pytest.mark.parametrize("place", [f"name.pth#sha256={SHA256.upper()}", f"net-{SHA256[:8]}.pth", f"net-{SHA256}.h5"])
+@pytest.mark.parametrize("place", [f"name.pth#sha256={SHA256.upper()}", f"net-{SHA256}.h5"])
 def test_a_download_is_checked_and_kept(server, tmp_path, place):
     address, asked = server
     seen = []
@@ -82,9 +82,9 @@ def test_files_of_one_name_are_kept_apart(tmp_path):
 
 def test_a_file_that_was_changed_in_the_cache_is_downloaded_again(server, tmp_path):
     address, asked = server
-    path = find_weights(f"{address}/net-{SHA256[:8]}.pth", tmp_path)
+    path = find_weights(f"{address}/net-{SHA256}.pth", tmp_path)
     path.write_bytes(b"damaged")
-    assert find_weights(f"{address}/net-{SHA256[:8]}.pth", tmp_path).read_bytes() == CONTENT
+    assert find_weights(f"{address}/net-{SHA256}.pth", tmp_path).read_bytes() == CONTENT
     assert len(asked) == 2
 
 
@@ -94,6 +94,9 @@ def test_a_file_that_was_changed_in_the_cache_is_downloaded_again(server, tmp_pa
 )
 def test_nothing_is_kept_of_a_file_with_another_checksum(server, tmp_path, url, words):
     address, _ = server
+    if "#" not in url:  # plain http would need all digits
+        (tmp_path / url).write_bytes(CONTENT)
+        address = tmp_path.as_uri()
     with pytest.raises(ValueError, match=f"{words} nothing was kept. Received: {SHA256}, of "):
         find_weights(f"{address}/{url}", tmp_path)
     assert not list((tmp_path / "features").iterdir())
@@ -108,14 +111,30 @@ def test_a_url_without_a_checksum_is_refused_before_anything_is_asked(url, tmp_p
         find_weights(url, tmp_path)
 
 
+def test_the_beginning_of_a_checksum_will_do_unless_others_could_change_the_file(server, tmp_path):
+    address, asked = server
+    name = f"net-{SHA256[:8]}.pth"
+    (tmp_path / name).write_bytes(CONTENT)
+    assert find_weights((tmp_path / name).as_uri(), tmp_path) == tmp_path / "features" / name
+    with pytest.raises(ValueError, match="must begin with https://, or state the checksum"):
+        find_weights(f"{address}/{name}", tmp_path / "other")
+    assert asked == []
+
+
+@pytest.mark.parametrize("url", ["http://[::1/net-12345678.pth", "https://[x]/a.pth"])
+def test_an_address_that_cannot_be_read_is_an_error_of_ours(url, tmp_path):
+    with pytest.raises(ValueError, match="must be an address. Received: "):
+        find_weights(url, tmp_path)
+
+
 def test_a_failed_download_names_the_choices(server, tmp_path):
     address, _ = server
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         for url, reason in (
-            (f"{closed}/net-12345678.pth", "Connection refused"), (f"{address}/missing-12345678.pth", "Not Here"),
-            (f"{address}/page-12345678.pth", "a web page, not"),
+            (f"{closed}/net-{SHA256}.pth", "Connection refused"), (f"{address}/missing-{SHA256}.pth", "Not Here"),
+            (f"{address}/page-{SHA256}.pth", "a web page, not"),
             ((tmp_path / "none-12345678.pth").as_uri(), "No such file"),
         ):
             with pytest.raises(ValueError) as error:
@@ -130,7 +149,7 @@ def test_a_failed_download_names_the_choices(server, tmp_path):
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/net-12345678.pth"
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/net-{SHA256}.pth"
         started = time.monotonic()
         with pytest.raises(ValueError, match=f"Could not download {url}: timed out"):
             find_weights(url, tmp_path, timeout_s=0.2)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from stylegan_tf.serving import demo_server
+from stylegan_tf.serving import demo_server, request_head
 
 
 class EchoApi:
@@ -34,7 +34,8 @@ def ask(tmp_path):
 
     def call(method, path, body=None, headers=None):
         connection = http.client.HTTPConnection(*server.server_address[:2], timeout=10)
-        connection.request(method, path, body, headers or {})
+        kind = {"Content-Type": "application/json"} if method == "POST" else {}
+        connection.request(method, path, body, {**kind, **(headers or {})})
         response = connection.getresponse()
         answer = response.status, response.headers, response.read()
         connection.close()
@@ -88,7 +89,7 @@ def test_other_methods_are_answered_in_json(ask):
 
 
 def test_a_body_has_a_length_and_a_limit(ask, monkeypatch):
-    monkeypatch.setattr(demo_server, "LARGEST_BODY", 10)
+    monkeypatch.setattr(request_head, "LARGEST_BODY", 10)
     assert ask("POST", "/v1/models/m:predict", "x" * 10)[0] == 200
     status, headers, content = ask("POST", "/v1/models/m:predict", "x" * 11)
     assert (status, headers["Connection"]) == (413, "close")
@@ -120,7 +121,7 @@ def test_closing_waits_for_the_request_under_way_and_ends_idle_connections(tmp_p
     idle, busy = (http.client.HTTPConnection(*server.server_address[:2], timeout=10) for _ in range(2))
     idle.request("GET", "/")
     idle.getresponse().read()
-    busy.request("POST", "/v1/slow", b"{}")
+    busy.request("POST", "/v1/slow", b"{}", {"Content-Type": "application/json"})
     assert asked.wait(10)
     server.shutdown()
     serving.join()

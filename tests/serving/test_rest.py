@@ -12,9 +12,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from stylegan_tf.serving import rest_json
 from stylegan_tf.serving.png import decode_png
 from stylegan_tf.serving.rest import RestApi
 from stylegan_tf.serving.rest_json import format_outputs, parse_body, parse_inputs
+from stylegan_tf.serving.saved_model import LoadedVersion
 from stylegan_tf.serving.verify import expected_images
 
 PREDICT = "/v1/models/pets:predict"
@@ -87,7 +89,19 @@ def test_floats_go_there_and_back_unchanged(api):
 
 @pytest.mark.parametrize(("request_", "message"), [
     (b"{", "the body must be JSON"), (b"\xff", "the body must be JSON"), ([], "must be a JSON object"),
-    (b"[" * 100_000, "the body must be JSON"),
+    (b"[" * 100_000, "the body must be JSON with lists and objects at most 32 deep. Received: 100000."),
+    (b'{"inputs":' + b"[" * 32 + b"]" * 32 + b"}", "at most 32 deep. Received: 33."),
+    (b'{"inputs":' + b'{"a":' * 40 + b"1" + b"}" * 41, "at most 32 deep. Received: 41."),
+    (b'{"inputs": [' + b"1," * 2**22 + b"1]}", "the body must hold at most 4194304 values. Received: 4194306."),
+    (b'{"inputs": [' + b"[]" * 2**22 + b"]}", "the body must hold at most 4194304 values. Received: 4194306."),
+    (b'{"inputs": [' + b"9" * 5000 + b"]}", "the body must hold numbers of at most 4300 digits"),
+    (request_of(instance(truncation_psi=10**400)), "truncation_psi must fit float32. Received: 1000"),
+    (request_of(instance(), instance(truncation_psi=-1e39), instance(truncation_psi=1e39)), "float32. Received: -1e+39."),
+    (request_of(instance(), instance(seed=-(2**63) - 1)), "seed must be between -9223372036854775808"),
+    (request_of(instance(), instance(seed=1.5), instance(seed="1")), "type int64. Received: 1.5"),
+    (request_of(instance(truncation_psi=False)), "truncation_psi must hold values of type float32. Received: false"),
+    ({"signature_name": "x" * 100_000, "inputs": 1}, "signature_name must be one of"),
+    ({"signature_name": "from_seed", "inputs": {str(name): 1 for name in range(1000)}}, "Received: 0, 1, 10, 100, 101"),
     ({}, "Received: neither"), ({"instances": [1], "inputs": [1]}, "Received: both"),
     ({"instances": []}, "instances must be a list of at least one"), ({"instances": {}}, "instances must be a list"),
     ({"signature_name": 3, "instances": [1]}, "signature_name must be a string"),
@@ -120,14 +134,53 @@ def test_floats_go_there_and_back_unchanged(api):
 def test_a_bad_request_is_answered_with_400_and_what_is_wrong(api, request_, message):
     status, answer = post(api, request_)
     assert status == 400 and set(answer) == {"error"}
-    assert message in answer["error"]
+    assert message in answer["error"] and len(answer["error"]) < 1100
+
+
+def test_a_batch_beyond_the_limit_is_refused_before_arrays_are_made_of_it(pets, tmp_path, monkeypatch):
+    """Counted, not timed: neither the arrays nor the graph are asked for."""
+    shutil.copytree(pets.base_path / "1", tmp_path / "1")
+    (tmp_path / "1" / "assets.extra").mkdir(exist_ok=True)
+    (tmp_path / "1" / "assets.extra" / "model.json").write_text('{"largest_batch": 2}')
+    api = RestApi(tmp_path, "pets")
+    assert post(api, request_of(instance(), instance()))[0] == 200
+    made = []
+    monkeypatch.setattr(rest_json, "_to_array", lambda *arguments: made.append(arguments))
+    columns = {"seed": [1] * 3, "truncation_psi": [1.0] * 3, "class_id": [0] * 3}
+    for request, name in [
+        (request_of(*[instance()] * 3), "instances"), ({"signature_name": "from_seed_png", "inputs": columns}, "seed"),
+        (request_of(*[[[0.0] * 12] * 4] * 3, signature="synthesize"), "instances"),
+        ({"signature_name": "synthesize", "inputs": [[[0.0] * 12] * 4] * 3}, "ws"),
+    ]:
+        status, answer = post(api, request)
+        assert status == 400 and answer["error"] == f"{name} must have at most 2 values. Received: [3]"
+    assert made == []
+
+
+@pytest.mark.parametrize("said", ["", "[]", "[" * 100_000, "{}", '{"largest_batch": true}', '{"largest_batch": -1}'])
+def test_an_export_that_does_not_say_its_largest_batch_asks_the_graph(pets, tmp_path, said):
+    shutil.copytree(pets.base_path / "1", tmp_path / "1")
+    (tmp_path / "1" / "assets.extra").mkdir(exist_ok=True)
+    (tmp_path / "1" / "assets.extra" / "model.json").write_text(said)
+    assert LoadedVersion(tmp_path / "1").largest_batch is None
+
+
+def test_numbers_become_arrays_of_their_types():
+    wanted = definition(i=(tf.int32, [None]), f=(tf.float32, [None, 2]), b=(tf.bool, [None]))
+    values = {"i": [-(2**31), 2**31 - 1], "f": [[1, -2.5], [float("nan"), float("-inf")]], "b": [True, False]}
+    parsed = parse_inputs({"inputs": values}, wanted)
+    for name, dtype in (("i", np.int32), ("f", np.float32), ("b", np.bool_)):
+        assert parsed[name].dtype == dtype
+        np.testing.assert_array_equal(parsed[name], np.array(values[name], dtype))
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [
     ("GET", "/", 400), ("GET", "/v1/models", 400), ("GET", PREDICT, 400), ("POST", "/v1/models/pets", 400),
     ("POST", "/v1/models/pets/metadata", 400), ("POST", "/v1/models/pets:classify", 400), ("PUT", PREDICT, 400),
     ("GET", "/v1/models/cats", 404), ("POST", "/v1/models/cats:predict", 404),
-    ("GET", "/v1/models/pets/versions/7", 404),
+    ("GET", "/v1/models/pets/versions/7", 404), ("GET", f"/v1/models/pets/versions/{2**63 - 1}", 404),
+    ("GET", f"/v1/models/pets/versions/{10**19}", 400), ("GET", f"/v1/models/pets/versions/{'9' * 5000}", 400),
+    ("GET", "/v1/models/pets/versions/\u0661", 400), ("POST", f"/v1/models/pets/versions/{'9' * 5000}:predict", 400),
 ])
 def test_paths_that_are_none(api, method, path, status):
     found, answer = api.answer(method, path, b"{}")

@@ -66,8 +66,13 @@ export class Model {
     return (await this.fetch(":predict", {method: "POST", body}, signal)).predictions;
   }
 
-  /** The JSON that a path of the model answers with. A text body needs no preflight from another origin. */
+  /**
+   * The JSON that a path of the model answers with. To the page's own server it is sent as such, which that may ask
+   * for; to another one as text, which needs no preflight.
+   */
   async fetch(path, options = {}, signal = null) {
+    const own = new URL(this.url, location.href).origin === location.origin;
+    if (own) options = {...options, headers: {"Content-Type": "application/json"}};
     const limit = AbortSignal.timeout(TIMEOUT_MS);
     let response;
     try {
