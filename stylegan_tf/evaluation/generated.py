@@ -297,7 +297,8 @@ def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: Ima
         not required, f"the real images must have the classes of the generated ones ({expected}); without "
         "--use_labels, and with --data, all classes are as likely", f"{described} in {reals.name}",
     )
-    return f"all classes are as likely ({expected}), as {reals.name} has other ones: {described}"
+    found = f"other ones: {described}" if theirs else "no labels"
+    return f"all classes are as likely ({expected}), as {reals.name} has {found}"
 
 
 def rgb(images: np.ndarray) -> np.ndarray:
