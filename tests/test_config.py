@@ -204,12 +204,19 @@ def test_what_must_be_above_zero(name):
     "name",
     ["fused_from", "minibatch_stddev_group", "learning_rate_rampup_kimg", "gradient_penalty_weight", "drift_weight",
      "r1_gamma", "path_length_weight", "ema_rampup", "clamp", "mapping_layers", "mapping_width",
+     "label_loss_weight",
      "critic_mapping_layers", "seed", "num_devices", "max_batch_per_device", "truncation_cutoff", "start_resolution"],
 )
 def test_what_may_be_zero_and_not_less(name):
     TrainConfig().replace({name: 0}).validate()
     with pytest.raises(ValueError, match=rf"^{name} must be 0 or more\. Received: -1\.$"):
         TrainConfig().replace({name: -1}).validate()
+
+
+def test_a_critic_that_classifies_is_of_stylegan1():
+    TrainConfig().replace({"critic_classifies": True}).validate()
+    with pytest.raises(ValueError, match=r"^critic_classifies must be off with family=stylegan2\. Received: True\.$"):
+        TrainConfig().replace({"critic_classifies": True, "family": "stylegan2"}).validate()
 
 
 def test_corners_that_are_allowed():

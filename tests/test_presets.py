@@ -193,3 +193,8 @@ def test_digits_are_grey_and_lead_from_7_to_28():
 def test_a_preset_cannot_be_written_to():
     with pytest.raises(dataclasses.FrozenInstanceError):
         preset("tiny").network = None
+
+
+def test_only_progressive_growing_has_a_critic_that_classifies():
+    """As published; StyleGAN's has a score for each class."""
+    assert [name for name in PRESETS if preset(name).network.critic_classifies] == ["progan"]

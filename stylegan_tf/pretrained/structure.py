@@ -173,7 +173,8 @@ def _growing_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int
     base = f"{sides[0]}x{sides[0]}"
     maps = {-1: _shape(arrays, f"{base}/Dense0/weight", 2)[1], 0: _shape(arrays, f"{base}/Conv/weight", 4)[3]}
     maps |= {n: _shape(arrays, f"{side}x{side}/Conv0/weight", 4)[2] for n, side in enumerate(sides) if n}
-    outputs, classes = _shape(arrays, f"{base}/Dense1/weight", 2)[1], network.num_classes
+    outputs = _shape(arrays, f"{base}/Dense1/weight", 2)[1]
+    classes = network.num_classes or outputs - 1
     classifies = classes > 0 and outputs == classes + 1
     require_field(
         classifies or outputs == max(classes, 1), "the critic",

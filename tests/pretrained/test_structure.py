@@ -87,13 +87,19 @@ def test_a_critic_that_differs(read):
     assert published_structure(without_critic(file))[0]["channels"] == 3
 
 
-@pytest.mark.parametrize(("outputs", "classes"), [(6, 0), (1, 5), (4, 5), (7, 5), (0, 0)])
+@pytest.mark.parametrize(("outputs", "classes"), [(1, 5), (4, 5), (7, 5), (0, 0)])
 def test_a_critic_of_other_outputs(read, outputs, classes):
     file = read("progan_2019style", "critic", {"4x4/Dense1/weight": np.zeros((12, outputs), np.float32)})
     critic = dataclasses.replace(file.networks["critic"], num_classes=classes)
     words = rf"one score and the classes, .* {outputs} outputs for {classes} classes\. --skip_critic"
     with pytest.raises(ValueError, match=words if outputs else "must be 2-dimensional"):
         published_structure(dataclasses.replace(file, networks={**file.networks, "critic": critic}))
+
+
+def test_a_critic_for_classes_that_the_generator_has_not(read):
+    file = read("progan_2019style", "critic", {"4x4/Dense1/weight": zeros(12, 6)})
+    with pytest.raises(ValueError, match=r"num_classes of the critic .* networks, 0\. Received: 5\. --skip_critic"):
+        published_structure(file)
 
 
 def test_feature_maps_that_follow_no_rule(read):
