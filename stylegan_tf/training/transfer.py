@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from stylegan_tf.files import without_patterns
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 
@@ -193,11 +194,12 @@ def _read_export(version: Path) -> SourceNetworks:
     model.ParseFromString((version / "saved_model.pb").read_bytes())
     nodes = model.meta_graphs[0].object_graph_def.nodes
     children = {child.local_name: child.node_id for child in nodes[0].children}
-    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
-    weights = {
-        nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
-        for child in nodes[children["_all_variables"]].children
-    }
+    with without_patterns(version) as model:
+        reader = tf.train.load_checkpoint(str(model / "variables" / "variables"))
+        weights = {
+            nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
+            for child in nodes[children["_all_variables"]].children
+        }
     metadata = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
     generator = {"generator": weights, "generator_ema": weights}
     network = metadata["config"]["network"]
