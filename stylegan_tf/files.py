@@ -200,6 +200,21 @@ def work_folder() -> Iterator[Path]:
             _in_work.discard(folder)
 
 
+@contextlib.contextmanager
+def without_patterns(folder: Path) -> Iterator[Path]:
+    """Gives a path to a folder that TensorFlow reads as it is: where it has [ ] * ? or a backslash, through a link.
+
+    TensorFlow, and its restoring operation too, look for files by patterns and find none under such a path.
+    """
+    if not set(str(folder.absolute())) & set("[]*?\\"):
+        yield folder
+        return
+    with work_folder() as links:
+        link = links / "link"
+        link.symlink_to(folder.absolute(), target_is_directory=True)
+        yield link
+
+
 def remove_rests(folder: Path, prefix: str = ".") -> None:
     """Removes from a folder what processes that were killed left half-written, as far as that is allowed.
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.order import draw
 from stylegan_tf.data.sources.labels import listed
+from stylegan_tf.files import without_patterns
 from stylegan_tf.names import nfc
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, one_hot_labels
@@ -171,7 +172,8 @@ class ExportImages(GeneratorImages):
         version = _newest_version(Path(path))
         try:
             about = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
-            self._model = tf.saved_model.load(str(version))
+            with without_patterns(version) as model:
+                self._model = tf.saved_model.load(str(model))
             image = about["image"]
             self.size, self.channels = (image["height"], image["width"]), image["channels"]
             self.num_classes, self.z_size = about["num_classes"], about["z_size"]

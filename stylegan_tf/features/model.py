@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum, files_checksum
+from stylegan_tf.files import without_patterns
 
 _SIGNATURE = "serving_default"
 _FEATURES = "features"  # the output that is taken where outputs have names
@@ -109,7 +110,8 @@ def _open_keras_model(path: Path) -> _Network:
 
 def _open_saved_model(path: Path) -> _Network:
     try:
-        model = tf.saved_model.load(str(path))
+        with without_patterns(path) as plain:
+            model = tf.saved_model.load(str(plain))
         function = model.signatures[_SIGNATURE]
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())

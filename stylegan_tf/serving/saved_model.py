@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.files import without_patterns
+
 SERVE_TAG = "serve"
 METADATA_FILE = "assets.extra/model.json"  # what an export says of itself, beside the SavedModel's own files
 
@@ -48,8 +50,8 @@ class LoadedVersion:
         level = logger.level
         logger.setLevel("ERROR")  # advice to load it in another way
         try:
-            with graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.load(self._session, [SERVE_TAG], str(path))
+            with graph.as_default(), without_patterns(path) as model:
+                meta_graph = tf.compat.v1.saved_model.load(self._session, [SERVE_TAG], str(model))
         except (OSError, RuntimeError, tf.errors.OpError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stylegan_tf.files import disk_errno_of_text, disk_error, work_folder
+from stylegan_tf.files import disk_errno_of_text, disk_error, without_patterns, work_folder
 from stylegan_tf.images import to_uint8
 from stylegan_tf.sampling.latents import latents_from_seeds, noise_from_seeds
 from stylegan_tf.serving import clean_process
@@ -119,12 +119,12 @@ def run_clean(saved_model: Path, inputs: dict[str, dict[str, np.ndarray]]) -> di
       VerificationError: when the process fails; the message ends with the last line it wrote.
       DiskError: when the temporary directory took no more.
     """
-    with work_folder() as folder:
+    with work_folder() as folder, without_patterns(saved_model) as model:
         arrays = {f"{call}/{name}": value for call, values in inputs.items() for name, value in values.items()}
         np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
         command = [
             # -I: no PYTHONPATH, no user packages, and the current directory is not on the path.
-            sys.executable, "-I", clean_process.__file__, str(saved_model.absolute()),
+            sys.executable, "-I", clean_process.__file__, str(model.absolute()),
             f"{folder}/inputs.npz", f"{folder}/outputs.npz", str(os.getpid()),
         ]
         # This process may hold the GPU's memory, and numbers are compared with those of a CPU.

@@ -17,30 +17,23 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
-from stylegan_tf.files import disk_errors, write_text
+from stylegan_tf.files import disk_errors, without_patterns, write_text
 
 _NAME = re.compile(r"ckpt-(\d+)\.(?:index|data-\d+-of-\d+|sha256)")
 _RESTS = re.compile(r"\.ckpt-\d+\.part|ckpt-\d+_temp.*")
-_PATTERN_SIGNS = re.compile(r"[][*?\\]")
 
 
 @contextlib.contextmanager
 def readable(prefix: str) -> Iterator[str]:
     """A prefix of the same checkpoint that TensorFlow can read, which takes signs such as [ in a path for patterns."""
-    folder, name = os.path.split(os.path.abspath(prefix))
-    if not _PATTERN_SIGNS.search(folder):
-        yield prefix
-        return
-    with tempfile.TemporaryDirectory() as beside:
-        link = os.path.join(beside, "checkpoints")
-        os.symlink(folder, link, target_is_directory=True)
-        yield os.path.join(link, name)
+    path = Path(prefix)
+    with without_patterns(path.parent) as folder:
+        yield str(folder / path.name)
 
 
 @dataclasses.dataclass(frozen=True)

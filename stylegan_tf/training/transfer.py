@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from stylegan_tf.files import without_patterns
 from stylegan_tf.names import same_names
 from stylegan_tf.training.checkpoints import readable, tell_passed_over
 from stylegan_tf.training.run_directory import RunDirectory
@@ -197,8 +198,8 @@ def _read_export(version: Path) -> SourceNetworks:
     model.ParseFromString((version / "saved_model.pb").read_bytes())
     nodes = model.meta_graphs[0].object_graph_def.nodes
     children = {child.local_name: child.node_id for child in nodes[0].children}
-    with readable(str(version / "variables" / "variables")) as prefix:
-        reader = tf.train.load_checkpoint(prefix)
+    with without_patterns(version) as model:
+        reader = tf.train.load_checkpoint(str(model / "variables" / "variables"))
         weights = {
             nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
             for child in nodes[children["_all_variables"]].children

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +12,7 @@ from absl.testing import flagsaver
 from tensorflow.python.tools import saved_model_cli
 
 from stylegan_tf.serving.endpoints import build_endpoints
+from stylegan_tf.serving.export import export
 from stylegan_tf.serving.saved_model import LoadedVersion, find_versions
 from stylegan_tf.serving.verify import compare, expected_images, fixed_inputs
 
@@ -117,3 +120,18 @@ def test_versions_are_numbers_with_a_model(pets, tmp_path):
 def test_values_are_checked_before_anything_is_computed(loaded):
     with pytest.raises(tf.errors.InvalidArgumentError, match="class_id must be between 0 and 2"):
         loaded.run("from_seed", {**GOOD, "class_id": np.int64([3])})
+
+
+def test_a_path_that_looks_like_a_pattern(pets, tmp_path):
+    """TensorFlow looks for the variables by a pattern."""
+    version = tmp_path / "out [1]" / "a\\b" / "lr=[1,2]*?" / "1"
+    shutil.copytree(pets.base_path / "1", version)
+    inputs = {"seed": np.array([3]), "truncation_psi": np.float32([0.5]), "class_id": np.array([1])}
+    answers = [LoadedVersion(path).run("from_seed", inputs)["images"] for path in (pets.base_path / "1", version)]
+    np.testing.assert_array_equal(*answers)
+
+
+@pytest.mark.slow
+def test_the_clean_process_reads_a_path_that_looks_like_a_pattern(make_served, tmp_path):
+    path = export(make_served(), tmp_path / "out [1]" / "a\\b" / "lr=[1,2]*?", warmup_batches=())
+    assert path.is_dir()
