@@ -24,13 +24,12 @@ class TolerantPngStream(PngImagePlugin.PngStream):
         """Reads a chunk; of notes that are passed over, nothing is returned."""
         if cid not in _NOTES:
             return super().call(cid, pos, length)
-        assert self.fp is not None
         if length + self.text_memory <= _MOST_BYTES:
             try:
                 return super().call(cid, pos, length)
             except (ValueError, SyntaxError, IndexError):  # what Pillow raises for unusual notes; not for an early end
                 pass
-        self.fp.seek(pos + length)
+        self.fp.seek(pos + length)  # type: ignore[union-attr]  # None only after the file was read
         return b""
 
     def crc(self, cid: bytes, data: bytes) -> None:

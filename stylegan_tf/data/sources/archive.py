@@ -98,9 +98,12 @@ def select_members(
     files = [member._replace(name=name[cut:]) for name, member in inside.items()]
     files += [member._replace(name=name) for name, member in outside.items()]
     metadata = next((m for m in files if m.name == METADATA_NAME and m.regular and not m.fault), None)
-    pictures = sorted(member for member in files if member.regular and is_image_name(member.name))
-    read_ones = {*pictures, metadata}
-    others = [member for member in files if member not in read_ones]
+    pictures: list[Member] = []
+    others: list[Member] = []
+    for member in files:
+        if member is not metadata:
+            (pictures if member.regular and is_image_name(member.name) else others).append(member)
+    pictures.sort()
     ignored.update(kind_of_other(member.name, is_file=member.regular) for member in others)
     if not pictures:
         container = next((member.name for member in others if is_container(member.name)), "")
