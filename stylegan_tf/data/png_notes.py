@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PIL import PngImagePlugin
 
-# Chunks that no pixel depends on (PNG specification, 11.3.2 to 11.3.4); of these, Pillow only raises for notes.
+# Chunks that no pixel depends on, as there is no colour management here (PNG specification, 11.3.2 to 11.3.4).
 _NOTES = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf", b"gAMA", b"cHRM", b"sRGB", b"pHYs"))
 _MOST_BYTES = 2**26  # that are read of notes, one at a time and all together
 
