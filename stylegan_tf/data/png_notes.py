@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PIL import PngImagePlugin
 
-# Chunks that no pixel depends on (PNG specification, 11.3.2 to 11.3.4); of these, Pillow only raises for notes.
+# Chunks that no pixel depends on, as there is no colour management here (PNG specification, 11.3.2 to 11.3.4).
 _NOTES = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf", b"gAMA", b"cHRM", b"sRGB", b"pHYs"))
 _MOST_BYTES = 2**26  # that are read of notes, one at a time and all together
 
@@ -24,13 +24,12 @@ class TolerantPngStream(PngImagePlugin.PngStream):
         """Reads a chunk; of notes that are passed over, nothing is returned."""
         if cid not in _NOTES:
             return super().call(cid, pos, length)
-        assert self.fp is not None
         if length + self.text_memory <= _MOST_BYTES:
             try:
                 return super().call(cid, pos, length)
             except (ValueError, SyntaxError, IndexError):  # what Pillow raises for unusual notes; not for an early end
                 pass
-        self.fp.seek(pos + length)
+        self.fp.seek(pos + length)  # type: ignore[union-attr]  # None only after the file was read
         return b""
 
     def crc(self, cid: bytes, data: bytes) -> None:

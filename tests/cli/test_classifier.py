@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -69,6 +70,18 @@ def test_flags_reach_the_training(command, pictures, tmp_path, monkeypatch):
         "shape": (60, 8, 10, 1), "labels": [30, 30], "class_names": ("dark", "light"), "epochs": 3, "seed": 5
     }
     assert ClassifierFeatures(output).class_names == ("dark", "light")
+
+
+def test_what_is_left_out_of_the_set_is_told(command, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "stylegan_tf.features.classifier.train_classifier",
+        lambda *_, **__: TrainedClassifier(build_classifier((8, 8), 3, 2), 0.5, 6),
+    )
+    folder = shutil.copytree(pictures, tmp_path / "set")
+    (folder / "dark" / "clip.mov").write_bytes(b"no picture")
+    code, out, err = command(data=folder, output=tmp_path / "x.keras", resolution="8")
+    assert (code, err) == (0, "")
+    assert f"{folder}: left out: 1 other file (.mov 1)\n" in out
 
 
 def test_large_pictures_are_made_small_unless_a_resolution_is_given(tmp_path):

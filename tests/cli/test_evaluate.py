@@ -93,10 +93,12 @@ def test_checkpoints_of_a_run(command, run, weights, tmp_path):
 
 def test_other_real_images(command, run, weights, tmp_path):
     other = write_images(tmp_path / "other", count=30, seed=5)
-    code, _, err = command(
+    (other / "clip.mov").write_bytes(b"no picture")
+    code, out, err = command(
         run_dir=run, metrics="fd1k_full_model", weights=weights, data=other, results=tmp_path / "r.jsonl"
     )
     assert (code, err) == (0, "")
+    assert f"{other}: left out: 1 other file (.mov 1)\n" in out
     result = read_results(tmp_path / "r.jsonl")[0]
     assert (result.data, result.reals) == (str(other), 30)
 

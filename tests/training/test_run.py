@@ -346,6 +346,15 @@ def test_dry_run_prints_the_plan_and_writes_nothing(data, tmp_path, capsys):
     for text in ("20 images, 8x8 RGB", "wgan-gp", "fade in", str(tmp_path / "new")):
         assert text in out
     assert not (tmp_path / "new").exists()
+    assert "Left out" not in out
+
+
+def test_the_plan_tells_what_is_left_out_of_the_data(tmp_path, capsys):
+    folder = write_images(tmp_path / "images")
+    for name in ("1.MOV", "2.mov", "notes"):
+        (folder / name).write_bytes(b"no picture")
+    run_training(configure(str(folder), tmp_path / "new"), dry_run=True)
+    assert "\nLeft out   3 other files (.mov 2, no ending 1)\n" in capsys.readouterr().out
 
 
 def test_the_built_in_portraits_are_not_enlarged(tmp_path):

@@ -110,9 +110,12 @@ def select_members(
         member.name: functools.partial(_read_trusted, member, read)
         for member in files if member.regular and member.name not in outside and is_labels_file(member.name)
     }
-    pictures = sorted(member for member in files if member.regular and is_image_name(member.name))
-    read_ones = {*(member.name for member in pictures), *label_files}
-    others = [member for member in files if member.name not in read_ones]
+    pictures: list[Member] = []
+    others: list[Member] = []
+    for member in files:
+        if member.name not in label_files:
+            (pictures if member.regular and is_image_name(member.name) else others).append(member)
+    pictures.sort()
     ignored.update(kind_of_other(member.name, is_file=member.regular) for member in others)
     if not pictures:
         container = next((member.name for member in others if is_container(member.name)), "")

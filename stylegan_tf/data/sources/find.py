@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import gzip
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable
 
 from PIL import Image
 
@@ -15,7 +17,7 @@ from stylegan_tf.data.sources.folder import FolderSource
 from stylegan_tf.data.sources.idx import find_image_files, is_idx, open_idx_file, open_idx_folder
 from stylegan_tf.data.sources.keras_sets import PREFIX as KERAS_PREFIX
 from stylegan_tf.data.sources.keras_sets import open_keras_set
-from stylegan_tf.data.sources.listing import is_image_name, needs_extra
+from stylegan_tf.data.sources.listing import is_image_name, is_left_out, kind_of_other, needs_extra
 from stylegan_tf.data.sources.original_records import OriginalRecordsSource, find_record_file, is_records
 from stylegan_tf.data.sources.tar_archive import TarSource, find_compression, is_tar
 from stylegan_tf.data.sources.tfds_sets import PREFIX as TFDS_PREFIX
@@ -75,18 +77,33 @@ def open_source(data: str, *, use_labels: bool = False) -> Source:
 def _open_folder(data: str, folder: str, use_labels: bool) -> Source:
     try:
         with os.scandir(folder) as entries:
-            # A folder may hold millions of images: only names that can matter are kept.
-            names = [entry.name for entry in entries if "idx3" in entry.name or entry.name.endswith(".tfrecords")]
+            names, images = _matter(entry.name for entry in entries)
     except OSError as error:
         raise ValueError(f"The folder cannot be read ({error}). Received: data={data!r}.") from error
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
     record_file = find_record_file(names, data)
     if record_file is not None:
-        return OriginalRecordsSource(data, os.path.join(folder, record_file), use_labels=use_labels)
+        records = OriginalRecordsSource(data, os.path.join(folder, record_file), use_labels=use_labels)
+        records.ignored = images
+        return records
     idx_files = find_image_files(names)
     if idx_files:
-        return open_idx_folder(data, folder, idx_files, use_labels=use_labels)
+        idx = open_idx_folder(data, folder, idx_files, use_labels=use_labels)
+        idx.ignored = images
+        return idx
     return FolderSource(data, folder, use_labels=use_labels)
+
+
+def _matter(names: Iterable[str]) -> tuple[list[str], collections.Counter[str]]:
+    """Names of a folder that could be records or idx files, and the numbers of pictures, which may be millions."""
+    kept: list[str] = []
+    images = collections.Counter[str]()
+    for name in names:
+        if "idx3" in name or name.endswith(".tfrecords"):
+            kept.append(name)
+        elif (is_image_name(name) or needs_extra(name)) and not is_left_out(name):
+            images[kind_of_other(name)] += 1
+    return kept, images
 
 
 def _open_file(data: str, path: str, use_labels: bool) -> Source:

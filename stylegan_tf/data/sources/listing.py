@@ -32,8 +32,8 @@ _SHOWN = 20  # endings
 
 def is_image_name(name: str) -> bool:
     """Whether a file has the ending of a kind of image that can be read here."""
-    suffix = _SIZE_WORD.sub("", posixpath.splitext(name)[1].lower())
-    if suffix in IMAGE_SUFFIXES:
+    suffix = posixpath.splitext(name)[1].lower()
+    if suffix in IMAGE_SUFFIXES or _SIZE_WORD.sub("", suffix) in IMAGE_SUFFIXES:
         return True
     return (suffix in _HEIF_SUFFIXES and reads_heif()) or (suffix in _AVIF_SUFFIXES and reads_avif())
 

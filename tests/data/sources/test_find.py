@@ -144,6 +144,16 @@ def test_sets_beside_images_are_not_looked_into(tmp_path, write, picture):
     assert (len(source), source.ignored) == (1, {".npz": 1, ".npy": 1})
 
 
+def test_pictures_beside_an_idx_file_are_counted(tmp_path, everything, picture):
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    (tmp_path / "images.idx").rename(folder / "train-images-idx3-ubyte")
+    for name in ("1.png", "2.PNG", "3.heic", "._1.png", "read.me"):
+        (folder / name).write_bytes(picture(1))
+    source = open_source(str(folder))
+    assert (source.kind, source.ignored) == ("idx images", {".png": 2, ".heic": 1})
+
+
 def test_a_folder_with_nothing_but_an_archive_names_it(write, picture):
     folder = write("folder", {"images.zip": b"PK"})
     with pytest.raises(ValueError, match=r"among 1 file \(\.zip 1\)\. It holds 'images\.zip': give the path"):
