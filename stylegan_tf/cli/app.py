@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import os
 import re
 import shutil
@@ -23,6 +22,8 @@ from typing import NoReturn
 
 from absl import flags
 
+from stylegan_tf.cli import keras_settings
+from stylegan_tf.cli.streams import lasting_streams
 from stylegan_tf.printing import printable
 
 # Must be set before TensorFlow is imported.
@@ -46,6 +47,9 @@ def run(
     an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes. Any
     other exception is a bug and keeps its traceback.
 
+    What a command does never depends on its words being read: without a reader (`| head`) or on a full disk it goes on
+    in silence. A full disk is told at the end, with exit code 2.
+
     Args:
       main: the command; its module's docstring opens the --help.
       argv: program name and arguments; None means `sys.argv`.
@@ -55,34 +59,54 @@ def run(
     Raises:
       SystemExit: always.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files and classes may be no text
     program, *arguments = sys.argv if argv is None else argv
+    if sys.argv[:1] == [program]:  # the process is this command, no other program that runs it
+        _use_utf8()
     name = Path(program).stem
+    with lasting_streams() as reason_of_loss:
+        code = _exit_code(main, [program, *arguments], flag_values)
+        reason = reason_of_loss()
+        if reason:
+            _complain(name, f"standard output could not be written: {reason}. The rest was done.")
+            code = code or USER_ERROR
+    sys.exit(code)
+
+
+def _exit_code(main: Callable[[], int | None], argv: Sequence[str], flag_values: flags.FlagValues) -> int:
+    name, arguments = Path(argv[0]).stem, argv[1:]
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if _HELP_WORDS.intersection(before_separator):
-        with contextlib.suppress(BrokenPipeError):  # of `--help | head`
-            print(help_text(main, flag_values), flush=True)
-        sys.exit(0)
+        print(help_text(main, flag_values))
+        return 0
     try:
-        _parse(flag_values, [program, *arguments])
+        _parse(flag_values, argv)
     except (flags.Error, ValueError) as error:
         _complain(name, f"{_one_line(error).rstrip('.')}. See --help.")
-        sys.exit(USER_ERROR)
+        return USER_ERROR
     try:
-        sys.exit(main())
+        keras_settings.choose_backend()
+        return main() or 0
     except KeyboardInterrupt as stop:
         _complain(name, " ".join(["interrupted.", *getattr(stop, "__notes__", [])]))
-        sys.exit(interrupted_exit_code(stop))
-    except BrokenPipeError:  # of `| head`; Python would complain once more while it shuts down
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return interrupted_exit_code(stop)
     except (ValueError, ImportError, OSError) as error:
         if not _is_users(error, main):
             raise
         _complain(name, _one_line(error))
-        sys.exit(USER_ERROR)
+        return USER_ERROR
+
+
+def _use_utf8() -> None:
+    """Starts the command again in Python's UTF-8 mode where the locale has another encoding for names of files.
+
+    TensorFlow takes names as UTF-8 whatever the locale: without this, it and Python would mean different files.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+        return
+    if sys.stdout is not None:  # the terminal keeps its encoding
+        os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    os.environ["PYTHONUTF8"] = "1"  # for child processes
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def interrupted_exit_code(stop: KeyboardInterrupt) -> int:
@@ -110,20 +134,24 @@ def quiet_startup() -> Iterator[None]:
 
     TensorFlow prints some lines while it is imported, and when it looks for GPUs on a machine without a driver,
     whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails,
-    everything is printed after all.
+    everything is printed after all. Keras, which comes with TensorFlow, gets the settings that commands run with.
     """
+    keras_settings.check_xla_flags()
     sys.stderr.flush()
     real = os.dup(2)
     with tempfile.TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
         try:
             yield
+            if "tensorflow" in sys.modules:
+                keras_settings.set_defaults()
             if "tensorflow" in sys.modules and not Path("/dev/nvidiactl").exists():
                 # The first look for GPUs prints an error where there is no driver, which is no error there.
                 sys.modules["tensorflow"].config.list_physical_devices("GPU")
         except BaseException:
             kept.seek(0)
-            os.write(real, kept.read())
+            with contextlib.suppress(OSError):  # which would hide the error
+                os.write(real, kept.read())
             raise
         finally:
             sys.stderr.flush()
@@ -137,6 +165,10 @@ def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
     positional = flag_values(argv)[1:]
     if positional:
         raise ValueError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
+    for name in flag_values:
+        value = flag_values[name].value
+        if isinstance(value, str) and value.startswith("~") and name != "data":  # whose readers know ~
+            flag_values[name].value = os.path.expanduser(value)  # shells leave ~ in --flag=~/path
 
 
 def _flag_help(flag: flags.Flag, width: int) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stylegan_tf.downloads import SCHEMES, TIMEOUT_S, Progress, download, split_checksum
 from stylegan_tf.features.base import file_checksum
+from stylegan_tf.files import expanded
 
 # Where the papers' networks can be had as PyTorch weights. The end of each name is how its SHA-256 begins.
 DEFAULT_URLS = {
@@ -45,7 +46,7 @@ def find_weights(
         OSError: The cache cannot be written.
     """
     if urllib.parse.urlsplit(given).scheme not in SCHEMES:
-        path = Path(given).expanduser()
+        path = expanded(given)
         if not path.exists():
             raise ValueError(f"Weights must be a file, or a URL that begins with https://. Received: {given!r}.")
         return path

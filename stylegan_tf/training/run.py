@@ -20,7 +20,7 @@ from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
-from stylegan_tf.progress import ProgressLine, format_seconds
+from stylegan_tf.progress import ProgressLine, format_seconds, is_live
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import parse_profile_steps, require
 from stylegan_tf.training import devices
@@ -267,7 +267,7 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
     actions: list[Action] = [
         StatusLine(
-            run.schedule.total_images, config.run.status_interval_s, log.to_file if sys.stdout.isatty() else log,
+            run.schedule.total_images, config.run.status_interval_s, log.to_file if is_live() else log,
             show_augmentation=augmentation is not None,
         ),
         scalars,
