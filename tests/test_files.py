@@ -1,10 +1,11 @@
 """Files are there whole, or as they were before."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from stylegan_tf.files import write_text, written_whole
+from stylegan_tf.files import expanded, write_text, written_whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -61,3 +62,10 @@ def test_processes_do_not_share_a_part(tmp_path, monkeypatch):
         assert (tmp_path / "file").read_text() == "second"
     assert (tmp_path / "file").read_text() == "first"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_home_is_written_out_where_it_is_known(monkeypatch):
+    monkeypatch.setenv("HOME", "/somebody")
+    assert expanded("~/runs") == Path("/somebody/runs")
+    assert expanded("~nobody-of-this-name/runs") == Path("~nobody-of-this-name/runs")
+    assert expanded("runs/~") == Path("runs/~")

@@ -41,12 +41,11 @@ def set_defaults() -> None:
     """
     import keras
 
+    from stylegan_tf.keras_defaults import DEFAULTS, set_keras_settings
+
     if keras.config.backend() != "tensorflow":
         raise ValueError(f"Keras must run on TensorFlow here. Received: the backend {keras.config.backend()}.")
-    keras.config.set_floatx("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_image_data_format("channels_last")
-    keras.config.set_dtype_policy("float32")
+    set_keras_settings(*DEFAULTS)
 
 
 def check_xla_flags() -> None:

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
+from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
 from stylegan_tf.training.phases import lazy_factor, training_phases
 
@@ -75,6 +76,7 @@ class TrainState:
             critic_optimizer=by_path(self.critic_optimizer.variables),
         )
 
+    @keras_defaults()  # Keras makes the learning rate in its default type
     def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
         settings = self.config.optimizer
         optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
