@@ -493,3 +493,10 @@ class TestImpossibleSettings:
     def test_no_colour(self, settings):
         with pytest.raises(ValueError, match=r"background must be a colour.*Received: background='nowhere'"):
             load_image_set(dataclasses.replace(settings, background="nowhere"))
+
+
+def test_a_cache_without_a_home_is_a_clear_error(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # of a user without a home or an entry
+    with pytest.raises(ValueError, match="--cache_dir, or set HOME or XDG_CACHE_HOME"):
+        default_cache()
