@@ -4,6 +4,11 @@
   python export.py --help                               all settings
 """
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # also where Python is told not to look beside the script
+
 from stylegan_tf.cli import app, export
 
 if __name__ == "__main__":

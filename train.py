@@ -5,7 +5,12 @@
   python train.py --help                      all settings
 """
 
+import sys
+from pathlib import Path
+
 from absl import flags
+
+sys.path.insert(0, str(Path(__file__).parent))  # also where Python is told not to look beside the script
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli.config_flags import config_from_flags, define_config_flags

@@ -36,6 +36,11 @@ class DiskError(OSError):
     """A disk that took no more, with its errno, advice, and the place."""
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with ~ written out, which shells leave in `--flag=~/path`; as it is where no such home is known."""
+    return Path(os.path.expanduser(path))
+
+
 def is_new_or_empty(path: Path) -> bool:
     """Whether nothing is at `path`, or a directory without entries."""
     return not path.exists() or (path.is_dir() and not any(path.iterdir()))

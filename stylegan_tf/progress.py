@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import sys
 import time
 from types import TracebackType
 from typing import TextIO
 
+from stylegan_tf.printing import CLEAR_LINE
+
 _LIVE_INTERVAL_S = 0.5
 _LOG_INTERVAL_S = 10.0
 _QUIET_S = 1.0  # jobs that are done before say nothing
+
+
+def is_live(stream: TextIO | None = None) -> bool:
+    """Whether a line of a stream (None: of stdout) can be written anew: of a terminal that knows how to clear one."""
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def live_line(text: str) -> str:
+    """What writes a line of a terminal anew, cut to the terminal's width: a line that wraps could not be cleared."""
+    return f"{CLEAR_LINE}{text[: shutil.get_terminal_size().columns - 1]}"
 
 
 class ProgressLine:
@@ -27,7 +41,7 @@ class ProgressLine:
     def __init__(self, what: str, units: str = "pictures", stream: TextIO | None = None) -> None:
         self._what, self._units = what, units
         self._stream = stream or sys.stdout
-        self._live = self._stream.isatty()
+        self._live = is_live(self._stream)
         self._printed = False
 
     def __enter__(self) -> ProgressLine:
@@ -46,14 +60,14 @@ class ProgressLine:
         speed = (done - self._first) / (now - self._started)
         left = format_seconds((total - done) / speed) if speed > 0 else "?"
         line = f"{self._what}: {done:,} of {total:,} {self._units}, {speed:,.0f}/s, {left} left"
-        print(f"\r\033[K{line}" if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True)
+        print(live_line(line) if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True)
         self._printed = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live and self._printed:
-            print("\r\033[K", end="", file=self._stream, flush=True)
+            print(CLEAR_LINE, end="", file=self._stream, flush=True)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from stylegan_tf.files import (
     DiskError,
     begin_command,
     disk_errors,
+    expanded,
     remove_rests,
     work_folder,
     write_text,
@@ -297,3 +299,10 @@ def test_other_errors_stay_what_they_are(error):
     with pytest.raises(type(error)) as caught, disk_errors("place"):
         raise error
     assert caught.value is error
+
+
+def test_a_home_is_written_out_where_it_is_known(monkeypatch):
+    monkeypatch.setenv("HOME", "/somebody")
+    assert expanded("~/runs") == Path("/somebody/runs")
+    assert expanded("~nobody-of-this-name/runs") == Path("~nobody-of-this-name/runs")
+    assert expanded("runs/~") == Path("runs/~")

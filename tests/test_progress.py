@@ -5,7 +5,14 @@ import types
 
 import pytest
 
-from stylegan_tf.progress import ProgressLine, counted, format_seconds
+from stylegan_tf.progress import ProgressLine, counted, format_seconds, is_live, live_line
+
+
+@pytest.fixture(autouse=True)
+def able_terminal(monkeypatch) -> None:
+    """Of the usual size; some test runners are in none, and say so."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 @pytest.fixture
@@ -107,3 +114,18 @@ def test_counted(arguments, expected):
 )  # fmt: skip
 def test_format_seconds(seconds, expected):
     assert format_seconds(seconds) == expected
+
+
+@pytest.mark.parametrize("kind", ["dumb", ""])
+def test_a_terminal_that_clears_no_line_gets_what_a_log_gets(clock, monkeypatch, kind):
+    monkeypatch.setenv("TERM", kind)
+    assert not is_live(Terminal())
+    written = run(clock, Terminal(), seconds=35)
+    assert written == run(clock, io.StringIO(), seconds=35)
+    assert written.count("\n") == 3
+
+
+def test_a_line_is_cut_to_a_narrow_terminal_where_it_would_wrap(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    assert live_line("x" * 30) == "\r\033[K" + "x" * 19
+    assert live_line("short") == "\r\033[Kshort"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
 import os
 import re
 import shutil
@@ -23,7 +22,8 @@ from typing import NoReturn, TextIO, cast
 
 from absl import flags
 
-from stylegan_tf.cli import signals
+from stylegan_tf.cli import keras_settings, signals
+from stylegan_tf.cli.streams import lasting_streams
 from stylegan_tf.files import begin_command, disk_errno
 from stylegan_tf.names import can_be_written, spelt_on_disk
 from stylegan_tf.printing import PrintableStream, printable
@@ -49,6 +49,9 @@ def run(
     an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes, and
     likewise 143 for SIGTERM and 129 for SIGHUP. Any other exception is a bug and keeps its traceback.
 
+    What a command does never depends on its words being read: without a reader (`| head`) or on a full disk it goes on
+    in silence. A full disk is told at the end, with exit code 2.
+
     Args:
       main: the command; its module's docstring opens the --help.
       argv: program name and arguments; None means `sys.argv`.
@@ -58,49 +61,66 @@ def run(
     Raises:
       SystemExit: always.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files and classes may be no text
-    with contextlib.ExitStack() as stack:
-        if sys.stdout is not None:
-            stack.enter_context(contextlib.redirect_stdout(cast(TextIO, PrintableStream(sys.stdout))))
-        if sys.stderr is not None:
-            stack.enter_context(contextlib.redirect_stderr(cast(TextIO, PrintableStream(sys.stderr))))
-        _run(main, sys.argv if argv is None else argv, flag_values)
-
-
-def _run(main: Callable[[], int | None], argv: Sequence[str], flag_values: flags.FlagValues) -> NoReturn:
-    program, *arguments = argv
+    program, *arguments = sys.argv if argv is None else argv
+    if sys.argv[:1] == [program]:  # the process is this command, no other program that runs it
+        _use_utf8()
     name = Path(program).stem
+    with lasting_streams() as reason_of_loss, _printable_streams():
+        code = _exit_code(main, [program, *arguments], flag_values)
+        reason = reason_of_loss()
+        if reason:
+            _complain(name, f"standard output could not be written: {reason}. The rest was done.")
+            code = code or USER_ERROR
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _printable_streams() -> Iterator[None]:
+    with (
+        contextlib.redirect_stdout(cast(TextIO, PrintableStream(sys.stdout))),
+        contextlib.redirect_stderr(cast(TextIO, PrintableStream(sys.stderr))),
+    ):
+        yield
+
+
+def _exit_code(main: Callable[[], int | None], argv: Sequence[str], flag_values: flags.FlagValues) -> int:
+    name, arguments = Path(argv[0]).stem, argv[1:]
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if _HELP_WORDS.intersection(before_separator):
-        with contextlib.suppress(BrokenPipeError):  # of `--help | head`
-            print(help_text(main, flag_values), flush=True)
-        sys.exit(0)
+        print(help_text(main, flag_values))
+        return 0
     try:
-        _parse(flag_values, [program, *arguments])
+        _parse(flag_values, argv)
     except (flags.Error, ValueError) as error:
         _complain(name, f"{_one_line(error).rstrip('.')}. See --help.")
-        sys.exit(USER_ERROR)
+        return USER_ERROR
     begin_command()
     try:
         with signals.as_interrupts():
+            keras_settings.choose_backend()
             _settle_names(flag_values)
-            code = main()
-            sys.stdout.flush()
-        sys.exit(code)
+            return main() or 0
     except KeyboardInterrupt as stop:
         _complain(name, " ".join(["interrupted.", *getattr(stop, "__notes__", [])]))
-        sys.exit(interrupted_exit_code(stop))
-    except BrokenPipeError:  # of `| head`; Python would complain once more while it shuts down
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return interrupted_exit_code(stop)
     except Exception as error:
         if not _is_users(error, main):
             raise
         _complain(name, _one_line(error))
-        _drop_unwritable_output()
-        sys.exit(USER_ERROR)
+        return USER_ERROR
+
+
+def _use_utf8() -> None:
+    """Starts the command again in Python's UTF-8 mode where the locale has another encoding for names of files.
+
+    TensorFlow takes names as UTF-8 whatever the locale: without this, it and Python would mean different files.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+        return
+    if sys.stdout is not None:  # the terminal keeps its encoding
+        os.environ.setdefault("PYTHONIOENCODING", f"{sys.stdout.encoding}:backslashreplace")
+    os.environ["PYTHONUTF8"] = "1"  # for child processes
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def interrupted_exit_code(stop: KeyboardInterrupt) -> int:
@@ -128,10 +148,15 @@ def quiet_startup() -> Iterator[None]:
 
     TensorFlow prints some lines while it is imported, and when it looks for GPUs on a machine without a driver,
     whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails, everything is printed after all. Signals are kept back.
+    Keras, which comes with TensorFlow, gets the settings that commands run with.
     """
+    keras_settings.check_xla_flags()
     with quiet_libraries(), signals.kept_back():
         yield
-        if "tensorflow" in sys.modules and not Path("/dev/nvidiactl").exists():
+        if "tensorflow" not in sys.modules:
+            return
+        keras_settings.set_defaults()
+        if not Path("/dev/nvidiactl").exists():
             # The first look for GPUs prints an error where there is no driver, which is no error there.
             sys.modules["tensorflow"].config.list_physical_devices("GPU")
 
@@ -149,7 +174,8 @@ def quiet_libraries() -> Iterator[None]:
             if disk_errno(error) is not None:
                 raise
             kept.seek(0)
-            os.write(real, kept.read())
+            with contextlib.suppress(OSError):  # which would hide the error
+                os.write(real, kept.read())
             raise
         finally:
             sys.stderr.flush()
@@ -163,6 +189,10 @@ def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
     positional = flag_values(argv)[1:]
     if positional:
         raise ValueError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
+    for name in flag_values:
+        value = flag_values[name].value
+        if isinstance(value, str) and value.startswith("~") and name != "data":  # whose readers know ~
+            flag_values[name].value = os.path.expanduser(value)  # shells leave ~ in --flag=~/path
 
 
 def _settle_names(flag_values: flags.FlagValues) -> None:
@@ -198,14 +228,6 @@ def _flag_help(flag: flags.Flag, width: int) -> list[str]:
     if len(name) >= _HELP_COLUMN:
         return [name, *(indent + line for line in wrapped)]
     return [f"{name:<{_HELP_COLUMN}}{wrapped[0]}", *(indent + line for line in wrapped[1:])]
-
-
-def _drop_unwritable_output() -> None:
-    """Drops what cannot be written, of which Python would complain once more while it shuts down."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_users(error: Exception, main: Callable[[], int | None]) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from stylegan_tf.cli import app
 from stylegan_tf.data.loading import DataSettings, default_size, find_source, read_into_memory, resolve
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.listing import others_text
+from stylegan_tf.files import expanded
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import parse_size
@@ -55,7 +55,7 @@ _SEED = _flag(
 def main() -> None:
     """Checks the flags, reads the set, trains and writes."""
     require(bool(_DATA.value), "--data must be a labelled set of pictures", "nothing")
-    output = Path(_OUTPUT.value).expanduser()
+    output = expanded(_OUTPUT.value)
     require(output.suffix == ".keras" and not output.is_dir(), "--output must be a file that ends in .keras", output)
     size = parse_size(_RESOLUTION.value, "resolution") if _RESOLUTION.value else None
     require(_CHANNELS.value in (0, 1, 3), "--channels must be 1, 3, or 0 for what the data has", _CHANNELS.value)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.files import check_writable, is_new_or_empty
+from stylegan_tf.files import check_writable, expanded, is_new_or_empty
 from stylegan_tf.names import can_be_written
 from stylegan_tf.settings import require
 
@@ -266,7 +266,7 @@ def _download(given: str) -> Path:
 
     if _CACHE_DIR.value:
         check_target(_CACHE_DIR)
-    folder = (Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()) / "pretrained"
+    folder = (expanded(_CACHE_DIR.value) if _CACHE_DIR.value else default_cache()) / "pretrained"
     advice = ""
     if "://" in given:
         require(

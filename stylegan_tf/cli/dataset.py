@@ -38,6 +38,7 @@ from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify
+from stylegan_tf.files import expanded
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import count_levels, parse_size
@@ -112,7 +113,7 @@ def main_prepare() -> int:
     )
     if size is not None:
         count_levels(size, settings.base_size)
-    output = Path(_OUTPUT.value).expanduser()
+    output = expanded(_OUTPUT.value)
     source = find_source(settings.data, use_labels=settings.use_labels)
     conversion = resolve(settings, source)
     _say_source(source)
@@ -134,9 +135,9 @@ def main_prepare() -> int:
 def main_inspect() -> int:
     """Prints what a source or a prepared set holds; returns the exit code."""
     require(bool(_INSPECT_DATA.value), "inspect needs a source or a prepared set", "none")
-    sheet = Path(_SHEET.value).expanduser() if _SHEET.value else None
+    sheet = expanded(_SHEET.value) if _SHEET.value else None
     require(sheet is None or sheet.suffix.lower() == ".png", "sheet must be a .png file, or empty for none", sheet)
-    folder = Path(_INSPECT_DATA.value).expanduser().resolve()
+    folder = expanded(_INSPECT_DATA.value).resolve()
     require(
         sheet is None or folder not in sheet.resolve().parents,
         "the contact sheet would become one of the pictures; choose a --sheet elsewhere, or --sheet= for none",
@@ -144,7 +145,7 @@ def main_inspect() -> int:
     )
     source = find_source(_INSPECT_DATA.value, use_labels=_INSPECT_LABELS.value)
     if is_prepared(_INSPECT_DATA.value):
-        print(_describe_manifest(Manifest.read(Path(_INSPECT_DATA.value).expanduser())))
+        print(_describe_manifest(Manifest.read(expanded(_INSPECT_DATA.value))))
     else:
         _say_source(source)
     with ProgressLine("Looking at") as progress:
@@ -159,7 +160,7 @@ def main_inspect() -> int:
 def main_verify() -> int:
     """Checks a prepared set; returns the exit code."""
     require(bool(_VERIFY_DATA.value), "verify needs the directory of a prepared set", "none")
-    directory = Path(_VERIFY_DATA.value).expanduser()
+    directory = expanded(_VERIFY_DATA.value)
     started = time.monotonic()
     with ProgressLine("Verifying", "images") as progress:
         damages = verify(directory, max_workers=_WORKERS[VERIFY].value or None, progress=progress)
@@ -249,8 +250,7 @@ def main(argv: list[str]) -> None:
     name = words[0] if words else ""
     if name not in COMMANDS:
         if name in ("--help", "-h", "-help", "help"):
-            print(__doc__)
-            sys.exit(0)
+            app.run(main_prepare, [program, "--help"], flags.FlagValues())  # of all of them: this file's docstring
         print(f"dataset: name a command: {', '.join(COMMANDS)}. Received: {name!r}. See --help.", file=sys.stderr)
         sys.exit(app.USER_ERROR)
     arguments = words[1:]

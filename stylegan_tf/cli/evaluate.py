@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import (
     DEFAULT_PROTOCOLS,
     EXAMPLES,
@@ -264,7 +265,7 @@ def _read(settings: DataSettings) -> ImageSet:
 def _cache() -> Path:
     from stylegan_tf.data.loading import default_cache
 
-    return Path(_CACHE_DIR.value).expanduser() if _CACHE_DIR.value else default_cache()
+    return expanded(_CACHE_DIR.value) if _CACHE_DIR.value else default_cache()
 
 
 def join_compared(arguments: list[str]) -> list[str]:

@@ -25,6 +25,7 @@ from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error
+from stylegan_tf.files import expanded
 from stylegan_tf.progress import counted
 from stylegan_tf.resolutions import count_levels
 
@@ -269,14 +270,23 @@ def read_into_memory(
 
 
 def default_cache() -> Path:
-    """`stylegan_tf` in the user's cache directory: $XDG_CACHE_HOME, or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylegan_tf"
+    """`stylegan_tf` in the user's cache directory: $XDG_CACHE_HOME, or ~/.cache.
+
+    Raises:
+        ValueError: neither is known.
+    """
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if folder.startswith("~"):
+        raise ValueError(
+            "A cache needs a directory: give --cache_dir, or set HOME or XDG_CACHE_HOME. Received: none of them."
+        )
+    return Path(folder) / "stylegan_tf"
 
 
 def cache_directory(settings: DataSettings, source: Source, conversion: Conversion) -> Path:
     """Where a source is prepared: a name of its own for each content and each way to convert it."""
     key = digest([source.signature(), repr(source.label_names), repr(conversion), repr(settings.base_size)])
-    return (Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache()) / key
+    return (expanded(settings.cache_dir) if settings.cache_dir else default_cache()) / key
 
 
 def _open_prepared(settings: DataSettings) -> PreparedImageSet:

@@ -34,6 +34,7 @@ from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.records import FOOTER_BYTES, HEADER_BYTES, image_example, label_span, parse_example, read_label
 from stylegan_tf.data.sources.base import digest
 from stylegan_tf.data.sources.labels import classes_notes
+from stylegan_tf.files import expanded
 from stylegan_tf.names import as_written
 
 MANIFEST = "manifest.json"
@@ -126,7 +127,7 @@ class Manifest:
 
 def is_prepared(data: str) -> bool:
     """Whether a prepared set, complete or not, lies at the path `data`."""
-    path = Path(data).expanduser()
+    path = expanded(data)
     return any((path / name).is_file() for name in (MANIFEST, INCOMPLETE))
 
 
@@ -165,7 +166,7 @@ class PreparedImageSet(ImageSet):
     """
 
     def __init__(self, directory: str | os.PathLike[str], size: tuple[int, int] | None = None) -> None:
-        self.directory = Path(directory).expanduser()
+        self.directory = expanded(directory)
         self.manifest = Manifest.read(self.directory)
         self._check_files()
         self.name = str(directory)

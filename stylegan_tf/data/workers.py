@@ -112,6 +112,9 @@ _END: Any = object()
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
     """Lets processes that are started here inherit that they do not listen to terminals, even before `_start`."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows, where a process inherits no such thing
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
     try:
         yield

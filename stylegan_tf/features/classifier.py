@@ -17,6 +17,7 @@ import tensorflow as tf
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, checked_images, file_checksum
 from stylegan_tf.features.model import fitted, load_keras_model
 from stylegan_tf.files import work_folder, written_whole
+from stylegan_tf.keras_defaults import keras_defaults
 
 NUM_FEATURES = 128
 
@@ -42,6 +43,7 @@ class TrainedClassifier(NamedTuple):
     held_out: int
 
 
+@keras_defaults()
 def build_classifier(size: tuple[int, int], channels: int, num_classes: int) -> keras.Model:
     """A network of a few convolutions with new weights.
 
@@ -76,6 +78,7 @@ def build_classifier(size: tuple[int, int], channels: int, num_classes: int) -> 
     return keras.Model(image, keras.layers.Dense(num_classes, dtype="float32", name="logits")(x), name="classifier")
 
 
+@keras_defaults()
 def train_classifier(
     images: np.ndarray,
     labels: np.ndarray,

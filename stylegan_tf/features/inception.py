@@ -18,6 +18,7 @@ import tensorflow as tf
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
 from stylegan_tf.features.torch_layers import Weights, folded_convolution, tensor
+from stylegan_tf.keras_defaults import keras_defaults
 
 IMAGE_SIZE = 299
 NUM_FEATURES = 2048
@@ -64,6 +65,7 @@ class InceptionFeatures(FeatureNetwork):
         return FeatureOutputs(features, logits)
 
 
+@keras_defaults()
 def inception_model(weights: Weights) -> keras.Model:
     """The network for images of 299x299, batch normalisation folded into the convolutions.
 

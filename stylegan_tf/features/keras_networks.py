@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs
 from stylegan_tf.features.weights import CHOICES
+from stylegan_tf.keras_defaults import keras_defaults
 
 NUM_CLASSES = 1000
 
@@ -71,7 +72,8 @@ class KerasVGG16Features(FeatureNetwork):
         self.checksum = model_checksum(model)
 
     def compute(self, images: tf.Tensor) -> FeatureOutputs:
-        return FeatureOutputs(self._model(keras.applications.vgg16.preprocess_input(_resized(images, 224))))
+        prepared = keras.applications.vgg16.preprocess_input(_resized(images, 224), data_format="channels_last")
+        return FeatureOutputs(self._model(prepared))
 
 
 def model_checksum(model: keras.Model) -> str:
@@ -82,10 +84,9 @@ def model_checksum(model: keras.Model) -> str:
     return state.hexdigest()
 
 
+@keras_defaults()
 def _application(build: Callable[..., keras.Model], weights: Path | None) -> keras.Model:
     """One of Keras' classifiers up to its logits, in float32 whatever the policy is."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
     try:
         return build(weights="imagenet" if weights is None else str(weights), classifier_activation=None)
     except Exception as error:  # Keras raises plain ones where a download fails
@@ -93,8 +94,6 @@ def _application(build: Callable[..., keras.Model], weights: Path | None) -> ker
         if weights is None:
             raise ValueError(f"Keras could not download its weights: {reason}. {CHOICES}.") from error
         raise ValueError(f"Weights must be those of {build.__name__}. Received: {weights}: {reason}") from error
-    finally:
-        keras.config.set_dtype_policy(policy)
 
 
 def _resized(images: tf.Tensor, size: int) -> tf.Tensor:

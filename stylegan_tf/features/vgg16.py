@@ -13,6 +13,7 @@ import tensorflow as tf
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum, files_checksum
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
 from stylegan_tf.features.torch_layers import Weights, convolution, tensor
+from stylegan_tf.keras_defaults import keras_defaults
 
 IMAGE_SIZE = 224
 
@@ -116,6 +117,7 @@ def _normalised(images: tf.Tensor) -> tf.Tensor:
     return (images / 255.0 - _MEAN) / _DEVIATION
 
 
+@keras_defaults()
 def _convolutions(weights: Weights) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
     """The input, `[N, H, W, 3]`, and what comes out of each block before it is pooled."""
     image = x = keras.Input([None, None, 3], dtype="float32")
@@ -138,6 +140,7 @@ def _pool(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.MaxPooling2D(2, dtype="float32")(x)
 
 
+@keras_defaults()
 def _dense_model(weights: Weights) -> keras.Model:
     """The network up to the second fully connected layer, for images of 224x224."""
     image, activations = _convolutions(weights)

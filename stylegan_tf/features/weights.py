@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stylegan_tf.downloads import SCHEMES, TIMEOUT_S, Progress, download, split_checksum
 from stylegan_tf.features.base import file_checksum
+from stylegan_tf.files import expanded
 from stylegan_tf.safe_addresses import split_address
 
 # Where the papers' networks can be had as PyTorch weights. The end of each name is how its SHA-256 begins.
@@ -47,7 +48,7 @@ def find_weights(
         OSError: The cache cannot be written.
     """
     if split_address(given).scheme not in SCHEMES:
-        path = Path(given).expanduser()
+        path = expanded(given)
         if not path.exists():
             raise ValueError(f"Weights must be a file, or a URL that begins with https://. Received: {given!r}.")
         return path

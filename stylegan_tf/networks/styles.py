@@ -23,7 +23,7 @@ def truncate(ws: Any, w_average: Any, psi: Any, cutoff: int | None = None) -> An
     """
     psi = ops.reshape(ops.cast(psi, ws.dtype), (-1, 1, 1))
     if cutoff is not None:
-        truncated = ops.arange(ws.shape[1])[None, :, None] < cutoff
+        truncated = ops.arange(ws.shape[1], dtype="int32")[None, :, None] < cutoff
         psi = ops.where(truncated, psi, ops.ones_like(psi))
     return w_average + (ws - w_average) * psi
 
@@ -40,5 +40,5 @@ def mix_styles(ws: Any, other_ws: Any, crossover: Any) -> Any:
     Returns:
       [N, layers, w_size].
     """
-    layers = ops.arange(ws.shape[1])[None, :, None]
+    layers = ops.arange(ws.shape[1], dtype="int32")[None, :, None]
     return ops.where(layers < ops.reshape(crossover, (-1, 1, 1)), ws, other_ws)

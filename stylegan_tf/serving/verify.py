@@ -124,14 +124,15 @@ def run_clean(saved_model: Path, inputs: dict[str, dict[str, np.ndarray]]) -> di
         np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
         command = [
             # -I: no PYTHONPATH, no user packages, and the current directory is not on the path.
-            sys.executable, "-I", clean_process.__file__, str(model.absolute()),
+            sys.executable, "-I", "-X", "utf8", clean_process.__file__, str(model.absolute()),
             f"{folder}/inputs.npz", f"{folder}/outputs.npz", str(os.getpid()),
         ]
         # This process may hold the GPU's memory, and numbers are compared with those of a CPU.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         try:
             subprocess.run(
-                command, cwd=folder, env=environment, check=True, capture_output=True, text=True, timeout=LONGEST_S
+                command, cwd=folder, env=environment, check=True, capture_output=True, timeout=LONGEST_S,
+                encoding="utf-8", errors="replace",
             )
         except subprocess.CalledProcessError as error:
             full = disk_errno_of_text(error.stderr)

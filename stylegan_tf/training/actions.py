@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from stylegan_tf.config import TrainConfig
 from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to_uint8
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.ops.resample import upsample_nearest_to
-from stylegan_tf.progress import format_seconds
+from stylegan_tf.progress import format_seconds, is_live, live_line
 from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.run_directory import RunDirectory
@@ -90,7 +89,7 @@ class StatusLine:
     ) -> None:
         self.show_augmentation = show_augmentation
         self.total_images = total_images
-        self.live = sys.stdout.isatty()
+        self.live = is_live()
         self.interval_s = self.LIVE_INTERVAL_S if self.live else interval_s
         self.log_interval_s = interval_s
         self.log = log
@@ -110,7 +109,7 @@ class StatusLine:
         self._last = (now, progress.images_seen)
         line = self.text(progress, statistics)
         if self.live:
-            print(f"\r\033[K{line}", end="", flush=True)
+            print(live_line(line), end="", flush=True)
         if not self.live or now - self._last_logged >= self.log_interval_s:
             self._last_logged = now
             self.log(line)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import tensorflow as tf
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 # CPU features with which bfloat16 convolutions are faster than float32 ones.
 FAST_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -70,11 +77,19 @@ def describe_devices(strategy: tf.distribute.Strategy) -> str:
 
 
 def memory_used() -> int:
-    """Bytes in use: on the first GPU, or of this process where there is none."""
+    """Bytes in use: on the first GPU, or of this process where there is none.
+
+    Where the system does not tell what a process uses now, the most that it used so far; 0 where it tells neither.
+    """
     if tf.config.list_physical_devices("GPU"):
         return int(tf.config.experimental.get_memory_info("GPU:0")["current"])
     statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if resource is None:
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _cpu_flags() -> set[str]:

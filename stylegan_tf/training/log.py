@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from stylegan_tf.printing import printable_lines
+from stylegan_tf.progress import CLEAR_LINE, is_live
 from stylegan_tf.training.run_directory import RunDirectory
 
 
@@ -16,12 +16,12 @@ class Logger:
         self.path = directory.log_file
 
     def __call__(self, text: str) -> None:
-        if sys.stdout.isatty():
-            print("\r\033[K", end="")
+        if is_live():
+            print(CLEAR_LINE, end="")
         print(text, flush=True)
         self.to_file(text)
 
     def to_file(self, text: str) -> None:
         """Appends to the log only."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable_lines(text)}\n")

@@ -16,6 +16,7 @@ from stylegan_tf.evaluation.generated import NetworkImages, Origin, read_labels
 from stylegan_tf.evaluation.networks import build_networks, parse_weights
 from stylegan_tf.evaluation.results import Result, append_results, best, number, read_results
 from stylegan_tf.features.base import FeatureNetwork
+from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.training.actions import Progress, crosses
 from stylegan_tf.training.checkpoints import CheckpointFolder
@@ -60,7 +61,7 @@ def make_evaluator(
 
 
 def _cache(config: TrainConfig) -> Path:
-    return Path(config.data.cache_dir).expanduser() if config.data.cache_dir else default_cache()
+    return expanded(config.data.cache_dir) if config.data.cache_dir else default_cache()
 
 
 class Metrics:

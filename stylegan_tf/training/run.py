@@ -20,7 +20,7 @@ from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
 from stylegan_tf.printing import printable
-from stylegan_tf.progress import ProgressLine, format_seconds
+from stylegan_tf.progress import ProgressLine, format_seconds, is_live
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import parse_profile_steps, require
 from stylegan_tf.training import devices
@@ -252,7 +252,7 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     with contextlib.ExitStack() as profiling, stop_on_signals() as stop:
         actions: list[Action] = [
             StatusLine(
-                run.schedule.total_images, config.run.status_interval_s, log.to_file if sys.stdout.isatty() else log,
+                run.schedule.total_images, config.run.status_interval_s, log.to_file if is_live() else log,
                 show_augmentation=augmentation is not None,
             ),
             scalars,

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
+from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
 from stylegan_tf.training.phases import lazy_factor, training_phases
 
@@ -98,6 +99,7 @@ class TrainState:
             return self.checkpoint
         return tf.train.Checkpoint(**{name: part for name, part in self._parts.items() if name not in missing})
 
+    @keras_defaults()  # Keras makes the learning rate in its default type
     def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
         settings = self.config.optimizer
         optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(

@@ -112,7 +112,8 @@ def test_output_that_cannot_be_written(tmp_path):
             [sys.executable, str(script)], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-    assert (done.returncode, done.stderr) == (2, "tool: [Errno 28] No space left on device\n")
+    told = "tool: standard output could not be written: No space left on device. The rest was done.\n"
+    assert (done.returncode, done.stderr) == (2, told)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), AssertionError(), ModuleNotFoundError("x", name="x")])
@@ -222,3 +223,61 @@ def test_what_a_command_prints_of_strangers_changes_no_terminal(run):
 
     assert run(main) == (0, "class \\x1b[31mred\\x1b[0m\\x9b2J\\u202e\n", "\r\x1b[K3 of 4\n")
     assert not isinstance(sys.stdout, app.PrintableStream)
+
+
+def test_a_home_is_written_out_as_shells_leave_it_in_flags(run, monkeypatch):
+    monkeypatch.setenv("HOME", "/somebody")
+    values = flags.FlagValues()
+    for name in ("where", "data", "other"):
+        flags.DEFINE_string(name, "", "a path", flag_values=values)
+    seen = []
+    with pytest.raises(SystemExit):
+        app.run(
+            lambda: seen.append((values.where, values.data, values.other)),
+            ["tool", "--where=~/runs", "--data=~/pictures", "--other=~nobody-of-this-name"], values,
+        )  # fmt: skip
+    assert seen == [("/somebody/runs", "~/pictures", "~nobody-of-this-name")]
+
+
+def test_names_of_files_are_utf8_whatever_the_locale_and_words_keep_its_encoding(tmp_path):
+    """TensorFlow takes names as UTF-8; and the arguments and options of Python stay."""
+    (tmp_path / "tool.py").write_text(
+        "import sys\n"
+        "from absl import flags\n"
+        "from stylegan_tf.cli import app\n"
+        "NAME = flags.DEFINE_string('name', '', 'a name')\n"
+        "def main():\n"
+        "    print(sys.getfilesystemencoding(), sys.stdout.encoding, sys.flags.dev_mode, NAME.value)\n"
+        "    open(NAME.value, 'w').close()\n"
+        "app.run(main)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "tool.py", "--name=\u00e4"], capture_output=True, cwd=tmp_path, check=False, env={
+            **os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT),
+        },
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"utf-8 ascii True \\xe4\n"
+    assert (tmp_path / "\u00e4").exists()
+
+
+@pytest.mark.parametrize("script", ["train.py", "export.py"])
+def test_scripts_find_the_package_where_python_does_not_look_beside_them(tmp_path, script):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-P", str(ROOT / script), "--help"], cwd=tmp_path, env=environment, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_current_directory_that_was_deleted_is_no_bug(tmp_path):
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        ["bash", "-c", 'cd gone; rmdir ../gone; "$0" "$1" --run_dir=runs/none --output_dir=exports',
+         sys.executable, str(ROOT / "export.py")],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert done.stderr.startswith("export: ")
+    assert done.stderr.count("\n") == 1

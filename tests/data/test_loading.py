@@ -524,3 +524,10 @@ class TestLabelNotes:
         prepare(source, tmp_path / "set", Conversion((16, 16), 3), 3, max_workers=1)
         prepared = dataclasses.replace(settings, data=str(tmp_path / "set"))
         assert load_image_set(prepared).label_names[0] == r"caf\udce9"
+
+
+def test_a_cache_without_a_home_is_a_clear_error(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # of a user without a home or an entry
+    with pytest.raises(ValueError, match="--cache_dir, or set HOME or XDG_CACHE_HOME"):
+        default_cache()

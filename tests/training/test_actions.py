@@ -3,6 +3,7 @@
 import io
 import itertools
 import math
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -111,7 +112,8 @@ def status(monkeypatch):
 
     def make(is_terminal, total_images=4000):
         logged, out, clock = [], Terminal(is_terminal), Clock(monkeypatch)
-        monkeypatch.setattr(actions.sys, "stdout", out)
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setenv("TERM", "xterm")
         return StatusLine(total_images, 10.0, logged.append), clock, out, logged
 
     return make

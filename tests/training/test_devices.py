@@ -1,5 +1,7 @@
 """Choices that depend on the devices, with devices that are not there."""
 
+import resource
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -124,3 +126,26 @@ def test_memory_is_this_process_on_a_cpu_and_the_first_gpu_otherwise(machine, mo
     usage = {"GPU:0": {"current": 7, "peak": 9}}
     monkeypatch.setattr(tf.config.experimental, "get_memory_info", usage.__getitem__)
     assert devices.memory_used() == 7
+
+
+def test_memory_is_counted_in_pages_of_the_system_s_size(monkeypatch):
+    """Within what the system itself says, in kB."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the system has no /proc")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    used = devices.memory_used()
+    assert used == pytest.approx(int(line.split()[1]) * 1024, rel=0.2)
+    monkeypatch.setattr(devices.os, "sysconf", {"SC_PAGE_SIZE": 65536}.__getitem__)
+    assert devices.memory_used() == pytest.approx(used * 65536 / resource.getpagesize(), rel=0.2)
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("linux", 1024), ("darwin", 1)])
+def test_memory_where_the_system_tells_only_the_most_that_was_used(monkeypatch, platform, unit):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(devices, "Path", lambda path: Path("/no such folder") / path.lstrip("/"))
+    monkeypatch.setattr(devices.sys, "platform", platform)
+    monkeypatch.setattr(devices.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=5000))
+    assert devices.memory_used() == 5000 * unit
+    monkeypatch.setattr(devices, "resource", None)
+    assert devices.memory_used() == 0

@@ -1,0 +1,101 @@
+"""The settings of Keras and TensorFlow that commands run with, whatever the environment and keras.json say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+# What keras.json may set, and what Keras takes for it; with anything else it cannot even be imported.
+_FLOAT_TYPES = ("float16", "float32", "float64")
+_DATA_FORMATS = ("channels_last", "channels_first")
+
+_XLA_VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS")
+_COMPILE_SOMETHING = "import tensorflow as tf; tf.function(lambda: tf.zeros([]) + 1, jit_compile=True)()"
+
+
+def choose_backend() -> None:
+    """Has Keras run on TensorFlow, and without the limits meant for debugging; to be called before it is imported.
+
+    Raises:
+      ValueError: for a keras.json with which Keras cannot be imported, and for flags of XLA that it does not know.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["KERAS_NNX_ENABLED"] = "false"
+    for name in ("TF_USE_LEGACY_KERAS", "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"):
+        os.environ.pop(name, None)
+    if os.environ.get("KERAS_HOME") == "":  # Keras would write into the current directory
+        del os.environ["KERAS_HOME"]
+    if "keras" not in sys.modules:
+        _check_keras_file(_keras_file())
+
+
+def set_defaults() -> None:
+    """Gives the imported Keras the numbers and the layout it has by default; keras.json may have set others.
+
+    Raises:
+      ValueError: when the program that runs the command has imported Keras with another backend.
+    """
+    import keras
+
+    from stylegan_tf.keras_defaults import DEFAULTS, set_keras_settings
+
+    if keras.config.backend() != "tensorflow":
+        raise ValueError(f"Keras must run on TensorFlow here. Received: the backend {keras.config.backend()}.")
+    set_keras_settings(*DEFAULTS)
+
+
+def check_xla_flags() -> None:
+    """Tries the environment's flags of XLA, where there are any, in another process, which unknown ones would end.
+
+    Raises:
+      ValueError: naming the variable and the flag.
+    """
+    if "tensorflow" in sys.modules or not any(os.environ.get(name) for name in _XLA_VARIABLES):
+        return
+    tried = subprocess.run(
+        [sys.executable, "-c", _COMPILE_SOMETHING], env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True, encoding="utf-8", errors="replace", check=False,
+    )  # fmt: skip
+    unknown = re.search(r"Unknown flags? in (\w+): *(.*)", tried.stderr)
+    if tried.returncode != 0 and unknown:
+        raise ValueError(f"{unknown[1]} must hold flags that this TensorFlow knows. Received: {unknown[2].strip()}.")
+
+
+def _keras_file() -> str:
+    """Where Keras looks for its settings."""
+    folder = os.environ.get("KERAS_HOME")
+    if folder is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return os.path.expanduser(os.path.join(folder, "keras.json"))
+
+
+def _check_keras_file(path: str) -> None:
+    if not os.path.exists(path):
+        return
+    try:
+        with open(path) as file:  # in the locale's encoding, as Keras reads it
+            settings = json.load(file)
+    except ValueError:  # Keras goes on without it
+        return
+    except OSError as error:
+        raise ValueError(
+            f"Keras' settings must be a file that can be read. Received: {path}: {error.strerror}."
+        ) from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"Keras' settings must be a JSON object; mend or delete {path}. Received: {settings!r:.40}.")
+    _check_setting(path, settings, "floatx", _FLOAT_TYPES)
+    _check_setting(path, settings, "image_data_format", _DATA_FORMATS)
+    epsilon = settings.get("epsilon", 0.0)
+    if not isinstance(epsilon, float):
+        raise ValueError(f"epsilon must be a number such as 1e-07 in {path}. Received: epsilon={epsilon!r:.40}.")
+
+
+def _check_setting(path: str, settings: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:
+    value = settings.get(name, allowed[0])
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)} in {path}. Received: {name}={value!r:.40}.")
