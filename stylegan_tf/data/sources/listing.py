@@ -121,7 +121,7 @@ def _advice(others: Mapping[str, int]) -> str:
 
 def _readable_with_extra(others: Mapping[str, int]) -> str:
     """The endings of these that could be read if the extra were installed."""
-    return " and ".join(sorted(kind for kind in others if kind in _WITH_EXTRA))
+    return ", ".join(sorted(kind for kind in others if kind in _WITH_EXTRA))
 
 
 def file_state(path: str) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def test_one_line_tells_of_all_others():
     counts = {".heic": 8, ".avif": 1, ".\x1b[31m": 8, "no ending": 1200}
     assert others_text(counts) == (
         "1,217 other files (no ending 1,200, .\\x1b[31m 8, .heic 8, .avif 1); "
-        'to read .avif and .heic: pip install -e ".[heif]"'
+        'to read .avif, .heic: pip install -e ".[heif]"'
     )
     assert others_text({".txt": 1}) == "1 other file (.txt 1)"
 
