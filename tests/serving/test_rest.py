@@ -92,11 +92,9 @@ def test_floats_go_there_and_back_unchanged(api):
     (b"[" * 100_000, "the body must be JSON with lists and objects at most 32 deep. Received: 100000."),
     (b'{"inputs":' + b"[" * 32 + b"]" * 32 + b"}", "at most 32 deep. Received: 33."),
     (b'{"inputs":' + b'{"a":' * 40 + b"1" + b"}" * 41, "at most 32 deep. Received: 41."),
-    (b'{"inputs": [' + b"1," * 2**22 + b"1]}", "the body must hold at most 4194304 values. Received: 4194306."),
-    (b'{"inputs": [' + b"[]" * 2**22 + b"]}", "the body must hold at most 4194304 values. Received: 4194306."),
     (b'{"inputs": [' + b"9" * 5000 + b"]}", "the body must hold numbers of at most 4300 digits"),
     (request_of(instance(truncation_psi=10**400)), "truncation_psi must fit float32. Received: 1000"),
-    (request_of(instance(), instance(truncation_psi=-1e39), instance(truncation_psi=1)), "float32. Received: -1e+39."),
+    (request_of(instance(), instance(truncation_psi=-1e39), instance(truncation_psi=1e39)), "Received: -1e+39."),
     (request_of(instance(), instance(seed=-(2**63) - 1)), "seed must be between -9223372036854775808"),
     (request_of(instance(), instance(seed=1.5), instance(seed="1")), "type int64. Received: 1.5"),
     (request_of(instance(truncation_psi=False)), "truncation_psi must hold values of type float32. Received: false"),
@@ -135,6 +133,13 @@ def test_a_bad_request_is_answered_with_400_and_what_is_wrong(api, request_, mes
     status, answer = post(api, request_)
     assert status == 400 and set(answer) == {"error"}
     assert message in answer["error"] and len(answer["error"]) < 1100
+
+
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(monkeypatch):
+    monkeypatch.setattr(rest_json.json, "loads", None)
+    for value in (b"1,", b"[]", b"{}", b"[[]],"):
+        with pytest.raises(ValueError, match=r"the body must hold at most 4194304 values. Received: [0-9]+\."):
+            parse_body(b'{"inputs": [' + value * 2**22 + b"1]}")
 
 
 def test_a_batch_beyond_the_limit_is_refused_before_arrays_are_made_of_it(pets, tmp_path, monkeypatch):
