@@ -16,6 +16,7 @@ import sys
 import tempfile
 import textwrap
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO, cast
@@ -64,6 +65,8 @@ def run(
     program, *arguments = sys.argv if argv is None else argv
     if sys.argv[:1] == [program]:  # the process is this command, no other program that runs it
         _use_utf8()
+        if any("error".startswith(option.partition(":")[0]) for option in sys.warnoptions):
+            warnings.simplefilter("ignore")  # TensorFlow and Keras give warnings, of which none is a user's mistake
     name = Path(program).stem
     with lasting_streams() as reason_of_loss, _printable_streams():
         code = _exit_code(main, [program, *arguments], flag_values)

@@ -12,12 +12,15 @@ from stylegan_tf.cli import keras_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = """
+import warnings
+
 from stylegan_tf.cli import app
 
 def main():
     with app.quiet_startup():
         import keras
         import tensorflow as tf
+    warnings.warn("of a library", DeprecationWarning)
     print(keras.config.backend(), keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
     print(keras.config.dtype_policy().name, tf.keras.Model is keras.Model, keras.config.max_epochs())
 
