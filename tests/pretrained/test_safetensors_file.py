@@ -57,3 +57,13 @@ def test_networks_without_a_pytorch_code_have_no_arguments(tmp_path, values):
 def test_the_design_of_labels_says_nothing_without_labels(tmp_path):
     for metadata in metadata_of(tmp_path / "x.safetensors", label_design="stylegan2"):
         assert json.loads(metadata["arguments"])["c_dim"] == 0
+
+
+@pytest.mark.parametrize(("group", "features"), [(4, 2), (None, 2), (0, 0), (1, 0)])
+def test_a_critic_without_the_minibatch_statistic_has_no_channels_of_it(tmp_path, group, features):
+    """That code has a feature map more for a group of one, and none without channels."""
+    values = {"minibatch_stddev_group": group, "minibatch_stddev_features": 2}
+    *_, critic = metadata_of(tmp_path / "x.safetensors", **values)
+    assert json.loads(critic["arguments"])["epilogue_kwargs"] == {
+        "mbstd_group_size": group, "mbstd_num_channels": features
+    }
