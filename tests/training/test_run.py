@@ -435,20 +435,6 @@ def test_batches_that_do_not_divide_are_refused(data, tmp_path, values, message,
         run_training(configure(data, tmp_path / "new", **values))
 
 
-def test_batches_that_never_come_are_not_asked_for(data, tmp_path):
-    """Of a resolution that a short run does not reach, and of one that a resumed run has behind it."""
-    values = {"batch_size": table("4:8,8:6"), "total_kimg": 0.032}
-    assert run_training(configure(data, tmp_path / "new", **values), dry_run=True) == 0
-    with pytest.raises(ValueError, match=r"multiple of minibatch_stddev_group.*Received: 6"):
-        run_training(configure(data, tmp_path / "new", **values | {"total_kimg": 0.04}), dry_run=True)
-    values = {"batch_size": table("4:12,8:8"), "max_batch_per_device": 0}
-    assert run_training(configure(data, tmp_path / "run", **values)) == 0
-    values |= {"max_batch_per_device": 8, "total_kimg": 0.2}  # 12 are 6 + 6, which is no whole number of groups
-    assert run_training(configure(data, tmp_path / "run", **values), dry_run=True) == 0
-    with pytest.raises(ValueError, match=r"multiple of minibatch_stddev_group.*Received: 6"):
-        run_training(configure(data, tmp_path / "other", **values), dry_run=True)
-
-
 @pytest.mark.parametrize(
     ("mode", "channels", "size", "base"), [("L", 1, (14, 14), "7"), ("RGBA", 4, (8, 12), "4x6")], ids=["grey", "rgba"]
 )
