@@ -21,18 +21,32 @@ import io
 import json
 import math
 import os
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from PIL import Image
 
 from stylegan_tf.data import workers
-from stylegan_tf.data.image_set import ImageSet
-from stylegan_tf.data.records import FOOTER_BYTES, HEADER_BYTES, image_example, label_span, parse_example, read_label
+from stylegan_tf.data.array_files import read_npy
+from stylegan_tf.data.image_file import reason
+from stylegan_tf.data.image_set import CHANNELS, ImageSet
+from stylegan_tf.data.records import (
+    FOOTER_BYTES,
+    HEADER_BYTES,
+    image_example,
+    label_span,
+    parse_example,
+    read_label,
+    read_records,
+)
 from stylegan_tf.data.sources.base import digest
+from stylegan_tf.json_files import as_record, read_json
+from stylegan_tf.printing import printable
+from stylegan_tf.resolutions import MAX_LEVELS
 
 MANIFEST = "manifest.json"
 INCOMPLETE = "incomplete.json"
@@ -43,14 +57,48 @@ ENCODINGS = ("raw", "png")
 
 _ALIGNMENT = 64  # bytes
 _OPEN_LEVELS = 2  # levels whose files are kept open
+_MAX_SIDE = 2**16  # pixels
+_MAX_IMAGE_BYTES = 2**31
+_MAX_IMAGES = 2**40
+_MAX_CRC = 2**32 - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class FileCheck:
-    """Size in bytes and CRC-32C of a file."""
+    """Size in bytes and CRC-32C of a file. Raises ValueError for what neither can be."""
 
     bytes: int
     crc32c: int
+
+    def __post_init__(self) -> None:
+        if self.bytes < 0 or not 0 <= self.crc32c <= _MAX_CRC:
+            raise ValueError(f"a file cannot have {self.bytes:,} bytes and the checksum {self.crc32c}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Making:
+    """From what and how a set is made.
+
+    Attributes:
+        data, kind: The source, as the user gave it, and what it was found to be.
+        count: Number of its pictures.
+        pictures: A digest that changes with them.
+        label_names: Of the source.
+        sizes, channels, crop, background, encoding: Of the set.
+        left_out: Number of the pictures that could not be read.
+    """
+
+    data: str
+    kind: str
+    count: int
+    pictures: str
+    label_names: list[str]
+    sizes: list[list[int]]
+    channels: int
+    crop: str
+    background: str
+    encoding: str
+    left_out: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +113,12 @@ class Manifest:
         label_names: Empty for a set without labels.
         label_counts: Number of images of each class.
         fingerprint, labels_fingerprint: As of `ImageSet`.
-        source: From what and how it was made, for people.
+        source: From what and how it was made, the fields of `Making`.
         files: By path within the set.
+        checksum: As the manifest's file says it; empty where it is not known, as in sets of older versions.
+
+    Raises:
+        ValueError: the fields do not fit each other, or no set could be so.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -79,27 +131,75 @@ class Manifest:
     labels_fingerprint: str
     source: dict[str, Any]
     files: dict[str, FileCheck]
+    checksum: str = dataclasses.field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        self._check_sizes()
+        _require(self.channels in CHANNELS, "channels must be 1, 3 or 4")
+        _require(self.encoding in ENCODINGS, f"encoding must be one of {', '.join(ENCODINGS)}")
+        _require(min(self.shard_counts, default=-1) >= 0, "shard_counts must be numbers of images")
+        _require(0 < self.count <= _MAX_IMAGES, f"the number of images must lie from 1 to {_MAX_IMAGES:,}")
+        _require(
+            len(self.label_counts) == len(self.label_names) and min(self.label_counts, default=0) >= 0,
+            "label_counts must be a number for each of label_names",
+        )
+        _require(
+            not self.label_names or sum(self.label_counts) == self.count,
+            "label_counts must add up to the number of images",
+        )
+        for digits in (self.fingerprint, self.labels_fingerprint):
+            _require(re.fullmatch("[0-9a-f]{16}", digits) is not None, "fingerprints must be 16 hexadecimal digits")
+
+    def _check_sizes(self) -> None:
+        _require(0 < len(self.sizes) <= MAX_LEVELS, f"sizes must be 1 to {MAX_LEVELS}")
+        height, width = self.sizes[0]
+        _require(
+            min(height, width) > 0 and max(height, width) <= _MAX_SIDE and 4 * height * width <= _MAX_IMAGE_BYTES,
+            f"the sides of images must lie from 1 to {_MAX_SIDE:,}, and images have at most {_MAX_IMAGE_BYTES:,} bytes",
+        )
+        halved = tuple((height >> level, width >> level) for level in range(len(self.sizes)))
+        _require(self.sizes == halved and min(halved[-1]) > 0, "sizes must each be half of the one before")
 
     @property
     def count(self) -> int:
         """Number of images."""
         return sum(self.shard_counts)
 
+    @property
+    def is_as_written(self) -> bool:
+        """Whether nothing in the manifest was changed since it was written, as far as that is known."""
+        return self.checksum in ("", self._own_checksum())
+
+    def file_names(self, shard: int) -> list[str]:
+        """The files of a shard: one for each size, then their indices if there are any."""
+        folders = [level_folder(size) for size in self.sizes]
+        names = [f"{folder}/{shard_name(shard)}" for folder in folders]
+        return names + ([f"{folder}/{index_name(shard)}" for folder in folders] if self.encoding == "png" else [])
+
+    def unknown_files(self) -> list[str]:
+        """Files that the manifest tells of, and that no shard has."""
+        known = {name for shard in range(len(self.shard_counts)) for name in self.file_names(shard)}
+        return sorted(self.files.keys() - known)
+
     def to_json(self) -> str:
         """The manifest's file."""
         fields = {"format": FORMAT, "version": VERSION, "count": self.count, **dataclasses.asdict(self)}
-        return json.dumps(fields, indent=1, ensure_ascii=True) + "\n"
+        return json.dumps({**fields, "checksum": self._own_checksum()}, indent=1, ensure_ascii=True) + "\n"
+
+    def _own_checksum(self) -> str:
+        """16 hexadecimal digits over all other fields."""
+        return digest([json.dumps({**dataclasses.asdict(self), "checksum": ""}, ensure_ascii=True)])
 
     @classmethod
     def read(cls, directory: str | os.PathLike[str]) -> Manifest:
         """Reads the manifest of a prepared set.
 
         Raises:
-            ValueError: there is none, it is not complete, or it is of another format.
+            ValueError: there is none, it is not complete, or it is damaged or of another format.
         """
         directory = Path(directory)
         path = directory / MANIFEST
-        if not path.is_file():
+        if not path.exists():
             if (directory / INCOMPLETE).is_file():
                 raise ValueError(
                     f"The set is not complete: preparing it was interrupted, or pictures could not be read (see "
@@ -108,24 +208,31 @@ class Manifest:
                 )
             raise ValueError(f"A prepared set must hold {MANIFEST}. Received: {directory}.")
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            if fields.pop("format") != FORMAT or (version := fields.pop("version")) > VERSION:
+            fields = read_json(path)
+            _require(isinstance(fields, dict), "it must be an object")
+            version = fields.pop("version", None)
+            if fields.pop("format", None) != FORMAT or type(version) is not int or not 0 < version <= VERSION:
                 raise ValueError(f"its format is not {FORMAT!r} of version {VERSION} or older")
-            del version, fields["count"]
-            return cls(**{
-                **fields,
-                "sizes": tuple((height, width) for height, width in fields["sizes"]),
-                "files": {name: FileCheck(**check) for name, check in fields["files"].items()},
-                **{name: tuple(fields[name]) for name in ("shard_counts", "label_names", "label_counts")},
-            })
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"The manifest of a prepared set could not be read: {path} ({error}).") from error
+            count = fields.pop("count", None)
+            manifest = as_record(cls, fields)
+            as_record(Making, manifest.source)
+            _require(type(count) is int and count == manifest.count, "count must be the sum of shard_counts")
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"The manifest of a prepared set could not be read: {printable(str(path))} ({error})."
+            ) from error
+        return manifest
+
+
+def _require(condition: bool, expected: str) -> None:
+    if not condition:
+        raise ValueError(expected)
 
 
 def is_prepared(data: str) -> bool:
     """Whether a prepared set, complete or not, lies at the path `data`."""
     path = Path(data).expanduser()
-    return any((path / name).is_file() for name in (MANIFEST, INCOMPLETE))
+    return (path / MANIFEST).exists() or (path / INCOMPLETE).is_file()
 
 
 def level_folder(size: tuple[int, int]) -> str:
@@ -208,15 +315,41 @@ class PreparedImageSet(ImageSet):
 
     def _check_files(self) -> None:
         """Finds at once what training would stumble over days later."""
-        for name, check in self.manifest.files.items():
-            path = self.directory / name
-            size = path.stat().st_size if path.is_file() else None
-            if size != check.bytes:
-                raise DamagedSetError(
-                    f"The prepared set is damaged: {name} {'is missing' if size is None else f'has {size:,} bytes'}, "
-                    f"and should have {check.bytes:,} bytes. Delete the directory and prepare the set again. "
-                    f"Received: {self.directory}."
-                )
+        manifest = self.manifest
+        for shard, count in enumerate(manifest.shard_counts):
+            for name in manifest.file_names(shard):
+                if name not in manifest.files:
+                    self._refuse(f"the manifest does not know {name}")
+                self._check_file(name, manifest.files[name].bytes)
+            if manifest.encoding == "raw":
+                self._check_counted(shard, count)
+        if unknown := manifest.unknown_files():
+            self._refuse(f"the manifest tells of {printable(unknown[0])}, and no shard has this file")
+        if not manifest.is_as_written:
+            self._refuse(f"{MANIFEST} was changed after it was written")
+
+    def _check_file(self, name: str, expected: int) -> None:
+        path = self.directory / name
+        size = path.stat().st_size if path.is_file() else None
+        if size != expected:
+            self._refuse(
+                f"{name} {'is missing' if size is None else f'has {size:,} bytes'}, and should have {expected:,} bytes"
+            )
+
+    def _check_counted(self, shard: int, count: int) -> None:
+        """Makes sure that the files of raw images have as many bytes as their images take."""
+        manifest = self.manifest
+        for name, size in zip(manifest.file_names(shard), manifest.sizes, strict=True):
+            found = manifest.files[name].bytes
+            image_bytes = manifest.channels * size[0] * size[1]
+            if found < count * image_bytes or found != count * record_bytes(image_bytes, bool(manifest.label_names)):
+                self._refuse(f"{name} has {found:,} bytes, which are not those of {count:,} images")
+
+    def _refuse(self, damage: str) -> NoReturn:
+        raise DamagedSetError(
+            f"The prepared set is damaged: {damage}. Delete the directory and prepare the set again. "
+            f"Received: {self.directory}."
+        )
 
     def _level(self, number: int) -> _Level:
         with self._lock:
@@ -227,10 +360,38 @@ class PreparedImageSet(ImageSet):
             return level
 
 
+_AGAIN = "Prepare the set again (python -m stylegan_tf.cli.dataset verify tells what else is damaged)."
+
+
+def record_bytes(image_bytes: int, labelled: bool) -> int:
+    """Bytes of the record of a raw image of so many bytes."""
+    return HEADER_BYTES + len(image_example(bytes(image_bytes), 0 if labelled else None)) + FOOTER_BYTES
+
+
+def read_index(path: Path, count: int, shard_bytes: int) -> np.ndarray:
+    """Where the records of a shard begin, and where the last one ends: int64 `[count + 1]`.
+
+    Raises:
+        DamagedSetError: the file is none of a shard of so many images and bytes.
+    """
+    try:
+        starts = read_npy(path)
+    except (ValueError, OSError) as error:
+        raise DamagedSetError(f"The prepared set is damaged: {path} ({error}). {_AGAIN}") from error
+    is_index = starts.dtype == np.int64 and starts.shape == (count + 1,)
+    if not is_index or starts[0] != 0 or starts[-1] != shard_bytes or (np.diff(starts) <= 0).any():
+        raise DamagedSetError(
+            f"The prepared set is damaged: {path} does not tell where {count:,} records of {shard_bytes:,} bytes lie. "
+            f"{_AGAIN}"
+        )
+    return starts
+
+
 class _Level:
     """The shards of one resolution, opened when first read."""
 
     def __init__(self, directory: Path, manifest: Manifest, level: int) -> None:
+        self._manifest = manifest
         self._folder = directory / level_folder(manifest.sizes[level])
         self._shape = (*manifest.sizes[level], manifest.channels)
         self._raw = manifest.encoding == "raw"
@@ -240,9 +401,8 @@ class _Level:
         self._lock = threading.Lock()
         if self._raw:
             self._image_bytes = int(np.prod(self._shape))
-            example = image_example(bytes(self._image_bytes), 0 if self._labels else None)
-            self._record_bytes = HEADER_BYTES + len(example) + FOOTER_BYTES
-            self._image_start = HEADER_BYTES + len(example) - self._image_bytes
+            self._record_bytes = record_bytes(self._image_bytes, self._labels)
+            self._image_start = self._record_bytes - FOOTER_BYTES - self._image_bytes
             self._label_start, self._label_end = label_span(self._image_bytes) if self._labels else (0, 0)
 
     def __del__(self) -> None:
@@ -271,11 +431,15 @@ class _Level:
 
         def read_into(number: int) -> None:
             begin, end = self._index(shards[number])[rows[number] : rows[number] + 2].tolist()
-            data = bytearray(end - begin - HEADER_BYTES - FOOTER_BYTES)
-            self._fill(shards[number], [data], begin + HEADER_BYTES, len(data))
-            example = parse_example(bytes(data))
-            images[number] = decode_png(example["image"][0], self._shape)  # type: ignore[arg-type]
-            labels[number] = example["label"][0] if self._labels else 0
+            data = bytearray(end - begin)
+            self._fill(shards[number], [data], begin, len(data))
+            try:
+                example = parse_example(next(read_records(io.BytesIO(data))))
+                images[number] = decode_png(example["image"][0], self._shape)  # type: ignore[arg-type]
+                labels[number] = example["label"][0] if self._labels else 0
+            except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+                place = f"image {rows[number]} of {self._folder / shard_name(shards[number])}"
+                raise DamagedSetError(f"The prepared set is damaged: {place} ({error}). {_AGAIN}") from error
 
         workers.for_each(read_into, len(rows), in_threads=True)
         return labels
@@ -283,8 +447,7 @@ class _Level:
     def _fill(self, shard: int, buffers: list[Any], position: int, wanted: int) -> None:
         if os.preadv(self._files.get(shard) or self._file(shard), buffers, position) != wanted:
             raise ValueError(
-                f"{self._folder / shard_name(shard)} is shorter than the manifest says; prepare the set again "
-                f"(python -m stylegan_tf.cli.dataset verify tells what else is damaged)."
+                f"{self._folder / shard_name(shard)} is shorter than the manifest says; {_AGAIN[0].lower()}{_AGAIN[1:]}"
             )
 
     def _file(self, shard: int) -> int:
@@ -297,7 +460,10 @@ class _Level:
     def _index(self, shard: int) -> np.ndarray:
         if shard not in self._indices:
             # Not mapped into memory, as each map would keep another file open.
-            self._indices[shard] = np.load(self._folder / index_name(shard), allow_pickle=False)
+            size = self._manifest.files[f"{self._folder.name}/{shard_name(shard)}"].bytes
+            self._indices[shard] = read_index(
+                self._folder / index_name(shard), self._manifest.shard_counts[shard], size
+            )
         return self._indices[shard]
 
 
@@ -317,7 +483,12 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def decode_png(data: bytes, shape: Sequence[int]) -> np.ndarray:
-    """The image of `encode_png`. Raises ValueError for an image of another shape."""
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        pixels = np.asarray(image)
+    """The image of `encode_png`. Raises ValueError for what is no PNG, and for an image of another shape."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.size != (shape[1], shape[0]):  # told before the pixels are unpacked
+                raise ValueError(f"the PNG has {image.height}x{image.width} pixels, not {shape[0]}x{shape[1]}")
+            pixels = np.asarray(image)
+    except Exception as error:  # Pillow's readers raise nearly every type there is
+        raise ValueError(reason(error)) from error
     return pixels.reshape(shape)

@@ -16,6 +16,7 @@ from stylegan_tf.data.sources.listing import is_image_name, is_left_out
 from stylegan_tf.progress import counted
 
 MAX_MEMBER_BYTES = 2**30  # an image file that says it is larger is none
+MAX_METADATA_BYTES = 2**28  # a dataset.json that says it is larger is none
 
 
 class Member(NamedTuple):

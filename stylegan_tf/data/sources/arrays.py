@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from PIL import Image
 
+from stylegan_tf.data.array_files import map_npy, read_npz
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.labels import NO_LABELS, Labels, numbered_labels, require_labels
 from stylegan_tf.data.sources.listing import file_state, state_text
@@ -31,6 +32,10 @@ class ArrayItem(Item):
     """
 
     pixels: np.ndarray = dataclasses.field(repr=False)
+
+    @property
+    def held_bytes(self) -> int:
+        return self.pixels.nbytes
 
     def open(self) -> Image.Image:
         """Makes a Pillow image of the pixels."""
@@ -111,8 +116,8 @@ def open_npy(data: str, path: str, *, use_labels: bool = False) -> Source:
     path = os.path.abspath(path)
     require_labels(NO_LABELS, use_labels, "the file must be a .npz that holds an array 'labels'", data)
     try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
+        rows = map_npy(path)
+    except (ValueError, OSError) as error:
         raise _unreadable(data, error) from error
     images = checked_images(rows, data)
     return ArraySource(data, "NumPy array", images, NO_LABELS, signature=[state_text(path)], path=path)
@@ -126,10 +131,8 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
             or labels asked for where there are none.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = sorted(file.files)
-            arrays = {name: file[name] for name in ("images", "labels", "label_names") if name in held}
-    except Exception as error:
+        arrays, held = read_npz(path, ("images", "labels", "label_names"))
+    except (ValueError, OSError, MemoryError) as error:
         raise _unreadable(data, error) from error
     if "images" not in arrays:
         raise ValueError(f"A .npz file must hold an array 'images'. Received: data={data!r} with {held}.")
@@ -179,12 +182,12 @@ def to_image(pixels: np.ndarray) -> Image.Image:
 @functools.lru_cache(maxsize=4)
 def _open_rows(path: str, state: tuple[int, int]) -> np.ndarray:
     """Kept open by each process, as long as the file stays as it was."""
-    return checked_images(np.load(path, mmap_mode="r", allow_pickle=False), path)
+    return checked_images(map_npy(path), path)
 
 
 def _unreadable(data: str, error: Exception) -> ValueError:
     """The error for whatever a damaged array file raised."""
     return ValueError(
         "An array file could not be read. It must be whole, and hold numbers, not pickled objects: save it again "
-        f"with numpy.save or numpy.savez. Received: data={data!r} ({type(error).__name__}: {error})."
+        f"with numpy.save or numpy.savez. Received: data={data!r} ({str(error) or type(error).__name__})."
     )

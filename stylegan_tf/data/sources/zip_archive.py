@@ -16,6 +16,7 @@ from stylegan_tf.data.sources import archive
 from stylegan_tf.data.sources.archive import Member
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.listing import file_state, state_text
+from stylegan_tf.zip_files import read_member
 
 _ENCRYPTED = 0x1
 _UTF8_NAME = 0x800
@@ -47,9 +48,10 @@ class ZipItem(Item):
         if info is None or not archive.clean_name(member_name(info))[0].endswith(self.name):
             raise UnusableImageError("the archive has changed since it was listed")
         try:
-            content = _read(opened, info)
-        except Exception as error:  # of the compression, the checksum, an unknown method, and others
-            raise UnusableImageError(f"it cannot be read from the archive ({type(error).__name__}: {error})") from error
+            content = read_member(opened, info, archive.MAX_MEMBER_BYTES)
+        except ValueError as error:
+            kind = type(error.__cause__ or error).__name__
+            raise UnusableImageError(f"it cannot be read from the archive ({kind}: {error})") from error
         return archive.open_bytes(content, info.file_size)
 
 
@@ -79,8 +81,8 @@ class ZipSource(Source):
 
             def read(member: Member) -> bytes:
                 try:
-                    return _read(opened, members[member.number])
-                except Exception as error:
+                    return read_member(opened, members[member.number], archive.MAX_METADATA_BYTES)
+                except ValueError as error:
                     raise archive.damaged(error, data) from error
 
             selection = archive.select_members(
@@ -127,8 +129,3 @@ def _describe(info: zipfile.ZipInfo, number: int) -> Member:
 def _open_archive(path: str, state: tuple[int, int], process: int) -> zipfile.ZipFile:
     """Kept open by each process (a fork's would share its position in the file), while the file stays as it was."""
     return zipfile.ZipFile(path)
-
-
-def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    with opened.open(info) as file:
-        return file.read(info.file_size)  # without a size, a bomb would be unpacked whole
