@@ -26,7 +26,8 @@ _DAMAGE = (
 
 _ENCRYPTED = 0x1
 _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_FEW_BYTES = 2**12  # the library unpacks at once what it reads at once, with other methods
+# With other methods the library unpacks at once what it reads at once; 64 bytes of bzip2 may be a hundred megabytes.
+_FEW_BYTES = 64
 
 
 class ArchiveError(ValueError):
@@ -108,7 +109,9 @@ class Member:
     def __init__(self, file: IO[bytes], info: zipfile.ZipInfo) -> None:
         self._file, self._info = file, info
         self.left = info.file_size
-        self._step = 2**24 if info.compress_type in _BOUNDED_METHODS else _FEW_BYTES
+        self._step = 2**24
+        if info.compress_type not in _BOUNDED_METHODS:
+            self._step = file.MIN_READ_SIZE = _FEW_BYTES  # type: ignore[attr-defined]
 
     def read(self, size: int | None = None) -> bytes:
         """The next `size` bytes, or all that are left.
