@@ -40,14 +40,14 @@ def test_members_are_read_whole(tmp_path, method, size):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_member_that_unpacks_to_more_than_it_claims_takes_little_memory(tmp_path, method):
-    size = 2**28 if method == "bzip2" else 2**26
-    path = write(tmp_path / "a.zip", bytes(size), METHODS[method])
-    patch(path, 24, struct.pack("<I", 2**20))
+    size = 2**23
+    path = write(tmp_path / "a.zip", b"ab" * (size // 2), METHODS[method])
+    patch(path, 24, struct.pack("<I", 2**18))
     tracemalloc.start()
     try:
         with pytest.raises(ArchiveError, match="Bad CRC-32"):
             read(path)
-        assert tracemalloc.get_traced_memory()[1] < size * 3 // 4
+        assert tracemalloc.get_traced_memory()[1] < size // 2
     finally:
         tracemalloc.stop()
 
@@ -87,9 +87,9 @@ def test_what_somebody_else_may_unpack(tmp_path):
         with pytest.raises(ArchiveError, match="it would unpack to 1,000 bytes; at most 999 are read"):
             check_total(archive, 999)
     for name in ("bzip2", "lzma"):
-        with opened_zip(write(path, b"", METHODS[name])) as archive:
-            with pytest.raises(ArchiveError, match="neither stored nor deflated"):
-                check_total(archive, 1000)
+        words = "neither stored nor deflated"
+        with opened_zip(write(path, b"", METHODS[name])) as archive, pytest.raises(ArchiveError, match=words):
+            check_total(archive, 1000)
 
 
 def test_a_large_file_may_unpack_to_its_own_size(tmp_path):

@@ -86,7 +86,8 @@ class ZipSource(Source):
                     raise archive.damaged(error, data) from error
 
             selection = archive.select_members(
-                (_describe(info, number) for number, info in enumerate(members) if not info.is_dir()),
+                (_describe(info, number) for number, info in enumerate(members)
+                if not info.filename.endswith("/")),  # is_dir fails for an empty name
                 read, use_labels=use_labels, data=data,
             )
         self._members, self._labels, self.ignored = selection.members, selection.labels, selection.ignored
