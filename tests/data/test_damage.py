@@ -9,16 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from stylegan_tf.data import verify as verifying
 from stylegan_tf.data.decode import Conversion
 from stylegan_tf.data.image_file import UnusableImageError, reason
+from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import ENCODINGS, MANIFEST, Manifest, PreparedImageSet
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.folder import FolderSource
 from stylegan_tf.data.verify import verify
+from stylegan_tf.training.loop import read_batches
+from stylegan_tf.training.schedule import Period
 from tests.data.made_up_source import encode, noise
 
 ODD = [
@@ -202,3 +206,14 @@ def test_archives_of_other_bytes(tmp_path):
                 except (UnusableImageError, OSError, SyntaxError, ValueError, EOFError) as error:
                     assert reason(error)
             changed.unlink()
+
+
+@pytest.mark.parametrize("directory", ["png"], indirect=True)
+def test_training_tells_why_images_cannot_be_read(directory):
+    """TensorFlow's own error would say that a function failed, and be shown as a bug."""
+    path = directory / "8x8" / "shard-00000.tfrecord"
+    path.write_bytes(path.read_bytes()[:60] + bytes(len(path.read_bytes()) - 60))
+    pipeline = ImagePipeline(PreparedImageSet(directory))
+    period = Period(0, 1, (8, 8), False, 0.0, 1.0, 6, 0.001)
+    with pytest.raises(ValueError, match=r"The prepared set is damaged: image \d of .*8x8/shard-00000.tfrecord"):
+        next(read_batches(pipeline, tf.distribute.get_strategy(), period, 0))
