@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from stylegan_tf.json_files import as_type, parse_json
 from stylegan_tf.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.settings import (
     AugmentConfig,
@@ -25,6 +26,8 @@ from stylegan_tf.settings import (
     parse_taps,
     require,
 )
+
+_FIELD_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "float | None": float | None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,18 +72,16 @@ class TrainConfig:
         return json.dumps(plain, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> TrainConfig:
+    def from_json(cls, text: str | bytes) -> TrainConfig:
         """Reads what `to_json` wrote. Raises ValueError when it is something else."""
         try:
-            sections = json.loads(text)
+            sections = as_type(parse_json(text), dict[str, dict[str, Any]], "it")
             values = {name: value for section in sections.values() for name, value in section.items()}
-        except (json.JSONDecodeError, AttributeError) as error:
+            fields = {field.name: field for _, field in all_fields()}
+            known = {name: _from_plain(fields[name], value) for name, value in values.items() if name in fields}
+        except ValueError as error:
             raise ValueError(f"expected the JSON of a training configuration. Received: {error}.") from error
-        fields = {field.name: field for _, field in all_fields()}
-        for name, value in values.items():
-            if name in fields and "ResolutionTable" in str(fields[name].type) and value is not None:
-                values[name] = ResolutionTable.parse(str(value))
-        return cls().replace(values)
+        return cls().replace({**values, **known})
 
     def differences(self, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
         """Fields that differ and that a resumed run may not change, each with both values."""
@@ -103,8 +104,7 @@ class TrainConfig:
         require(min(base_height, base_width) >= 1, "base_size must be positive", self.data.base_size)
         if self.data.resolution:
             self.num_levels_for(parse_size(self.data.resolution, "resolution"))
-        for section, field in all_fields():
-            check_field(field, getattr(getattr(self, section), field.name))
+        self.check_fields()
         require(
             self.augment.augment != "fixed" or self.augment.augment_p > 0,
             "augment_p must be above 0 with augment=fixed, such as --augment_p=0.2", self.augment.augment_p,
@@ -133,6 +133,11 @@ class TrainConfig:
             "critic_classifies must be off with family=stylegan2", self.network.critic_classifies,
         )
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
+
+    def check_fields(self) -> None:
+        """Raises ValueError when a field's value is not one of its choices, or lies outside its bounds."""
+        for section, field in all_fields():
+            check_field(field, getattr(getattr(self, section), field.name))
 
     def get(self, name: str) -> Any:
         """The value of a field, whatever its section."""
@@ -165,6 +170,16 @@ def all_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
         for section in dataclasses.fields(TrainConfig)
         for field in dataclasses.fields(section.default)  # type: ignore[arg-type]
     ]
+
+
+def _from_plain(field: dataclasses.Field[Any], value: Any) -> Any:
+    """A field's value from its written form. Raises ValueError for one of another type or out of bounds."""
+    if "ResolutionTable" not in str(field.type):
+        value = as_type(value, _FIELD_TYPES[str(field.type)], field.name)
+    elif value is not None or "None" not in str(field.type):
+        require(type(value) in (str, int, float), f"{field.name} must be a table by resolution", type(value).__name__)
+        value = ResolutionTable.parse(str(value))
+    return value
 
 
 def _plain(value: Any) -> Any:

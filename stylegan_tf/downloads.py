@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import http.client
 import io
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_tf.files import disk_errors, write_text
+from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.locks import try_lock
 from stylegan_tf.safe_addresses import SafeRedirects, require_safe, split_address
 
@@ -134,6 +136,15 @@ def download(
     return found
 
 
+@dataclasses.dataclass(frozen=True)
+class _Notes:
+    """What is known of the bytes that are there, see `_Part`."""
+
+    url: str
+    version: str
+    total: int
+
+
 class _Part:
     """The bytes that are there, and the version of the file that they belong to.
 
@@ -151,10 +162,10 @@ class _Part:
 
     def _noted(self) -> tuple[str, int]:
         """What an earlier call wrote down; nothing, where that was about another URL or cannot be read."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            notes = json.loads(self.notes.read_text(encoding="utf-8"))
-            if notes["url"] == self.url:
-                return str(notes["version"]), int(notes["total"])
+        with contextlib.suppress(OSError, ValueError):
+            notes = as_record(_Notes, read_json(self.notes))
+            if notes.url == self.url and notes.total >= 0:
+                return notes.version, notes.total
         return "", 0
 
     @property

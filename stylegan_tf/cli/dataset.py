@@ -217,7 +217,7 @@ def _describe_manifest(manifest: Manifest) -> str:
         named = ", ".join(f"{printable(name)} {count:,}" for count, name in classes[:10])
         more = f" and {len(classes) - 10:,} more" if len(classes) > 10 else ""
         lines.append(f"Labels     {counted(len(classes), 'class', 'classes')}: {named}{more}")
-    if manifest.source["left_out"]:
+    if manifest.source.get("left_out"):
         lines.append(f"Left out   {counted(manifest.source['left_out'], 'picture')}, listed in {LEFT_OUT}")
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from stylegan_tf.resolutions import MAX_LEVELS
 CHANNELS = (1, 3, 4)
 MAX_HALVINGS = MAX_LEVELS - 1
 
-_DIGEST_BYTES = 8
+DIGEST_BYTES = 8
 
 
 class ImageSet(abc.ABC):
@@ -162,7 +162,7 @@ def halved_sizes(size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
 
 def image_digest(image: np.ndarray) -> bytes:
     """Eight bytes that depend on the pixels of an image, uint8 `[height, width, channels]`."""
-    return hashlib.sha256(np.ascontiguousarray(image).data).digest()[:_DIGEST_BYTES]
+    return hashlib.sha256(np.ascontiguousarray(image).data).digest()[:DIGEST_BYTES]
 
 
 def images_fingerprint(image_shape: tuple[int, ...], digests: Iterable[bytes]) -> str:

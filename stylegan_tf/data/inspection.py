@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import collections
 import dataclasses
 import hashlib
@@ -17,7 +18,7 @@ from PIL import Image
 from stylegan_tf.data import workers
 from stylegan_tf.data.decode import to_unresized_pixels
 from stylegan_tf.data.image_file import reason
-from stylegan_tf.data.sources.base import Item, Source
+from stylegan_tf.data.sources.base import Item, Source, in_batches
 
 RESOLUTIONS = tuple(2**n for n in range(2, 11))  # with the base of 4x4
 ONE_COLOUR = "nearly one colour"
@@ -136,36 +137,44 @@ def inspect_source(
         max_workers: Number of processes or threads; None for one for each core.
         progress: Called now and then, and at the end, with the numbers of pictures looked at and of all.
     """
+    size = max_workers or workers.core_count()
     names: list[str] = []  # one text for each chunk, as a million short ones would take more memory
+    starts: list[int] = []
     labels: collections.Counter[int] = collections.Counter()
 
     def chunks() -> Iterator[tuple[int, tuple[Item, ...]]]:
-        items = source.items()
         start = 0
-        while chunk := tuple(itertools.islice(items, _CHUNK)):
+        for chunk in in_batches(source.items(), _CHUNK, workers.IN_FLIGHT_BYTES // (2 * size)):
+            starts.append(start)
             names.append("\0".join(item.name.replace("\0", " ") for item in chunk))
             labels.update(item.label for item in chunk)
-            yield start, chunk
+            yield start, tuple(chunk)
             start += len(chunk)
 
     def report(done: int) -> None:
         if progress is not None:
             progress(done, len(source))
 
-    size = max_workers or workers.core_count()
+    def held_bytes(chunk: tuple[int, tuple[Item, ...]]) -> int:
+        return sum(item.held_bytes for item in chunk[1])
+
+    def name_of(number: int) -> str:
+        place = bisect.bisect_right(starts, number) - 1
+        return names[place].split("\0")[number - starts[place]]
+
     if len(source) > _FEW and size > 1:
         with workers.pool(size) as pool:
-            findings = list(pool.run(_look_at, chunks(), report))
+            findings = list(pool.run(_look_at, chunks(), report, held_bytes))
     else:
         findings, done = [], 0
         with ThreadPoolExecutor(size) as threads:
-            for found in workers.Pool(threads, size, counter=None).run(_look_at, chunks()):
+            for found in workers.Pool(threads, size, counter=None).run(_look_at, chunks(), None, held_bytes):
                 findings.append(found)
                 done += len(found.shapes)
                 report(done)
     findings.sort(key=lambda found: found.start)
     report(sum(len(found.shapes) for found in findings))
-    return _summary(source, findings, names, labels)
+    return _summary(source, findings, name_of, labels)
 
 
 def emptiness(image: np.ndarray) -> str:
@@ -244,11 +253,8 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _summary(
-    source: Source, findings: list[_Findings], names: list[str], labels: collections.Counter[int]
+    source: Source, findings: list[_Findings], name_of: Callable[[int], str], labels: collections.Counter[int]
 ) -> Inspection:
-    def name_of(number: int) -> str:
-        return names[number // _CHUNK].split("\0")[number % _CHUNK]
-
     shapes = np.concatenate([np.empty((0, 2), np.uint32), *(found.shapes for found in findings)])
     digests = np.concatenate([np.empty(0, "V16"), *(found.digests for found in findings)])
     is_readable = shapes[:, 0] > 0

@@ -21,7 +21,7 @@ from stylegan_tf.data.image_set import CHANNELS, MAX_HALVINGS, ArrayImageSet, Im
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import MANIFEST, DamagedSetError, PreparedImageSet, is_prepared, level_folder
 from stylegan_tf.data.prepared_source import PreparedSource
-from stylegan_tf.data.sources.base import Item, Source, digest
+from stylegan_tf.data.sources.base import Item, Source, digest, in_batches
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error
@@ -248,9 +248,8 @@ def read_into_memory(
         except Exception as error:  # Pillow's readers raise nearly every type there is
             return reason(error)
 
-    items = source.items()
     with concurrent.futures.ThreadPoolExecutor(min(8, workers.core_count())) as pool:
-        while batch := list(itertools.islice(items, _READ_AT_ONCE)):
+        for batch in in_batches(source.items(), _READ_AT_ONCE, workers.IN_FLIGHT_BYTES):
             for item, pixels in zip(batch, pool.map(read, batch), strict=True):
                 if isinstance(pixels, str):
                     failures.append((item.name, pixels))

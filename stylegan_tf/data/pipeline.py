@@ -76,6 +76,9 @@ class ImagePipeline:
             what is left is enlarged to the full size. At every resolution the same part of the image is left.
         use_labels: Whether the set's labels are given; without, it has no classes.
 
+    Attributes:
+        failure: Why images could not be read, after a batch failed; TensorFlow makes an error of its own of it.
+
     Raises:
         ValueError: the seed or the share is out of range.
     """
@@ -92,6 +95,7 @@ class ImagePipeline:
         if not 0 <= random_crop < 1:
             raise ValueError(f"random_crop must be 0 or more, and below 1. Received: random_crop={random_crop}.")
         self.image_set = image_set
+        self.failure: ValueError | OSError | None = None
         self._seed = _checked_seed(seed)
         self._mirror = mirror
         self._random_crop = random_crop
@@ -154,7 +158,11 @@ class ImagePipeline:
                     raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
                 pieces = range(int(number) * together, (int(number) + 1) * together)
                 firsts = [start + place // replicas * batch_size + place % replicas * piece for place in pieces]
-                images, labels = owner._read(halvings, np.add.outer(firsts, np.arange(piece)).reshape(-1))
+                try:
+                    images, labels = owner._read(halvings, np.add.outer(firsts, np.arange(piece)).reshape(-1))
+                except (ValueError, OSError) as error:
+                    owner.failure = error
+                    raise
                 return images.reshape(*group, piece, *image_shape), labels.reshape(*group, piece, num_classes)
 
         def to_tensors(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:

@@ -21,11 +21,13 @@ import numpy as np
 from stylegan_tf.data import workers
 from stylegan_tf.data.decode import Conversion
 from stylegan_tf.data.image_set import images_fingerprint, labels_fingerprint
-from stylegan_tf.data.prepared import INCOMPLETE, LEFT_OUT, MANIFEST, Manifest, PreparedImageSet, level_folder
+from stylegan_tf.data.prepared import INCOMPLETE, LEFT_OUT, MANIFEST, Making, Manifest, PreparedImageSet, level_folder
+from stylegan_tf.data.shard_parts import ShardTasks, remove_parts
 from stylegan_tf.data.shards import WORK, ShardNote, ShardTask, note_path, write_shard
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.unreadable import unreadable_error
 from stylegan_tf.files import write_text, written_whole
+from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.locks import try_lock
 from stylegan_tf.progress import counted
 
@@ -84,7 +86,7 @@ def prepare(
     with _locked(directory), _full_disk_explained(directory):
         if (complete := _complete_set(directory, plan, on_error)) is not None:  # by another process, just now
             return complete
-        _remove_parts(directory)
+        remove_parts(directory)
         _remove_outdated(directory, plan)
         pending = _pending(directory, len(shards), on_error)
         share = sum(len(range(*shards[shard])) for shard in pending)
@@ -94,18 +96,20 @@ def prepare(
         for size in sizes:
             (directory / level_folder(size)).mkdir(exist_ok=True)
         done = len(source) - share
-        tasks = (
-            ShardTask(shard, items, str(directory), conversion, sizes, encoding, bool(source.label_names))
-            for shard, items in _shard_items(source, shards, pending)
-        )
+
+        def make_task(shard: int, items: list[Item], folder: Path) -> ShardTask:
+            return ShardTask(shard, items, str(folder), conversion, sizes, encoding, bool(source.label_names))
+
         with workers.pool(min(max_workers or workers.core_count(), max(1, len(pending)))) as pool:
 
             def report(count: int) -> None:
                 if progress is not None:
                     progress(done + count, len(source))
 
-            for _ in pool.run(write_shard, tasks, report):
-                pass
+            part_bytes = workers.IN_FLIGHT_BYTES // (2 * pool.size)
+            tasks = ShardTasks(source, shards, pending, directory, part_bytes, make_task)
+            for shard in pool.run(write_shard, tasks, report, lambda task: task.held_bytes):
+                tasks.finish(shard)
             report(pool.done)
         notes = [ShardNote.read(note_path(directory, shard)) for shard in range(len(shards))]
         return _finish(directory, source, plan, notes, on_error)
@@ -143,7 +147,7 @@ def _complete_set(directory: Path, plan: dict[str, Any], on_error: str) -> Prepa
         return None
     known = Manifest.read(directory).source
     _refuse_differences(directory, known, plan)
-    if on_error == "fail" and known["left_out"]:
+    if on_error == "fail" and known.get("left_out"):
         raise ValueError(
             f"When this set was prepared, --on_error=skip left out {counted(known['left_out'], 'picture')} that could "
             f"not be read (see {LEFT_OUT} there); accept this with --on_error=skip, or repair what was left out, "
@@ -173,9 +177,11 @@ def _read_begun(directory: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        known = read_json(path)
+        as_record(Making, known)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} could not be read; delete the directory ({error}).") from error
+    return dict(known)
 
 
 def _differences(known: dict[str, Any], plan: dict[str, Any]) -> list[str]:
@@ -217,27 +223,22 @@ def _pending(directory: Path, num_shards: int, on_error: str) -> list[int]:
     """Shards that are not finished; with "fail", those with pictures that could not be read are tried again."""
     pending = []
     for shard in range(num_shards):
-        note = note_path(directory, shard)
-        if not note.is_file():
-            pending.append(shard)
-        elif on_error == "fail" and ShardNote.read(note).left_out:
-            note.unlink()
+        path = note_path(directory, shard)
+        note = _finished(directory, path)
+        if note is None or (on_error == "fail" and note.left_out):
+            path.unlink(missing_ok=True)
             pending.append(shard)
     return pending
 
 
-def _shard_items(
-    source: Source, shards: list[tuple[int, int]], pending: list[int]
-) -> Iterator[tuple[int, list[Item]]]:
-    """The items of pending shards, reading on from one to the next without starting anew."""
-    items: Iterator[Item] = iter(())
-    position = -1
-    for shard in pending:
-        start, end = shards[shard]
-        if position != start:
-            items = source.items(start)
-        yield shard, [next(items) for _ in range(end - start)]
-        position = end
+def _finished(directory: Path, path: Path) -> ShardNote | None:
+    """The note of a shard that is wholly there; None where the note or a file is missing or damaged."""
+    try:
+        note = ShardNote.read(path)
+        whole = all((directory / name).stat().st_size == check.bytes for name, check in note.files.items())
+    except (OSError, ValueError):  # whatever became of them, the shard is written again
+        return None
+    return note if whole else None
 
 
 def _check_space(directory: Path, needed: int) -> None:
@@ -274,12 +275,6 @@ def _full_disk_explained(directory: Path) -> Iterator[None]:
             f"{os.strerror(error.errno)}. What is finished stays; make room and run the same command again",
             str(directory),
         ) from error
-
-
-def _remove_parts(directory: Path) -> None:
-    """Removes what killed workers left half-written."""
-    for part in [*directory.glob(".*.part"), *directory.glob("*/.*.part")]:
-        part.unlink()
 
 
 def _remove_outdated(directory: Path, plan: dict[str, Any]) -> None:

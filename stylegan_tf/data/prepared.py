@@ -16,134 +16,65 @@ record begins, and where the last one ends.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import io
-import json
 import math
 import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from PIL import Image
 
 from stylegan_tf.data import workers
+from stylegan_tf.data.array_files import read_npy
+from stylegan_tf.data.image_file import reason
 from stylegan_tf.data.image_set import ImageSet
-from stylegan_tf.data.records import FOOTER_BYTES, HEADER_BYTES, image_example, label_span, parse_example, read_label
+from stylegan_tf.data.manifest import (
+    ENCODINGS,
+    FORMAT,
+    INCOMPLETE,
+    LEFT_OUT,
+    MANIFEST,
+    VERSION,
+    FileCheck,
+    Making,
+    Manifest,
+    index_name,
+    level_folder,
+    shard_name,
+)
+from stylegan_tf.data.records import (
+    FOOTER_BYTES,
+    HEADER_BYTES,
+    image_example,
+    label_span,
+    parse_example,
+    read_label,
+    read_records,
+)
 from stylegan_tf.data.sources.base import digest
 from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.files import expanded
 from stylegan_tf.names import as_written
+from stylegan_tf.printing import printable
 
-MANIFEST = "manifest.json"
-INCOMPLETE = "incomplete.json"
-LEFT_OUT = "left_out.csv"
-FORMAT = "stylegan_tf image set"
-VERSION = 1
-ENCODINGS = ("raw", "png")
+# What a manifest is belongs to what a prepared set is, for whoever reads one.
+__all__ = [
+    "ENCODINGS", "FORMAT", "INCOMPLETE", "LEFT_OUT", "MANIFEST", "VERSION", "DamagedSetError", "FileCheck", "Making",
+    "Manifest", "PreparedImageSet", "decode_png", "encode_png", "index_name", "is_prepared", "level_folder",
+    "read_index", "record_bytes", "shard_name",
+]  # fmt: skip
 
 _ALIGNMENT = 64  # bytes
 _OPEN_LEVELS = 2  # levels whose files are kept open
 
 
-@dataclasses.dataclass(frozen=True)
-class FileCheck:
-    """Size in bytes and CRC-32C of a file."""
-
-    bytes: int
-    crc32c: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Manifest:
-    """What a prepared set is.
-
-    Attributes:
-        sizes: Height and width by number of halvings.
-        channels: 1, 3 or 4.
-        encoding: "raw" or "png".
-        shard_counts: Number of images in each shard.
-        label_names: Empty for a set without labels.
-        label_counts: Number of images of each class.
-        fingerprint, labels_fingerprint: As of `ImageSet`.
-        source: From what and how it was made, for people.
-        files: By path within the set.
-    """
-
-    sizes: tuple[tuple[int, int], ...]
-    channels: int
-    encoding: str
-    shard_counts: tuple[int, ...]
-    label_names: tuple[str, ...]
-    label_counts: tuple[int, ...]
-    fingerprint: str
-    labels_fingerprint: str
-    source: dict[str, Any]
-    files: dict[str, FileCheck]
-
-    @property
-    def count(self) -> int:
-        """Number of images."""
-        return sum(self.shard_counts)
-
-    def to_json(self) -> str:
-        """The manifest's file."""
-        fields = {"format": FORMAT, "version": VERSION, "count": self.count, **dataclasses.asdict(self)}
-        return json.dumps(fields, indent=1, ensure_ascii=True) + "\n"
-
-    @classmethod
-    def read(cls, directory: str | os.PathLike[str]) -> Manifest:
-        """Reads the manifest of a prepared set.
-
-        Raises:
-            ValueError: there is none, it is not complete, or it is of another format.
-        """
-        directory = Path(directory)
-        path = directory / MANIFEST
-        if not path.is_file():
-            if (directory / INCOMPLETE).is_file():
-                raise ValueError(
-                    f"The set is not complete: preparing it was interrupted, or pictures could not be read (see "
-                    f"{LEFT_OUT} there). Run the command that prepared it again; it goes on where it stopped. "
-                    f"Received: {directory}."
-                )
-            raise ValueError(f"A prepared set must hold {MANIFEST}. Received: {directory}.")
-        try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            if fields.pop("format") != FORMAT or (version := fields.pop("version")) > VERSION:
-                raise ValueError(f"its format is not {FORMAT!r} of version {VERSION} or older")
-            del version, fields["count"]
-            return cls(**{
-                **fields,
-                "sizes": tuple((height, width) for height, width in fields["sizes"]),
-                "files": {name: FileCheck(**check) for name, check in fields["files"].items()},
-                **{name: tuple(fields[name]) for name in ("shard_counts", "label_names", "label_counts")},
-            })
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"The manifest of a prepared set could not be read: {path} ({error}).") from error
-
-
 def is_prepared(data: str) -> bool:
     """Whether a prepared set, complete or not, lies at the path `data`."""
     path = expanded(data)
-    return any((path / name).is_file() for name in (MANIFEST, INCOMPLETE))
-
-
-def level_folder(size: tuple[int, int]) -> str:
-    """The folder of a resolution, such as "64x96" (height x width)."""
-    return f"{size[0]}x{size[1]}"
-
-
-def shard_name(shard: int) -> str:
-    """The file name of a shard."""
-    return f"shard-{shard:05d}.tfrecord"
-
-
-def index_name(shard: int) -> str:
-    """The file name of the index of a shard of PNGs."""
-    return f"shard-{shard:05d}.index.npy"
+    return (path / MANIFEST).exists() or (path / INCOMPLETE).is_file()
 
 
 class DamagedSetError(ValueError):
@@ -212,15 +143,41 @@ class PreparedImageSet(ImageSet):
 
     def _check_files(self) -> None:
         """Finds at once what training would stumble over days later."""
-        for name, check in self.manifest.files.items():
-            path = self.directory / name
-            size = path.stat().st_size if path.is_file() else None
-            if size != check.bytes:
-                raise DamagedSetError(
-                    f"The prepared set is damaged: {name} {'is missing' if size is None else f'has {size:,} bytes'}, "
-                    f"and should have {check.bytes:,} bytes. Delete the directory and prepare the set again. "
-                    f"Received: {self.directory}."
-                )
+        manifest = self.manifest
+        for shard, count in enumerate(manifest.shard_counts):
+            for name in manifest.file_names(shard):
+                if name not in manifest.files:
+                    self._refuse(f"the manifest does not know {name}")
+                self._check_file(name, manifest.files[name].bytes)
+            if manifest.encoding == "raw":
+                self._check_counted(shard, count)
+        if unknown := manifest.unknown_files():
+            self._refuse(f"the manifest tells of {printable(unknown[0])}, and no shard has this file")
+        if not manifest.is_as_written:
+            self._refuse(f"{MANIFEST} was changed after it was written")
+
+    def _check_file(self, name: str, expected: int) -> None:
+        path = self.directory / name
+        size = path.stat().st_size if path.is_file() else None
+        if size != expected:
+            self._refuse(
+                f"{name} {'is missing' if size is None else f'has {size:,} bytes'}, and should have {expected:,} bytes"
+            )
+
+    def _check_counted(self, shard: int, count: int) -> None:
+        """Makes sure that the files of raw images have as many bytes as their images take."""
+        manifest = self.manifest
+        for name, size in zip(manifest.file_names(shard), manifest.sizes, strict=True):
+            found = manifest.files[name].bytes
+            image_bytes = manifest.channels * size[0] * size[1]
+            if found < count * image_bytes or found != count * record_bytes(image_bytes, bool(manifest.label_names)):
+                self._refuse(f"{name} has {found:,} bytes, which are not those of {count:,} images")
+
+    def _refuse(self, damage: str) -> NoReturn:
+        raise DamagedSetError(
+            f"The prepared set is damaged: {damage}. Delete the directory and prepare the set again. "
+            f"Received: {self.directory}."
+        )
 
     def _level(self, number: int) -> _Level:
         with self._lock:
@@ -231,10 +188,38 @@ class PreparedImageSet(ImageSet):
             return level
 
 
+_AGAIN = "Prepare the set again (python -m stylegan_tf.cli.dataset verify tells what else is damaged)."
+
+
+def record_bytes(image_bytes: int, labelled: bool) -> int:
+    """Bytes of the record of a raw image of so many bytes."""
+    return HEADER_BYTES + len(image_example(bytes(image_bytes), 0 if labelled else None)) + FOOTER_BYTES
+
+
+def read_index(path: Path, count: int, shard_bytes: int) -> np.ndarray:
+    """Where the records of a shard begin, and where the last one ends: int64 `[count + 1]`.
+
+    Raises:
+        DamagedSetError: the file is none of a shard of so many images and bytes.
+    """
+    try:
+        starts = read_npy(path)
+    except (ValueError, OSError) as error:
+        raise DamagedSetError(f"The prepared set is damaged: {path} ({error}). {_AGAIN}") from error
+    is_index = starts.dtype == np.int64 and starts.shape == (count + 1,)
+    if not is_index or starts[0] != 0 or starts[-1] != shard_bytes or (np.diff(starts) <= 0).any():
+        raise DamagedSetError(
+            f"The prepared set is damaged: {path} does not tell where {count:,} records of {shard_bytes:,} bytes lie. "
+            f"{_AGAIN}"
+        )
+    return starts
+
+
 class _Level:
     """The shards of one resolution, opened when first read."""
 
     def __init__(self, directory: Path, manifest: Manifest, level: int) -> None:
+        self._manifest = manifest
         self._folder = directory / level_folder(manifest.sizes[level])
         self._shape = (*manifest.sizes[level], manifest.channels)
         self._raw = manifest.encoding == "raw"
@@ -244,9 +229,8 @@ class _Level:
         self._lock = threading.Lock()
         if self._raw:
             self._image_bytes = int(np.prod(self._shape))
-            example = image_example(bytes(self._image_bytes), 0 if self._labels else None)
-            self._record_bytes = HEADER_BYTES + len(example) + FOOTER_BYTES
-            self._image_start = HEADER_BYTES + len(example) - self._image_bytes
+            self._record_bytes = record_bytes(self._image_bytes, self._labels)
+            self._image_start = self._record_bytes - FOOTER_BYTES - self._image_bytes
             self._label_start, self._label_end = label_span(self._image_bytes) if self._labels else (0, 0)
 
     def __del__(self) -> None:
@@ -275,11 +259,15 @@ class _Level:
 
         def read_into(number: int) -> None:
             begin, end = self._index(shards[number])[rows[number] : rows[number] + 2].tolist()
-            data = bytearray(end - begin - HEADER_BYTES - FOOTER_BYTES)
-            self._fill(shards[number], [data], begin + HEADER_BYTES, len(data))
-            example = parse_example(bytes(data))
-            images[number] = decode_png(example["image"][0], self._shape)  # type: ignore[arg-type]
-            labels[number] = example["label"][0] if self._labels else 0
+            data = bytearray(end - begin)
+            self._fill(shards[number], [data], begin, len(data))
+            try:
+                example = parse_example(next(read_records(io.BytesIO(data))))
+                images[number] = decode_png(example["image"][0], self._shape)  # type: ignore[arg-type]
+                labels[number] = example["label"][0] if self._labels else 0
+            except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+                place = f"image {rows[number]} of {self._folder / shard_name(shards[number])}"
+                raise DamagedSetError(f"The prepared set is damaged: {place} ({error}). {_AGAIN}") from error
 
         workers.for_each(read_into, len(rows), in_threads=True)
         return labels
@@ -287,8 +275,7 @@ class _Level:
     def _fill(self, shard: int, buffers: list[Any], position: int, wanted: int) -> None:
         if os.preadv(self._files.get(shard) or self._file(shard), buffers, position) != wanted:
             raise ValueError(
-                f"{self._folder / shard_name(shard)} is shorter than the manifest says; prepare the set again "
-                f"(python -m stylegan_tf.cli.dataset verify tells what else is damaged)."
+                f"{self._folder / shard_name(shard)} is shorter than the manifest says; {_AGAIN[0].lower()}{_AGAIN[1:]}"
             )
 
     def _file(self, shard: int) -> int:
@@ -301,7 +288,10 @@ class _Level:
     def _index(self, shard: int) -> np.ndarray:
         if shard not in self._indices:
             # Not mapped into memory, as each map would keep another file open.
-            self._indices[shard] = np.load(self._folder / index_name(shard), allow_pickle=False)
+            size = self._manifest.files[f"{self._folder.name}/{shard_name(shard)}"].bytes
+            self._indices[shard] = read_index(
+                self._folder / index_name(shard), self._manifest.shard_counts[shard], size
+            )
         return self._indices[shard]
 
 
@@ -321,7 +311,12 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def decode_png(data: bytes, shape: Sequence[int]) -> np.ndarray:
-    """The image of `encode_png`. Raises ValueError for an image of another shape."""
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        pixels = np.asarray(image)
+    """The image of `encode_png`. Raises ValueError for what is no PNG, and for an image of another shape."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.size != (shape[1], shape[0]):  # told before the pixels are unpacked
+                raise ValueError(f"the PNG has {image.height}x{image.width} pixels, not {shape[0]}x{shape[1]}")
+            pixels = np.asarray(image)
+    except Exception as error:  # Pillow's readers raise nearly every type there is
+        raise ValueError(reason(error)) from error
     return pixels.reshape(shape)

@@ -18,12 +18,13 @@ import numpy as np
 from stylegan_tf.data import workers
 from stylegan_tf.data.decode import Conversion, to_pixels
 from stylegan_tf.data.image_file import reason
-from stylegan_tf.data.image_set import image_digest
+from stylegan_tf.data.image_set import DIGEST_BYTES, image_digest
 from stylegan_tf.data.prepared import FileCheck, encode_png, index_name, level_folder, shard_name
 from stylegan_tf.data.pyramid import image_pyramid
 from stylegan_tf.data.records import frame, image_example
 from stylegan_tf.data.sources.base import Item
 from stylegan_tf.files import write_text, written_whole
+from stylegan_tf.json_files import as_record, read_json
 
 WORK = ".work"
 
@@ -36,8 +37,8 @@ class ShardTask:
 
     Attributes:
         shard: Its number.
-        items: Its pictures.
-        directory: The prepared set.
+        items: Its pictures, or some that come one after the other.
+        directory: Where it is written.
         conversion: What the pictures become, at the largest size.
         sizes: Height and width by the number of halvings.
         encoding: "raw" or "png".
@@ -51,6 +52,11 @@ class ShardTask:
     sizes: tuple[tuple[int, int], ...]
     encoding: str
     labelled: bool
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of pictures that come along with the task."""
+        return sum(item.held_bytes for item in self.items)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +79,14 @@ class ShardNote:
 
     @classmethod
     def read(cls, path: Path) -> ShardNote:
-        """Reads what `write_shard` wrote."""
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        files = {name: FileCheck(**check) for name, check in fields.pop("files").items()}
-        left_out = [(name, why) for name, why in fields.pop("left_out")]
-        return cls(**fields, left_out=left_out, files=files)
+        """Reads what `write_shard` wrote. Raises ValueError where it is something else."""
+        note = as_record(cls, read_json(path))
+        digests = bytes.fromhex(note.digests)
+        if len(digests) != note.count * DIGEST_BYTES or len(note.labels) not in (0, note.count):
+            raise ValueError("it does not have a digest and a label for each image")
+        if not all(0 <= label < 2**31 for label in note.labels):
+            raise ValueError("labels must lie from 0 to 2^31 - 1")
+        return note
 
 
 def note_path(directory: Path, shard: int) -> Path:
@@ -85,8 +94,12 @@ def note_path(directory: Path, shard: int) -> Path:
     return directory / WORK / f"shard-{shard:05d}.json"
 
 
-def write_shard(task: ShardTask) -> None:
-    """Reads the pictures of a shard and writes their images at every size, then its note; in a worker process."""
+def write_shard(task: ShardTask) -> int:
+    """Reads the pictures of a shard and writes their images at every size, then its note; in a worker process.
+
+    Returns:
+        The shard's number.
+    """
     directory = Path(task.directory)
     left_out: list[tuple[str, str]] = []
     digests: list[bytes] = []
@@ -102,7 +115,21 @@ def write_shard(task: ShardTask) -> None:
             file.close()
     checks = {name: check for file in files for name, check in file.checks.items()}
     note = ShardNote(len(digests), b"".join(digests).hex(), labels if task.labelled else [], left_out, checks)
-    write_text(note_path(directory, task.shard), json.dumps(dataclasses.asdict(note)))
+    write_note(directory, task.shard, note)
+    return task.shard
+
+
+def write_note(directory: Path, shard: int, note: ShardNote) -> None:
+    """Writes the note of a shard, which says that it is finished."""
+    write_text(note_path(directory, shard), json.dumps(dataclasses.asdict(note)))
+
+
+def write_index(path: Path, starts: list[int]) -> FileCheck:
+    """Writes where the records of a shard begin, and where the last one ends."""
+    with written_whole(path) as beside, beside.open("wb") as file:
+        np.save(file, np.array(starts, np.int64))
+    data = path.read_bytes()
+    return FileCheck(len(data), google_crc32c.value(data))
 
 
 def _decoded_chunks(task: ShardTask, left_out: list[tuple[str, str]]) -> Iterator[tuple[np.ndarray, list[int]]]:
@@ -158,7 +185,4 @@ class _LevelFile:
         self.checks[f"{folder}/{shard_name(self._shard)}"] = FileCheck(self._bytes, self._crc)
         if self._starts is not None:
             name = index_name(self._shard)
-            with written_whole(self._folder / name) as path, path.open("wb") as file:
-                np.save(file, np.array(self._starts, np.int64))
-            data = (self._folder / name).read_bytes()
-            self.checks[f"{folder}/{name}"] = FileCheck(len(data), google_crc32c.value(data))
+            self.checks[f"{folder}/{name}"] = write_index(self._folder / name, self._starts)

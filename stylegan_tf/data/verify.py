@@ -12,7 +12,7 @@ import numpy as np
 
 from stylegan_tf.data import workers
 from stylegan_tf.data.image_set import image_digest, images_fingerprint, labels_fingerprint
-from stylegan_tf.data.prepared import Manifest, decode_png, index_name, level_folder, shard_name
+from stylegan_tf.data.prepared import MANIFEST, Manifest, decode_png, read_index
 from stylegan_tf.data.pyramid import image_pyramid
 from stylegan_tf.data.records import DamagedRecordError, parse_example, read_records
 
@@ -65,9 +65,7 @@ def verify(
                 progress(done, manifest.count)
 
         checked = sorted(pool.run(_check_shard, tasks, report), key=lambda shard: shard.shard)
-    known = {name for shard in range(len(manifest.shard_counts)) for name in _names(manifest, shard)}
-    unknown = sorted(manifest.files.keys() - known)
-    damages = [f"{name}: the manifest tells of it, but no shard has this file" for name in unknown]
+    damages = [f"{name}: the manifest tells of it, but no shard has this file" for name in manifest.unknown_files()]
     damages += [damage for shard in checked for damage in shard.damages]
     if not damages:
         shape = (*manifest.sizes[0], manifest.channels)
@@ -76,20 +74,20 @@ def verify(
         labels = [np.array(shard.labels, np.int32) for shard in checked]
         if labels_fingerprint(manifest.label_names, labels) != manifest.labels_fingerprint:
             damages.append("the labels are not those of the manifest")
+        elif manifest.label_names and (
+            np.bincount(np.concatenate(labels), minlength=len(manifest.label_names)).tolist()
+            != list(manifest.label_counts)
+        ):
+            damages.append("the numbers of images of each class are not those of the manifest")
+    if not damages and not manifest.is_as_written:
+        damages.append(f"{MANIFEST} was changed after it was written")
     return damages
-
-
-def _names(manifest: Manifest, shard: int) -> list[str]:
-    """The files of a shard: one for each size, then their indices if there are any."""
-    folders = [level_folder(size) for size in manifest.sizes]
-    names = [f"{folder}/{shard_name(shard)}" for folder in folders]
-    return names + ([f"{folder}/{index_name(shard)}" for folder in folders] if manifest.encoding == "png" else [])
 
 
 def _check_shard(task: _Task) -> _Checked:
     """Checks the files of a shard; in a worker process."""
     directory, manifest = Path(task.directory), task.manifest
-    names = _names(manifest, task.shard)
+    names = manifest.file_names(task.shard)
     damages = [damage for name in names if (damage := _check_file(directory, name, manifest))]
     if damages:
         workers.advance(manifest.shard_counts[task.shard])
@@ -114,9 +112,11 @@ def _check_shard(task: _Task) -> _Checked:
                     damages.append(f"{name}: image {number} has not the large one's label")
             digests.append(image_digest(images[0]))
             if manifest.label_names:
-                labels.append(int(examples[0]["label"][0]))
+                labels.append(_label(examples[0], len(manifest.label_names)))
             workers.advance()
-    except (DamagedRecordError, ValueError, KeyError, IndexError, OSError) as error:
+        for name, size in zip(names[len(files) :], names, strict=False):
+            read_index(directory / name, len(digests), manifest.files[size].bytes)
+    except (DamagedRecordError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
         damages.append(f"shard {task.shard}, image {len(digests)}: {type(error).__name__}: {error}")
     finally:
         for file in files:
@@ -142,6 +142,13 @@ def _check_file(directory: Path, name: str, manifest: Manifest) -> str | None:
     except OSError as error:
         return f"{name}: {error.strerror}"
     return None if crc == expected.crc32c else f"{name}: wrong checksum"
+
+
+def _label(example: Mapping[str, list[int] | list[bytes]], num_classes: int) -> int:
+    label = example["label"][0]
+    if not isinstance(label, int) or not 0 <= label < num_classes:
+        raise DamagedRecordError("its feature 'label' is none of the classes")
+    return label
 
 
 def _image(example: Mapping[str, list[int] | list[bytes]], shape: tuple[int, ...], encoding: str) -> np.ndarray:

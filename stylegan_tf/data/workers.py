@@ -24,6 +24,9 @@ R = TypeVar("R")
 
 # Images of so many bytes together are worth being read and copied in threads.
 WORTH_THREADS_BYTES = 2**20
+# Pictures that are in memory and on their way to a process, or being read there, have at most so many bytes together,
+# or are one.
+IN_FLIGHT_BYTES = 2**28
 
 # SIGHUP, of a terminal that goes away, is not on Windows.
 _INTERRUPTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -61,7 +64,11 @@ class Pool:
         return int(self._counter.value)
 
     def run(
-        self, function: Callable[[T], R], tasks: Iterable[T], progress: Callable[[int], None] | None = None
+        self,
+        function: Callable[[T], R],
+        tasks: Iterable[T],
+        progress: Callable[[int], None] | None = None,
+        size_of: Callable[[T], int] | None = None,
     ) -> Iterator[R]:
         """Runs tasks in the workers and gives results as they come, not in order.
 
@@ -71,6 +78,8 @@ class Pool:
             function: Of a module, so that workers find it.
             tasks: Its arguments.
             progress: Called about every 0.2 seconds with `done`.
+            size_of: Bytes that come along with a task. No task is begun while those under way would have more than
+                `IN_FLIGHT_BYTES` together, unless there are none.
 
         Raises:
             Exception: what a task raises, at once; other tasks are stopped when the pool is left.
@@ -78,7 +87,7 @@ class Pool:
             KeyboardInterrupt: with the signal's number, after SIGINT, SIGTERM or SIGHUP.
         """
         try:
-            yield from self._results(function, iter(tasks), progress)
+            yield from self._results(function, iter(tasks), progress, size_of or (lambda task: 0))
         except concurrent.futures.BrokenExecutor as error:
             if self._interrupts:  # which ended the workers, too
                 raise KeyboardInterrupt(self._interrupts[0]) from None
@@ -88,16 +97,27 @@ class Pool:
             ) from error
 
     def _results(
-        self, function: Callable[[T], R], remaining: Iterator[T], progress: Callable[[int], None] | None
+        self,
+        function: Callable[[T], R],
+        remaining: Iterator[T],
+        progress: Callable[[int], None] | None,
+        size_of: Callable[[T], int],
     ) -> Iterator[R]:
-        running: set[Future[R]] = set()
+        running: dict[Future[R], int] = {}
+        task: Any = None
         while True:
-            while len(running) < 2 * self.size and (task := next(remaining, _END)) is not _END:
+            while len(running) < 2 * self.size:
+                task = next(remaining, _END) if task is None else task
+                if task is _END or (running and size_of(task) + sum(running.values()) > IN_FLIGHT_BYTES):
+                    break
                 with _without_interrupts():
-                    running.add(self.executor.submit(function, task))
+                    running[self.executor.submit(function, task)] = size_of(task)
+                task = None
             if not running:
                 break
-            finished, running = concurrent.futures.wait(running, _POLL_S, concurrent.futures.FIRST_COMPLETED)
+            finished, _ = concurrent.futures.wait(running, _POLL_S, concurrent.futures.FIRST_COMPLETED)
+            for future in finished:
+                del running[future]
             if self._interrupts:
                 raise KeyboardInterrupt(self._interrupts[0])
             if progress is not None:

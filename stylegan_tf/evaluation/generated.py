@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.data.image_set import CHANNELS, ImageSet
 from stylegan_tf.data.order import draw
 from stylegan_tf.data.sources.labels import listed
 from stylegan_tf.files import without_patterns
+from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.names import nfc
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, one_hot_labels
@@ -27,6 +27,7 @@ SEEDS_APART = 100_000_000
 
 _MOST_AT_ONCE, _FEWEST_AT_ONCE, _PIXELS_AT_ONCE = 256, 16, 2**24
 _EXPORT_BATCH = 16
+_MAX_SIDE = 2**16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,6 +159,42 @@ class NetworkImages(GeneratorImages):
         return images if factor == 1 else images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
+@dataclasses.dataclass(frozen=True)
+class ExportedImage:
+    """Height, width and channels of the images of an export."""
+
+    height: int
+    width: int
+    channels: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportMetadata:
+    """What an export says of itself, as far as it is read again: of `assets.extra/model.json`."""
+
+    image: ExportedImage
+    z_size: int
+    num_classes: int
+    label_names: tuple[str, ...] | None = None
+    dataset: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+    images_seen: int | None = None
+
+    def __post_init__(self) -> None:
+        sides = (self.image.height, self.image.width, self.z_size)
+        require(0 < min(sides) <= max(sides) <= _MAX_SIDE, f"sizes must lie from 1 to {_MAX_SIDE:,}", sides)
+        require(self.image.channels in CHANNELS, "channels must be 1, 3 or 4", self.image.channels)
+        require(
+            self.num_classes >= 0 and len(self.label_names or ()) in (0, self.num_classes),
+            "num_classes must be the number of label_names", self.num_classes,
+        )
+
+
+def read_metadata(version: Path) -> ExportMetadata:
+    """Reads what an export says of itself. Raises ValueError or OSError where it is damaged or missing."""
+    return as_record(ExportMetadata, read_json(version / "assets.extra" / "model.json"), others=True)
+
+
 class ExportImages(GeneratorImages):
     """Images of an exported SavedModel, on one device. Its noise is saved with it, the same in all images.
 
@@ -171,17 +208,16 @@ class ExportImages(GeneratorImages):
     def __init__(self, path: str | Path) -> None:
         version = _newest_version(Path(path))
         try:
-            about = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
+            about = read_metadata(version)
             with without_patterns(version) as model:
                 self._model = tf.saved_model.load(str(model))
-            image = about["image"]
-            self.size, self.channels = (image["height"], image["width"]), image["channels"]
-            self.num_classes, self.z_size = about["num_classes"], about["z_size"]
-            self.label_names = tuple(about.get("label_names", ()))
-            self.dataset = str(about.get("dataset", {}).get("name", ""))
         except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
             raise ValueError(f"export must be one that export.py wrote. Received: {version}: {error}.") from error
-        self.origin = Origin("export", str(version), about.get("images_seen"), "fixed")
+        self.size, self.channels = (about.image.height, about.image.width), about.image.channels
+        self.num_classes, self.z_size = about.num_classes, about.z_size
+        self.label_names = about.label_names or ()
+        self.dataset = str((about.dataset or {}).get("name", ""))
+        self.origin = Origin("export", str(version), about.images_seen, "fixed")
 
     def images(self, seeds: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
         ones = np.ones(len(seeds), np.float32)

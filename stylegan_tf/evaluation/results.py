@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_tf.files import check_writable, disk_errors, written_whole
+from stylegan_tf.json_files import as_record, as_type, parse_json, read_bounded
 from stylegan_tf.locks import locked_itself
 from stylegan_tf.metrics.protocols import INCEPTION
 
@@ -86,11 +87,16 @@ class Result:
     def from_json(cls, line: str) -> Result:
         """Reads what `to_json` wrote. Raises ValueError when it is something else."""
         try:
-            plain: dict[str, Any] = json.loads(line)
+            plain = as_type(parse_json(line), dict[str, Any], "it")
             for kind in ("values", "floor"):
-                plain[kind] = {name: math.nan if value is None else value for name, value in plain[kind].items()}
-            return cls(**plain)
-        except (json.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
+                numbers = as_type(plain.get(kind), dict[str, float | None], kind)
+                plain[kind] = {name: math.nan if value is None else value for name, value in numbers.items()}
+            values = {kind: plain.pop(kind) for kind in ("values", "floor")}
+            result = dataclasses.replace(as_record(cls, {**plain, "values": {}, "floor": {}}), **values)
+            if not result.values:
+                raise ValueError("it has no values")
+            return result
+        except ValueError as error:
             raise ValueError(
                 f"a result must be a line that this package wrote. Received: {line[:80]!r} ({error})."
             ) from error
@@ -130,13 +136,20 @@ def read_results(path: Path) -> list[Result]:
       OSError: when it cannot be read.
     """
     results = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+    for number, line in enumerate(_read_lines(path).split("\n"), 1):
         if line.strip():
             try:
-                results.append(Result.from_json(line.decode("utf-8", "backslashreplace")))
+                results.append(Result.from_json(line))
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error} Remove that line.") from error
     return results
+
+
+def _read_lines(path: Path) -> str:
+    try:
+        return read_bounded(path).decode("utf-8", "backslashreplace")
+    except ValueError as error:
+        raise ValueError(f"results must be a text file that this package wrote. Received: {path} ({error}).") from error
 
 
 def best(results: Iterable[Result], protocol: str) -> Result | None:

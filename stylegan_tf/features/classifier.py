@@ -17,7 +17,9 @@ import tensorflow as tf
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, checked_images, file_checksum
 from stylegan_tf.features.model import fitted, load_keras_model
 from stylegan_tf.files import work_folder, written_whole
+from stylegan_tf.json_files import MAX_BYTES, as_type, parse_json
 from stylegan_tf.keras_defaults import keras_defaults
+from stylegan_tf.zip_files import opened_zip, read_member
 
 NUM_FEATURES = 128
 
@@ -195,10 +197,13 @@ def _progress_callback(progress: Callable[[int, int], None], total: int, batch_s
 
 def _read_class_names(path: Path) -> tuple[str, ...]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return tuple(json.loads(archive.read(_CLASS_NAMES_FILE)))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        with opened_zip(path) as archive:
+            if _CLASS_NAMES_FILE not in archive.namelist():
+                raise ValueError(f"{_CLASS_NAMES_FILE} is not in it")
+            names = parse_json(read_member(archive, archive.getinfo(_CLASS_NAMES_FILE), MAX_BYTES))
+            return as_type(names, tuple[str, ...], _CLASS_NAMES_FILE)
+    except (OSError, ValueError) as error:
         raise ValueError(
             "A classifier must be a file that python -m stylegan_tf.cli.classifier wrote. "
-            f"Received: {str(path)!r}."
+            f"Received: {str(path)!r} ({error})."
         ) from None

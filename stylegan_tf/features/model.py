@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum, files_checksum
 from stylegan_tf.files import without_patterns
+from stylegan_tf.zip_files import check_total, opened_zip, unpacked_limit
 
 _SIGNATURE = "serving_default"
 _FEATURES = "features"  # the output that is taken where outputs have names
@@ -80,6 +82,9 @@ def fitted(images: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
 def load_keras_model(path: Path) -> keras.Model:
     """Reads a .keras or .h5 file; raises ValueError where that fails."""
     try:
+        if zipfile.is_zipfile(path):
+            with opened_zip(path) as archive:
+                check_total(archive, unpacked_limit(path))
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises many kinds, for files of another format among them
         reason = " ".join(str(error).split())

@@ -18,6 +18,7 @@ import numpy as np
 
 from stylegan_tf.pickles.machine import mapped
 from stylegan_tf.pickles.tensors import Storage, TensorView, as_tensor, read_header, read_storage, unpickle
+from stylegan_tf.zip_files import ArchiveError, check_total, opened_zip, read_member
 
 _LARGEST_TABLE = 1 << 26  # bytes
 _MOST_UNPACKED = 16  # times an archive's size; torch.save does not even compress
@@ -44,25 +45,14 @@ def read_torch_checkpoint(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
 
 def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            _require_honest_sizes(archive, os.fspath(path))
+        with opened_zip(path) as archive:
+            check_total(archive, _MOST_UNPACKED * os.path.getsize(path))
             folder = _checked_folder(archive, os.fspath(path))
-            if archive.getinfo(f"{folder}/data.pkl").file_size > _LARGEST_TABLE:
-                raise ValueError(f"The table of tensors is too large to be one. Received: {os.fspath(path)!r}.")
-            table = _tensor_table(unpickle(io.BytesIO(archive.read(f"{folder}/data.pkl"))))
+            table_bytes = read_member(archive, archive.getinfo(f"{folder}/data.pkl"), _LARGEST_TABLE)
+            table = _tensor_table(unpickle(io.BytesIO(table_bytes)))
             return _tensors(table, lambda storage: _read_member(archive, f"{folder}/data/{storage.key}", storage))
-    except (zipfile.BadZipFile, NotImplementedError) as error:  # damaged; compressed in a way that zipfile has not
+    except ArchiveError as error:
         raise ValueError(f"The checkpoint is damaged: {error}. Received: {os.fspath(path)!r}.") from None
-
-
-def _require_honest_sizes(archive: zipfile.ZipFile, path: str) -> None:
-    """Refuses members that lie on each other, or unpack to more than weights do: a small file could fill the memory."""
-    unpacked = sum(member.file_size for member in archive.infolist())
-    largest = _MOST_UNPACKED * os.path.getsize(path)
-    if unpacked > largest:
-        raise ValueError(
-            f"An archive of this size must unpack to at most {largest:,} bytes. Received: {path!r}, {unpacked:,} bytes."
-        )
 
 
 def _checked_folder(archive: zipfile.ZipFile, path: str) -> str:
@@ -77,7 +67,8 @@ def _checked_folder(archive: zipfile.ZipFile, path: str) -> str:
             "Expected a table of tensors; a TorchScript program is code, which is not run. Give what "
             f"torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE) writes. Received: {path!r}."
         )
-    if f"{folder}/byteorder" in names and archive.read(f"{folder}/byteorder") != b"little":
+    order = f"{folder}/byteorder"
+    if order in names and read_member(archive, archive.getinfo(order), _LARGEST_TABLE) != b"little":
         raise ValueError(f"The numbers of a checkpoint must be in little-endian order. Received: {path!r}.")
     return folder
 
@@ -90,7 +81,7 @@ def _read_member(archive: zipfile.ZipFile, name: str, storage: Storage) -> np.nd
         raise ValueError(f"The checkpoint has no storage {storage.key!r}, which its tensors name.") from None
     if found != needed:
         raise ValueError(f"Storage {storage.key!r} must have {needed} bytes. Received: {found}.")
-    return np.frombuffer(archive.read(name), storage.dtype)
+    return np.frombuffer(read_member(archive, archive.getinfo(name), needed), storage.dtype)
 
 
 def _read_single_file(file: IO[bytes], path: str) -> dict[str, np.ndarray]:

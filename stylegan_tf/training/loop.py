@@ -177,6 +177,16 @@ def begin_period(state: TrainState, period: Period) -> None:
 def read_batches(
     pipeline: ImagePipeline, strategy: tf.distribute.Strategy, period: Period, position: int
 ) -> Iterator[tuple[Any, Any]]:
-    """Batches of a period from a position in the data, each spread over the strategy's devices."""
+    """Batches of a period from a position in the data, each spread over the strategy's devices.
+
+    Raises:
+      ValueError, OSError: images could not be read.
+    """
     halvings = pipeline.image_set.sizes.index(period.size)
-    return iter(pipeline.distributed_batches(strategy, halvings, period.batch_size, position))
+    batches = iter(pipeline.distributed_batches(strategy, halvings, period.batch_size, position))
+    while True:
+        try:
+            batch = next(batches)
+        except tf.errors.OpError as error:
+            raise (pipeline.failure or error) from error
+        yield batch

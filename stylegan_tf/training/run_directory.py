@@ -17,14 +17,16 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from stylegan_tf.config import TrainConfig
+from stylegan_tf.data.image_set import CHANNELS
 from stylegan_tf.files import remove_rests, write_text
+from stylegan_tf.json_files import as_record, read_bounded, read_json
 from stylegan_tf.locks import locked
 from stylegan_tf.networks.build import build_generator, by_path
 from stylegan_tf.networks.generator import Generator
@@ -35,6 +37,7 @@ from stylegan_tf.training.schedule import Schedule
 _LOCK = ".lock"
 
 # Beside those of the networks, what their shapes depend on.
+_MAX_SIDE = 2**16  # pixels
 _FORM_FIELDS = {"resolution", "base_size", "channels", "use_labels"}
 
 
@@ -57,6 +60,14 @@ class DatasetInfo:
     channels: int
     fingerprint: str
     label_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        height, width = self.size
+        if self.channels not in CHANNELS or not 0 < min(height, width) <= max(height, width) <= _MAX_SIDE:
+            raise ValueError(
+                f"images must have a size of 1 to {_MAX_SIDE:,} pixels, and 1, 3 or 4 channels. "
+                f"Received: {height}x{width}, channels={self.channels}."
+            )
 
     @property
     def num_classes(self) -> int:
@@ -169,16 +180,18 @@ class RunDirectory:
             raise ValueError(
                 f"run_dir must be the directory of a run, which holds config.json. Received: {self.path}."
             )
-        return TrainConfig.from_json(self.config_file.read_text(encoding="utf-8"))
+        try:
+            config = TrainConfig.from_json(read_bounded(self.config_file))
+            config.check_fields()
+        except ValueError as error:
+            raise ValueError(f"{self.config_file} must be the configuration of a run: {error}") from error
+        return config
 
     def read_dataset(self) -> DatasetInfo:
         """What was trained on. Raises ValueError when the file is missing or is something else."""
         try:
-            values: Mapping = json.loads(self.dataset_file.read_text(encoding="utf-8"))
-            return DatasetInfo(
-                **{**values, "size": tuple(values["size"]), "label_names": tuple(values["label_names"])}
-            )
-        except (OSError, json.JSONDecodeError, TypeError, KeyError) as error:
+            return as_record(DatasetInfo, read_json(self.dataset_file))
+        except (OSError, ValueError) as error:
             raise ValueError(f"{self.dataset_file} must describe the run's data. Received: {error}.") from error
 
     def newest_checkpoint(self) -> Found | None:

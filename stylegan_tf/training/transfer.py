@@ -7,7 +7,6 @@ and what does not fit stays as it was made.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from stylegan_tf.evaluation.generated import read_metadata
 from stylegan_tf.files import without_patterns
+from stylegan_tf.json_files import as_type
 from stylegan_tf.names import same_names
 from stylegan_tf.training.checkpoints import readable, tell_passed_over
 from stylegan_tf.training.run_directory import RunDirectory
@@ -68,7 +70,7 @@ def read_networks(path: str | Path) -> SourceNetworks:
             versions = [path]
         if versions:
             return _read_export(max(versions, key=lambda version: int(version.name) if version.name.isdigit() else 0))
-    except (OSError, tf.errors.OpError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, tf.errors.OpError, DecodeError, KeyError, IndexError) as error:
         raise ValueError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
     advice = "; python -m stylegan_tf.cli.convert makes a run of a pickle" if path.is_file() else ""
     raise ValueError(
@@ -204,11 +206,17 @@ def _read_export(version: Path) -> SourceNetworks:
             nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
             for child in nodes[children["_all_variables"]].children
         }
-    metadata = json.loads((version / "assets.extra" / "model.json").read_text(encoding="utf-8"))
+    try:
+        metadata = read_metadata(version)
+        network = as_type((metadata.config or {}).get("network"), dict[str, Any], "config.network")
+        # older exports know one family only
+        family = as_type(network.get("family", "stylegan1"), str, "config.network.family")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"initialize_from must be an export that export.py wrote. Received: {version} ({error})."
+        ) from error
     generator = {"generator": weights, "generator_ema": weights}
-    network = metadata["config"]["network"]
-    family = network.get("family", "stylegan1")  # older exports know one family only
-    label_names = tuple(metadata.get("label_names") or ())
     return SourceNetworks(
-        f"{version}, an export", generator, label_names, family, metadata["z_size"], _mapping_rates(network)
+        f"{version}, an export", generator, metadata.label_names or (), family, metadata.z_size,
+        _mapping_rates(network),
     )

@@ -16,7 +16,7 @@ from PIL import Image
 from stylegan_tf.data.image_file import UnusableImageError, open_image
 from stylegan_tf.data.sources.class_folders import find_labels
 from stylegan_tf.data.sources.labels import Labels
-from stylegan_tf.data.sources.labels_file import is_labels_file
+from stylegan_tf.data.sources.labels_file import is_labels_file, require_readable_size
 from stylegan_tf.data.sources.listing import (
     is_container,
     is_hidden_image,
@@ -131,6 +131,7 @@ def select_members(
 
 def _read_trusted(member: Member, read: Callable[[Member], bytes]) -> bytes:
     refuse(member.fault)
+    require_readable_size(member.size)
     return read(member)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from PIL import Image
 
+from stylegan_tf.data.array_files import map_npy, read_npz
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.labels import (
     NO_LABELS,
@@ -38,6 +39,10 @@ class ArrayItem(Item):
     """
 
     pixels: np.ndarray = dataclasses.field(repr=False)
+
+    @property
+    def held_bytes(self) -> int:
+        return self.pixels.nbytes
 
     def open(self) -> Image.Image:
         """Makes a Pillow image of the pixels."""
@@ -118,8 +123,8 @@ def open_npy(data: str, path: str, *, use_labels: bool = False) -> Source:
     path = os.path.abspath(path)
     require_labels(NO_LABELS, use_labels, "the file must be a .npz that holds an array 'labels'", data)
     try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
+        rows = map_npy(path)
+    except (ValueError, OSError) as error:
         raise _unreadable(data, error) from error
     images = checked_images(rows, data)
     return ArraySource(data, "NumPy array", images, NO_LABELS, signature=[state_text(path)], path=path)
@@ -133,14 +138,12 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
             or labels asked for where there are none.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = sorted(file.files)
-            rows = file["images"] if "images" in held else None
-    except Exception as error:
+        arrays, held = read_npz(path, ("images",))
+    except (ValueError, OSError, MemoryError) as error:
         raise _unreadable(data, error) from error
-    if rows is None:
+    if "images" not in arrays:
         raise ValueError(f"A .npz file must hold an array 'images'. Received: data={data!r} with {held}.")
-    images = checked_images(rows, data)
+    images = checked_images(arrays["images"], data)
     labels = labels_if_usable(lambda: _npz_labels(path, len(images), data), use_labels=use_labels)
     require_labels(labels, use_labels, f"a .npz file must hold an array 'labels' (this one holds {held})", data)
     return ArraySource(data, "NumPy arrays", images, labels, signature=[state_text(path)])
@@ -148,9 +151,8 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
 
 def _npz_labels(path: str, count: int, data: str) -> Labels:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("labels", "label_names") if name in file.files}
-    except Exception as error:
+        arrays, _ = read_npz(path, ("labels", "label_names"))
+    except (ValueError, OSError, MemoryError) as error:
         raise UnusableLabelsError(str(_unreadable(data, error))) from error
     if "labels" not in arrays:
         return NO_LABELS
@@ -195,12 +197,12 @@ def to_image(pixels: np.ndarray) -> Image.Image:
 @functools.lru_cache(maxsize=4)
 def _open_rows(path: str, state: tuple[int, int]) -> np.ndarray:
     """Kept open by each process, as long as the file stays as it was."""
-    return checked_images(np.load(path, mmap_mode="r", allow_pickle=False), path)
+    return checked_images(map_npy(path), path)
 
 
 def _unreadable(data: str, error: Exception) -> ValueError:
     """The error for whatever a damaged array file raised."""
     return ValueError(
         "An array file could not be read. It must be whole, and hold numbers, not pickled objects: save it again "
-        f"with numpy.save or numpy.savez. Received: data={data!r} ({type(error).__name__}: {error})."
+        f"with numpy.save or numpy.savez. Received: data={data!r} ({str(error) or type(error).__name__})."
     )

@@ -23,6 +23,11 @@ class Item(abc.ABC):
     name: str
     label: int
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the picture that the item itself holds, and takes along to another process."""
+        return 0
+
     @abc.abstractmethod
     def open(self) -> Image.Image:
         """Opens the picture; the pixels may be decoded later, when they are asked for.
@@ -68,6 +73,20 @@ class Source(abc.ABC):
         It is made from names, sizes and times of change where there are such, and must be quick: no picture is
         decoded for it.
         """
+
+
+def in_batches(items: Iterable[Item], most: int, most_bytes: int) -> Iterator[list[Item]]:
+    """Items in lists of at most `most`, each of which ends when its items hold `most_bytes` bytes."""
+    batch: list[Item] = []
+    held = 0
+    for item in items:
+        batch.append(item)
+        held += item.held_bytes
+        if len(batch) == most or held >= most_bytes:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def digest(parts: Iterable[str | bytes]) -> str:

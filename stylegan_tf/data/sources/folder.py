@@ -15,7 +15,7 @@ from PIL import Image
 from stylegan_tf.data.image_file import open_image
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.class_folders import find_labels
-from stylegan_tf.data.sources.labels_file import is_labels_file
+from stylegan_tf.data.sources.labels_file import is_labels_file, require_readable_size
 from stylegan_tf.data.sources.listing import (
     is_container,
     is_hidden_image,
@@ -74,7 +74,7 @@ class FolderSource(Source):
             elif is_file and is_image_name(name) and not is_left_out(posixpath.basename(name)):
                 self._names.append(name)
             elif is_file and is_labels_file(name):
-                label_files[name] = functools.partial(_read, os.path.join(folder, name))
+                label_files[name] = functools.partial(_read_labels, os.path.join(folder, name))
             else:
                 ignored[kind_of_other(name, is_file=is_file)] += 1
                 container = container or (name if is_container(name) else "")
@@ -108,6 +108,11 @@ class FolderSource(Source):
 def _read(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
+
+
+def _read_labels(path: str) -> bytes:
+    require_readable_size(os.path.getsize(path))
+    return _read(path)
 
 
 def _walk(folder: str) -> Iterator[tuple[str, bool]]:

@@ -12,6 +12,7 @@ import os
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -27,8 +28,10 @@ from stylegan_tf.data.sources.labels import (
     require_labels,
 )
 from stylegan_tf.data.sources.listing import state_text
+from stylegan_tf.zip_files import unpacked_limit
 
 _UINT8 = 0x08
+_BLOCK_BYTES = 2**24
 _TYPES = range(0x08, 0x0F)
 _IMAGES_NAME = re.compile(r"(?P<set>.*)images(?P<dot>[-.])idx3(?P<end>.*)", re.DOTALL)
 _SPLITS = re.compile(r"train|t10k|test")
@@ -95,13 +98,26 @@ def read_idx(path: str) -> np.ndarray:
                 return np.memmap(file, np.uint8, "r", file.tell(), shape)
         with gzip.open(path, "rb") as unpacked:
             shape = _read_shape(unpacked, path)
-            content = unpacked.read(math.prod(shape) + 1)
+            limit = unpacked_limit(path)
+            if math.prod(shape) > limit:
+                raise ValueError(
+                    f"A compressed idx file may unpack to {limit:,} bytes; unpack it first. "
+                    f"Received: {path!r} of shape {list(shape)}."
+                )
+            content = b"".join(_blocks(unpacked, math.prod(shape) + 1))
             _check_size(len(content), shape, path)
             return np.frombuffer(content, np.uint8).reshape(shape)
     except (OSError, EOFError, zlib.error, MemoryError, OverflowError) as error:
         raise ValueError(
             f"An idx file is damaged or cut off; download it again. Received: {path!r} ({error})."
         ) from error
+
+
+def _blocks(file: BinaryIO | gzip.GzipFile, size: int) -> Iterator[bytes]:
+    """The next `size` bytes, or all that there are; in blocks, as memory would be taken for all of them otherwise."""
+    while size and (block := file.read(min(size, _BLOCK_BYTES))):
+        yield block
+        size -= len(block)
 
 
 def _read_shape(file: BinaryIO | gzip.GzipFile, path: str) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ from stylegan_tf.names import nfc
 
 METADATA_NAME = "dataset.json"
 
+LARGEST_BYTES = 2**28
+
 
 def is_labels_file(name: str) -> bool:
     """Whether a file of this path may hold labels: wherever it lies, and however its name is capitalised."""
@@ -36,6 +38,12 @@ def find_labels_file(paths: Iterable[str], data: str) -> str | None:
             f"that do not count. Received: {listed(found)} in data={data!r}."
         )
     return next(iter(found), None)
+
+
+def require_readable_size(size: int) -> None:
+    """Raises ValueError for more bytes than a file of labels may have, so that none fills the memory."""
+    if size > LARGEST_BYTES:
+        raise ValueError(f"it has {size:,} bytes, and at most {LARGEST_BYTES:,} are read")
 
 
 def read_labels_file(read: Callable[[], bytes], path: str, data: str) -> dict[str, object] | None:

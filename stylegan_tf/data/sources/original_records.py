@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from stylegan_tf.data.array_files import read_npy
 from stylegan_tf.data.image_file import UnusableImageError
 from stylegan_tf.data.records import (
     HEADER_BYTES,
@@ -180,8 +181,8 @@ def _read_labels(path: str | None, count: int) -> Labels:
     if path is None:
         return NO_LABELS
     try:
-        labels = np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged array file raises many types
+        labels = read_npy(path)
+    except (ValueError, OSError, MemoryError) as error:
         raise UnusableLabelsError(
             "A file of labels must be whole, and hold numbers, not pickled objects. Make it again, or move it away to "
             f"go without labels. Received: {path!r} ({error})."

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import lzma
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator
-from tarfile import HeaderError, TarFile
+from tarfile import (
+    GNUTYPE_LONGLINK,
+    GNUTYPE_LONGNAME,
+    SOLARIS_XHDTYPE,
+    XGLTYPE,
+    XHDTYPE,
+    HeaderError,
+    TarFile,
+)
 
 import numpy as np
 from PIL import Image
@@ -16,7 +26,17 @@ from stylegan_tf.data.sources.archive import Member
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.listing import state_text
 
-_HELD_BYTES = 2**29  # of members of a compressed archive that come before their turn
+_HELD_BYTES = 2**28  # of members of a compressed archive that come before their turn
+_NOTES_BYTES = 2**20  # of long names and PAX headers before a member, and of global headers in an archive
+_LONGEST_NAME = 2**12  # characters; no file system has longer ones
+# What the list of members may take, in bytes, and how much more for each byte of the archive. A member of an archive
+# that is not compressed has more bytes in it than its place in the list.
+_LISTING_BYTES = 2**28
+_LISTING_RATIO = 4
+_MEMBER_BYTES = 2**8
+_NOTE_TYPES = (GNUTYPE_LONGNAME, GNUTYPE_LONGLINK, XHDTYPE, XGLTYPE, SOLARIS_XHDTYPE)
+# What unpacking and reading headers raises.
+_DAMAGE = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RecursionError)
 _COMPRESSIONS = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz"}
 
 
@@ -63,6 +83,10 @@ class BytesItem(Item):
     size: int
     fault: str = ""
 
+    @property
+    def held_bytes(self) -> int:
+        return len(self.content)
+
     def open(self) -> Image.Image:
         """Opens the picture."""
         archive.refuse(self.fault)
@@ -73,8 +97,8 @@ class TarSource(Source):
     """The pictures of a tar archive, as `archive.select_members` finds them.
 
     A compressed archive can only be read from its beginning. Where its members lie in another order than that of
-    their names, up to half a gigabyte of them is held until it is their turn, and the archive is read again for what
-    lies farther off.
+    their names, up to a quarter of a gigabyte of them is held until it is their turn, and the archive is read again
+    for what lies farther off.
 
     Args:
         data: The user's word for the archive.
@@ -120,7 +144,11 @@ class TarSource(Source):
 
     def _list(self, folders: list[str]) -> Iterator[Member]:
         """Describes all members but folders, whose names it keeps."""
+        left = _LISTING_BYTES + _LISTING_RATIO * os.path.getsize(self._path)
         for number, _, info in _scan(self._path):
+            left -= _MEMBER_BYTES + len(info.name)
+            if left < 0:
+                raise ValueError(f"its list of files takes more than {_LISTING_BYTES:,} bytes")
             if info.isdir():
                 folders.append(info.name)
                 continue
@@ -141,11 +169,17 @@ class TarSource(Source):
         position = start
         while position < len(self._members):
             before = position
-            for item in self._read_once(position):
-                yield item
-                position += 1
+            try:
+                for item in self._read_once(position):
+                    yield item
+                    position += 1
+            except _DAMAGE as error:  # it was read whole when it was listed
+                raise self._changed() from error
             if position == before:
-                raise ValueError(f"The archive has changed since it was listed. Received: {self._path!r}.")
+                raise self._changed()
+
+    def _changed(self) -> ValueError:
+        return ValueError(f"The archive has changed since it was listed. Received: {self._path!r}.")
 
     def _read_once(self, position: int) -> Iterator[Item]:
         """Gives pictures from `position` on, until the archive's end is reached."""
@@ -175,17 +209,24 @@ def find_compression(header: bytes) -> str | None:
 def is_tar(path: str) -> bool:
     """Whether a file is a tar archive, plain or compressed, whole or damaged further on."""
     try:
-        with tarfile.open(path, "r:*"):
+        with tarfile.open(path, "r:*", tarinfo=_FirstInfo):
             return True
     except Exception:  # what is no archive raises as many types as a damaged one
         return False
 
 
+class _FirstInfo(tarfile.TarInfo):
+    """Of the first member, the header alone: what follows it may be anything."""
+
+    def _proc_member(self, tarfile: TarFile) -> tarfile.TarInfo:
+        return self
+
+
 class _StrictInfo(tarfile.TarInfo):
-    """The library takes a damaged header for the archive's end; this one tells."""
+    """The library takes a damaged header for the end, and reads long ones into memory; this one tells of both."""
 
     @classmethod
-    def fromtarfile(cls, tarfile: TarFile) -> _StrictInfo:
+    def fromtarfile(cls, tarfile: _StrictArchive) -> _StrictInfo:  # type: ignore[override]
         try:
             return super().fromtarfile(tarfile)
         except HeaderError as error:
@@ -193,16 +234,43 @@ class _StrictInfo(tarfile.TarInfo):
                 raise
             raise ValueError(f"damaged header at byte {tarfile.offset}: {error}") from error
 
+    def _proc_member(self, tarfile: _StrictArchive) -> tarfile.TarInfo:
+        """Reads what follows the header of a member, as the library does; it names this to be overridden."""
+        if self.type in _NOTE_TYPES:
+            tarfile.count_note(self.size, is_global=self.type == XGLTYPE)
+        return super()._proc_member(tarfile)  # type: ignore[misc]
+
+
+class _StrictArchive(TarFile):
+    """An archive that counts the bytes of headers that are no members."""
+
+    tarinfo = _StrictInfo
+    _notes = _global_notes = 0
+
+    def count_note(self, size: int, *, is_global: bool) -> None:
+        """Raises ValueError where the headers before a member, or all global ones, have too many bytes."""
+        self._notes += size
+        self._global_notes += size if is_global else 0
+        if not 0 <= max(self._notes, self._global_notes) <= _NOTES_BYTES or size < 0:
+            raise ValueError(f"a long name or PAX header at byte {self.offset} has more than {_NOTES_BYTES:,} bytes")
+
+    def forget(self) -> None:
+        """Begins with the next member; the library would keep them all."""
+        self._notes = 0
+        self.members: list[tarfile.TarInfo] = []
+
 
 def _scan(path: str) -> Iterator[tuple[int, TarFile, tarfile.TarInfo]]:
     """Gives number, archive and description of each member, from first to last."""
-    with tarfile.open(path, "r:*", tarinfo=_StrictInfo) as opened:
+    with _StrictArchive.open(path, "r:*") as opened:
         number, last = 0, -1
         while (info := opened.next()) is not None:
             if info.offset <= last or info.size < 0:
                 raise ValueError(f"impossible size at byte {info.offset}")
             last = info.offset
-            opened.members = []  # type: ignore[attr-defined]  # the library would keep them all
+            if len(info.name) > _LONGEST_NAME:
+                raise ValueError(f"a name has {len(info.name):,} characters, and names have at most {_LONGEST_NAME:,}")
+            opened.forget()
             yield number, opened, info
             number += 1
 

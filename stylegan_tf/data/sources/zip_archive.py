@@ -15,7 +15,9 @@ from stylegan_tf.data.image_file import UnusableImageError
 from stylegan_tf.data.sources import archive
 from stylegan_tf.data.sources.archive import Member
 from stylegan_tf.data.sources.base import Item, Source, digest
+from stylegan_tf.data.sources.labels_file import LARGEST_BYTES
 from stylegan_tf.data.sources.listing import file_state, state_text
+from stylegan_tf.zip_files import read_member
 
 _ENCRYPTED = 0x1
 _UTF8_NAME = 0x800
@@ -47,9 +49,10 @@ class ZipItem(Item):
         if info is None or not archive.clean_name(member_name(info))[0].endswith(self.name):
             raise UnusableImageError("the archive has changed since it was listed")
         try:
-            content = _read(opened, info)
-        except Exception as error:  # of the compression, the checksum, an unknown method, and others
-            raise UnusableImageError(f"it cannot be read from the archive ({type(error).__name__}: {error})") from error
+            content = read_member(opened, info, archive.MAX_MEMBER_BYTES)
+        except ValueError as error:
+            kind = type(error.__cause__ or error).__name__
+            raise UnusableImageError(f"it cannot be read from the archive ({kind}: {error})") from error
         return archive.open_bytes(content, info.file_size)
 
 
@@ -77,10 +80,12 @@ class ZipSource(Source):
         with opened:
             members = opened.infolist()
 
+            def read(member: Member) -> bytes:
+                return read_member(opened, members[member.number], LARGEST_BYTES)
+
             selection = archive.select_members(
-                (_describe(info, number) for number, info in enumerate(members) if not info.is_dir()),
-                lambda member: _read(opened, members[member.number]),
-                [member_name(info) for info in members if info.is_dir()], use_labels=use_labels, data=data,
+                (_describe(info, number) for number, info in enumerate(members) if not _is_folder(info)),
+                read, [member_name(info) for info in members if _is_folder(info)], use_labels=use_labels, data=data,
             )
         self._members, self._labels, self.ignored = selection.members, selection.labels, selection.ignored
         self.label_names, self.label_notes = self._labels.names, self._labels.notes
@@ -97,6 +102,10 @@ class ZipSource(Source):
     def signature(self) -> str:
         """Of the archive's size and time of change, and of the labels."""
         return digest([state_text(self._path), *self._labels.parts()])
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    return info.filename.endswith("/")  # the library's own is_dir fails for an empty name
 
 
 def member_name(info: zipfile.ZipInfo) -> str:
@@ -122,8 +131,3 @@ def _describe(info: zipfile.ZipInfo, number: int) -> Member:
 def _open_archive(path: str, state: tuple[int, int], process: int) -> zipfile.ZipFile:
     """Kept open by each process (a fork's would share its position in the file), while the file stays as it was."""
     return zipfile.ZipFile(path)
-
-
-def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    with opened.open(info) as file:
-        return file.read(info.file_size)  # without a size, a bomb would be unpacked whole
