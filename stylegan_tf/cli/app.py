@@ -37,6 +37,8 @@ USER_ERROR = 2
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 _HELP_WORDS = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 _HELP_COLUMN = 28
+# Flags of pictures, which are read without TensorFlow; their readers write out ~.
+_READERS_OF_ANY_NAME = {"data", "images"}
 
 
 def run(
@@ -192,10 +194,13 @@ def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
     positional = flag_values(argv)[1:]
     if positional:
         raise ValueError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
-    for name in flag_values:
+    for name in set(flag_values) - _READERS_OF_ANY_NAME:
         value = flag_values[name].value
-        if isinstance(value, str) and value.startswith("~") and name != "data":  # whose readers know ~
-            flag_values[name].value = os.path.expanduser(value)  # shells leave ~ in --flag=~/path
+        if isinstance(value, str):
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise ValueError(f"{name} must be a name in UTF-8, which TensorFlow needs. Received: {value!r}.")
+            if value.startswith("~"):  # shells leave it in --flag=~/path
+                flag_values[name].value = os.path.expanduser(value)
 
 
 def _settle_names(flag_values: flags.FlagValues) -> None:

@@ -281,3 +281,15 @@ def test_a_current_directory_that_was_deleted_is_no_bug(tmp_path):
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.startswith("export: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_name_that_is_not_utf8_is_refused_but_for_pictures(run):
+    values = flags.FlagValues()
+    for name in ("where", "data"):
+        flags.DEFINE_string(name, "", "a path", flag_values=values)
+    codes = []
+    for argument in ("--where=a\udce9", "--data=a\udce9", "--where=a\u00e9"):
+        with pytest.raises(SystemExit) as stop:
+            app.run(lambda: None, ["tool", argument], values)
+        codes.append(stop.value.code)
+    assert codes == [2, 0, 0]
