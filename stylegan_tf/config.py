@@ -27,7 +27,9 @@ from stylegan_tf.settings import (
     require,
 )
 
-_FIELD_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "float | None": float | None}
+_FIELD_TYPES = {
+    "str": str, "int": int, "float": float, "bool": bool, "int | None": int | None, "float | None": float | None,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -264,7 +264,7 @@ class TestArchives:
     def test_an_archive_that_unpacks_to_much_more(self, table: Any, tmp_path: pathlib.Path, other: str) -> None:
         data = _archive(table, {"7": _FLOATS}, {other: bytes(10_000_000)}, zipfile.ZIP_DEFLATED)
         assert len(data) < 20_000
-        with pytest.raises(ValueError, match="must unpack to at most .* Received: .*, 10,000,"):
+        with pytest.raises(ValueError, match="would unpack to 10,000,.* bytes; at most .* are read"):
             read_torch_checkpoint(_write(tmp_path, data))
 
     def test_members_that_lie_in_each_other(self, torch: Any, tmp_path: pathlib.Path) -> None:
@@ -292,7 +292,7 @@ class TestArchives:
             archive._didModify = True
         with zipfile.ZipFile(path) as archive:
             assert len(archive.read("weights/data/00049")) > 40_000
-        with pytest.raises(ValueError, match="must unpack to at most"):
+        with pytest.raises(ValueError, match="would unpack to .* at most"):
             read_torch_checkpoint(path)
 
     def test_a_compressed_archive(self, table: Any, tmp_path: pathlib.Path) -> None:
