@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 import sys
@@ -23,6 +24,7 @@ from absl import flags
 
 from stylegan_tf.cli import app
 from stylegan_tf.files import check_room
+from stylegan_tf.names import can_be_written
 from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def main() -> int:
     for flag in (_RUN_DIR, _OUTPUT_DIR):
         require(bool(flag.value), f"{flag.name} must be given: --run_dir=RUN --output_dir=EXPORT", "none")
     sizes = _WARMUP_BATCHES.value
+    path = os.path.realpath(_OUTPUT_DIR.value)  # where another process reads it, by TensorFlow, which wants UTF-8
+    require(can_be_written(path), "output_dir must lie in folders whose names are written in UTF-8", repr(path))
     require(
         all(size.isdecimal() for size in sizes), "warmup_batches must be whole numbers such as 1,8", ",".join(sizes)
     )
