@@ -15,9 +15,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# A script that runs the suite in its background makes it ignore Ctrl-C, which commands started by tests would inherit.
+# A script that runs the suite in its background makes it ignore Ctrl-C, and nohup hang-ups; commands that tests start
+# would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import numpy as np
 import pytest

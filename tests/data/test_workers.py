@@ -176,7 +176,10 @@ def test_a_signal_at_any_moment_ends_the_run_and_not_the_executor(start_program,
                     print(int(stop.args[0]))
     """
     with start_program(program) as process:
-        assert process.communicate(timeout=60) == (f"{int(number)}\n" * 8, "")
+        try:
+            assert process.communicate(timeout=60) == (f"{int(number)}\n" * 8, "")
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
