@@ -223,6 +223,8 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
 def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:
     config, directory, state = run.config, run.directory, run.state
     if images_seen >= run.schedule.total_images:
+        if not directory.progress_file.exists():  # a signal came while it was drawn
+            write_progress_animation(directory)
         log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
         return 0
     if images_seen and checkpoints.newest:
