@@ -37,8 +37,6 @@ USER_ERROR = 2
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 _HELP_WORDS = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 _HELP_COLUMN = 28
-# Flags of pictures, which are read without TensorFlow; their readers write out ~.
-_READERS_OF_ANY_NAME = {"data", "images"}
 
 
 def run(
@@ -194,32 +192,25 @@ def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
     positional = flag_values(argv)[1:]
     if positional:
         raise ValueError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
-    for name in set(flag_values) - _READERS_OF_ANY_NAME:
-        value = flag_values[name].value
-        if isinstance(value, str):
-            if any("\ud800" <= character <= "\udfff" for character in value):
-                raise ValueError(f"{name} must be a name in UTF-8, which TensorFlow needs. Received: {value!r}.")
-            if value.startswith("~"):  # shells leave it in --flag=~/path
-                flag_values[name].value = os.path.expanduser(value)
 
 
 def _settle_names(flag_values: flags.FlagValues) -> None:
-    """Gives paths the form of Unicode that they have on disk, and refuses what no file of a run could be named after.
+    """Writes out ~, which shells leave in --flag=~/path, and gives paths the form of Unicode that they have on disk.
 
     Raises:
-      ValueError: for a name in bytes of another encoding than UTF-8.
+      ValueError: for a name in bytes of another encoding than UTF-8, after which no file of a run could be named.
     """
     for flag in (flag_values[name] for name in flag_values if flag_values[name].present):
-        texts = flag.value if isinstance(flag.value, list) else [flag.value]
-        for text in texts:
-            if isinstance(text, str) and not can_be_written(text):
-                raise ValueError(
-                    f"--{flag.name} must be written in UTF-8; rename the file or folder. Received: {text!r}."
-                )
         if isinstance(flag.value, str):
-            flag.value = spelt_on_disk(flag.value)
+            flag.value = _settled(flag.name, flag.value)
         elif isinstance(flag.value, list):
-            flag.value = [spelt_on_disk(text) if isinstance(text, str) else text for text in texts]
+            flag.value = [_settled(flag.name, text) if isinstance(text, str) else text for text in flag.value]
+
+
+def _settled(name: str, text: str) -> str:
+    if not can_be_written(text):
+        raise ValueError(f"--{name} must be written in UTF-8; rename the file or folder. Received: {text!r}.")
+    return spelt_on_disk(os.path.expanduser(text))
 
 
 def _flag_help(flag: flags.Flag, width: int) -> list[str]:

@@ -8,14 +8,11 @@ SavedModel in this process, by the REST paths of TensorFlow Serving, which is wh
 
 from __future__ import annotations
 
-import contextlib
 import re
 import signal
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -63,31 +60,42 @@ def main() -> None:
             "export must be the directory of the versions, not one of them: "
             f"--export={base_path.resolve().parent}. Received: {base_path}."
         )
-    with _ended_by_sigterm():
-        with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
-            from stylegan_tf.serving.demo_server import DemoServer
-            from stylegan_tf.serving.rest import RestApi
-        api = RestApi(base_path, _MODEL.value)
-        try:
-            server = DemoServer(_HOST.value, _PORT.value, api, _ALLOWED_HOSTS.value)
-        except OSError as error:
-            raise ValueError(
-                f"host and port must be free to listen on; try another port. "
-                f"Received: --host={_HOST.value} --port={_PORT.value}: {error.strerror}."
-            ) from error
-        with server:
-            print(f"{base_path}, version {api.newest()[0]}: {server.url}")
-            print("A development server, for you and this machine only. Ctrl-C ends it.", flush=True)
-            _serve(server)
+    try:
+        _run(base_path)
+    except KeyboardInterrupt as stop:
+        if stop.args[:1] != (signal.SIGTERM,):
+            raise
+    # SIGTERM, with which containers and services are stopped, is an end like any other.
+
+
+def _run(base_path: Path) -> None:
+    with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
+        from stylegan_tf.serving.demo_server import DemoServer
+        from stylegan_tf.serving.rest import RestApi
+    api = RestApi(base_path, _MODEL.value)
+    try:
+        server = DemoServer(_HOST.value, _PORT.value, api, _ALLOWED_HOSTS.value)
+    except OSError as error:
+        raise ValueError(
+            f"host and port must be free to listen on; try another port. "
+            f"Received: --host={_HOST.value} --port={_PORT.value}: {error.strerror}."
+        ) from error
+    with server:
+        print(f"{base_path}, version {api.newest()[0]}: {server.url}")
+        print("A development server, for you and this machine only. Ctrl-C ends it.", flush=True)
+        _serve(server)
 
 
 def _serve(server: DemoServer) -> None:
     """Serves until a signal raises an exception here: in a thread of its own, which none of them can cut in two."""
     ended = threading.Event()
+    failures: list[BaseException] = []
 
     def serve() -> None:
         try:
             server.serve_forever()
+        except BaseException as failure:
+            failures.append(failure)
         finally:
             ended.set()
 
@@ -99,22 +107,8 @@ def _serve(server: DemoServer) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # the second Ctrl-C does not wait for answers under way
         if serving.ident is not None:
             server.shutdown()
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Makes SIGTERM, with which containers and services are stopped, an end like any other: exit code 0."""
-    before = signal.signal(signal.SIGTERM, _end)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is _end:  # else it has come, and nothing more is to be done
-            signal.signal(signal.SIGTERM, before)
-
-
-def _end(number: int, frame: object) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # one is enough: a second one must not cut the closing short
-    sys.exit(0)
+    if failures:
+        raise failures[0]
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
-# SIGHUP, of a terminal that goes away, is not on Windows.
-_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+from stylegan_tf.stop_signals import heard_signals
+
 _CLEANING_S = 5.0
 
 
@@ -45,11 +46,9 @@ def kept_back() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {}
+    before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():  # others cannot handle signals
-        for number in _ENDING:
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                before[number] = signal.signal(number, handler)
+        before = {number: signal.signal(number, handler) for number in heard_signals()}
     try:
         yield
     finally:

@@ -26,6 +26,7 @@ class LastingStream:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._of_terminal = stream.isatty()
         self.failure: OSError | None = None
 
     def write(self, text: str) -> int:
@@ -38,6 +39,11 @@ class LastingStream:
         """As of a file."""
         for line in lines:
             self.write(line)
+
+    def reader_left(self) -> bool:
+        """Whether it failed since nobody reads it any more: `head` has ended, or the terminal was closed."""
+        number = self.failure.errno if self.failure else None
+        return number == errno.EPIPE or (number == errno.EIO and self._of_terminal)
 
     def flush(self) -> None:
         """As of a file."""
@@ -67,8 +73,8 @@ def lasting_streams() -> Iterator[Callable[[], str]]:
     what native code prints. Names that cannot be encoded are printed with escapes.
 
     Yields:
-      A function that flushes and says why words on standard output were lost; "" when none were, or when it was
-      the reader who left, as `head` does.
+      A function that flushes and says why words on standard output were lost; "" when none were, or when nobody
+      reads them any more.
     """
     _open_closed()
     before = sys.stdout, sys.stderr
@@ -76,8 +82,9 @@ def lasting_streams() -> Iterator[Callable[[], str]]:
 
     def reason() -> str:
         sys.stdout.flush()
-        failure = getattr(sys.stdout, "failure", None)
-        return failure.strerror or str(failure) if failure and failure.errno != errno.EPIPE else ""
+        stream: Any = sys.stdout
+        failure = getattr(stream, "failure", None)
+        return "" if failure is None or stream.reader_left() else failure.strerror or str(failure)
 
     try:
         yield reason

@@ -18,6 +18,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from typing import Any, TypeVar
 
 from stylegan_tf.progress import counted
+from stylegan_tf.stop_signals import STOP_SIGNALS, heard_signals
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,10 +29,8 @@ WORTH_THREADS_BYTES = 2**20
 # or are one.
 IN_FLIGHT_BYTES = 2**28
 
-# SIGHUP, of a terminal that goes away, is not on Windows.
-_INTERRUPTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 # What a terminal sends to all processes: the parent decides.
-_OF_TERMINALS = [number for number in _INTERRUPTS if number != signal.SIGTERM]
+_OF_TERMINALS = [number for number in STOP_SIGNALS if number != signal.SIGTERM]
 _PARENT_CHECK_S = 1.0
 _POLL_S = 0.2
 
@@ -152,10 +151,7 @@ def _noted_interrupts() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():  # where signals cannot be handled
         yield noted
         return
-    before = {
-        number: signal.signal(number, lambda got, _: noted.append(got))
-        for number in _INTERRUPTS if signal.getsignal(number) != signal.SIG_IGN  # as nohup has it
-    }
+    before = {number: signal.signal(number, lambda got, _: noted.append(got)) for number in heard_signals()}
     try:
         yield noted
     finally:

@@ -58,6 +58,7 @@ class Evaluator:
     ) -> None:
         self.protocols, self.reals, self.networks = list(protocols), reals, dict(networks)
         self.cache, self.strategy, self.seed, self.quiet = cache, strategy, seed, quiet
+        self.check_stop: Callable[[], None] = lambda: None  # what a quiet one asks after every batch; may raise
         self._real_sets: dict[tuple[str, int], FeatureSet] = {}
         self._floors: dict[str, dict[str, float]] = {}
         for protocol in self.protocols:
@@ -141,10 +142,10 @@ class Evaluator:
         return self._real_sets[key]
 
     @contextlib.contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int], None] | None]:
-        """A progress line, or None where nothing is printed."""
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """What is told how far it is: a line of a terminal, or nobody but `check_stop`."""
         if self.quiet:
-            yield None
+            yield lambda done, total: self.check_stop()
         else:
             with ProgressLine(what, "images") as line:
                 yield line

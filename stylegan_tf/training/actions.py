@@ -252,11 +252,11 @@ class SampleGrid:
         """Draws and writes, unless that was done at this very moment."""
         if progress.images_seen == self._drawn_at:
             return
-        self._drawn_at = progress.images_seen
         images = self.images(progress.state, progress.stage)
         path = self.directory.samples / f"kimg_{progress.images_seen / 1000:09.2f}.png"
         grid = readable_grid(images)
         save_png(path, grid)
+        self._drawn_at = progress.images_seen
         with self.writer.as_default(step=progress.images_seen):
             write_picture("images/generator_ema", grid, "The averaged generator's images, always of the same latents.")
         self.writer.flush()
@@ -321,14 +321,19 @@ class Checkpoints:
         self.keep = config.run.keep_checkpoints
         self.directory, self.folder = directory, CheckpointFolder(directory.checkpoints)
         self.newest: Found | None = None
+        self._saved_at = -1
 
     def due(self, before: int, now: int) -> bool:
         return crosses(before, now, self.interval_kimg)
 
     def run(self, progress: Progress) -> None:
+        """Saves, unless that was done at this very moment."""
+        if progress.images_seen == self._saved_at:
+            return
         self.state.images_seen.assign(progress.images_seen)
         require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
         self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
+        self._saved_at = progress.images_seen
 
     def restore(self) -> int:
         """Restores the newest whole checkpoint, if there is one, and returns the images seen.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from stylegan_tf.printing import printable_lines
-from stylegan_tf.progress import CLEAR_LINE, is_live
+from stylegan_tf.files import disk_errors
+from stylegan_tf.printing import CLEAR_LINE, printable_lines
+from stylegan_tf.progress import is_live
 from stylegan_tf.training.run_directory import RunDirectory
 
 
@@ -23,5 +24,5 @@ class Logger:
 
     def to_file(self, text: str) -> None:
         """Appends to the log only."""
-        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        with disk_errors(self.path), self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable_lines(text)}\n")

@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from stylegan_tf.data.pipeline import ImagePipeline
+from stylegan_tf.stop_signals import heard_signals
 from stylegan_tf.training.actions import Action, Progress
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.schedule import Period, Schedule
@@ -19,28 +20,35 @@ from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.steps import TrainingStep
 
-# As far as the system has them: Ctrl-C, the end asked for by a container, a batch system or `kill`, a closed terminal.
-STOP_SIGNALS = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+_ONE_REQUEST_S = 0.5  # terminals and `timeout` send a signal to a process and to its group
 
 
-class _BrokenOff(BaseException):
-    """Leaves work that is broken off."""
+class BrokenOffError(BaseException):
+    """Leaves work that is broken off; no error handling on the way stops it."""
 
 
 class StopRequest:
-    """Remembers the first signal that asks for a stop; a second one of SIGINT interrupts at once."""
+    """Remembers the first signal that asks for a stop; a second SIGINT, a moment later, interrupts at once."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self._breakable = False
+        self._came = 0.0
 
     def __call__(self, number: int, frame: Any) -> None:
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = number
+        if self.signal is not None:
+            if number == signal.SIGINT and time.monotonic() - self._came > _ONE_REQUEST_S:
+                raise KeyboardInterrupt
+            return
+        self.signal, self._came = number, time.monotonic()
         if self._breakable:
             self._breakable = False
-            raise _BrokenOff
+            raise BrokenOffError
+
+    def check(self) -> None:
+        """Raises BrokenOffError when a stop was requested: for long work to ask now and then."""
+        if self.signal is not None:
+            raise BrokenOffError
 
     def breakable(self, work: Callable[[], Any]) -> bool:
         """Does work that may take long, and that a request for a stop leaves at once, unfinished.
@@ -54,12 +62,11 @@ class StopRequest:
         try:
             self._breakable = True
             try:
-                if self.signal is not None:
-                    return False
+                self.check()
                 work()
             finally:
                 self._breakable = False
-        except _BrokenOff:
+        except BrokenOffError:
             return False
         return True
 
@@ -68,11 +75,10 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """While the block runs, SIGINT, SIGTERM and SIGHUP ask for a stop instead of making one.
 
-    A SIGHUP that is ignored, as under nohup, stays ignored.
+    Those that are ignored, as SIGHUP under nohup, stay ignored.
     """
     request = StopRequest()
-    heard = [number for number in STOP_SIGNALS if number != getattr(signal, "SIGHUP", None) or not _is_ignored(number)]
-    previous = {number: signal.signal(number, request) for number in heard}
+    previous = {number: signal.signal(number, request) for number in heard_signals()}
     try:
         yield request
     finally:
@@ -95,10 +101,6 @@ class Breakable:
     def run(self, progress: Progress) -> None:
         """Runs the action, as far as it comes."""
         self.stop.breakable(functools.partial(self.action.run, progress))
-
-
-def _is_ignored(number: signal.Signals) -> bool:
-    return signal.getsignal(number) == signal.SIG_IGN
 
 
 def train(

@@ -20,6 +20,7 @@ from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.training.actions import Progress, crosses
 from stylegan_tf.training.checkpoints import CheckpointFolder
+from stylegan_tf.training.loop import BrokenOffError, StopRequest
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
@@ -74,6 +75,7 @@ class Metrics:
       directory: where results and the best state go.
       writer: the summary writer.
       log: writes a line to the log.
+      stop: breaks a measurement off, between two batches; None never does.
     """
 
     def __init__(
@@ -84,7 +86,10 @@ class Metrics:
         directory: RunDirectory,
         writer: tf.summary.SummaryWriter,
         log: Callable[[str], None],
+        stop: StopRequest | None = None,
     ) -> None:
+        if stop is not None:
+            evaluator.check_stop = stop.check
         self.interval_kimg = config.run.metrics_interval_kimg
         self.evaluator, self.state, self.directory, self.writer, self.log = evaluator, state, directory, writer, log
         self.folder = CheckpointFolder(directory.best)
@@ -120,9 +125,12 @@ class Metrics:
         """Measures, unless that was done at this very moment."""
         if progress.images_seen == self._measured_at:
             return
-        self._measured_at = progress.images_seen
         progress.statistics.read()  # raises before anything unsound is measured or saved
-        results = self.evaluator.evaluate(self._images(progress))
+        try:
+            results = self.evaluator.evaluate(self._images(progress))
+        except BrokenOffError:
+            return
+        self._measured_at = progress.images_seen
         append_results(self.directory.results_file, results)
         with self.writer.as_default(step=progress.images_seen):
             for name, value in curves(results).items():

@@ -17,6 +17,7 @@ from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
 from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.evaluation.evaluator import Evaluator
+from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
 from stylegan_tf.printing import printable
@@ -262,14 +263,13 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
             checkpoints,
         ]
         if augmentation is not None:
-            actions.insert(0, AugmentedReals(config, augmentation, reals, directory, writer))
+            actions.insert(0, Breakable(AugmentedReals(config, augmentation, reals, directory, writer), stop))
         if config.augment.augment == "adaptive":
             actions.insert(0, AugmentationControl(state.config))  # first: others show and save what it sets
         metrics = None
         if run.evaluator is not None:
-            metrics = Metrics(config, run.evaluator, state, directory, writer, log)
-            # last: what takes longest, and may fail, comes after the checkpoint
-            actions.append(Breakable(metrics, stop))
+            metrics = Metrics(config, run.evaluator, state, directory, writer, log, stop)
+            actions.append(metrics)  # last: what takes longest, and may fail, comes after the checkpoint
         if config.run.profile_steps:
             steps = parse_profile_steps(config.run.profile_steps)
             actions.insert(0, profiling.enter_context(Profile(steps, directory.tensorboard, log)))
@@ -285,12 +285,13 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
             newest = checkpoints.newest.prefix if checkpoints.newest else None
             advice = advice_after_breakdown(config, newest, directory.free_neighbour())
             message = f"training broke down: {error}. {advice}"
-            log.to_file(message)
+            with contextlib.suppress(DiskError):  # which would hide the reason
+                log.to_file(message)
             raise NonFiniteError(message) from error
         scalars.run(progress)
         _draw_the_end(grid, directory, progress, stop)
-        if metrics is not None:
-            Breakable(metrics, stop).run(progress)
+        if metrics is not None and stop.signal is None:
+            metrics.run(progress)
         writer.close()
         if stop.signal is not None:
             return _stopped(stop, log, f"and saved at {progress.images_seen / 1000:g} kimg")

@@ -112,6 +112,8 @@ class RunDirectory:
                 )
         elif self.begun():
             self._refuse_differences(config, dataset)
+        else:
+            self.read_config()  # a start that came to nothing, and no config.json of another program
 
     def begun(self) -> bool:
         """Whether training came as far as a checkpoint or a grid of samples: before that, all may still change."""
@@ -155,6 +157,8 @@ class RunDirectory:
         )
         known = self.read_dataset() if self.dataset_file.exists() else dataset
         differences = self.read_config().differences(config)
+        if not config.data.use_labels:
+            differences.pop("critic_classifies", None)  # without classes it makes no difference
         if not known.fingerprint:  # a converted network, whose training begins now: only the networks must stay
             fixed = {field.name for field in dataclasses.fields(NetworkConfig)} | _FORM_FIELDS
             differences = {name: values for name, values in differences.items() if name in fixed}
@@ -206,8 +210,9 @@ class RunDirectory:
         return found
 
     def newest_images_seen(self) -> int:
-        """The clock of the newest checkpoint, by its name; 0 when there is none."""
-        return max(CheckpointFolder(self.checkpoints).numbers(), default=0)
+        """The clock of the newest whole checkpoint, by its name; 0 when there is none."""
+        found = self.newest_checkpoint()
+        return int(found.prefix.rpartition("-")[2]) if found else 0
 
     def find_checkpoints(self, which: str = "newest") -> list[str]:
         """Prefixes of whole checkpoints, by images seen. Damaged ones that are passed over are told on stderr.

@@ -236,7 +236,7 @@ def test_a_home_is_written_out_as_shells_leave_it_in_flags(run, monkeypatch):
             lambda: seen.append((values.where, values.data, values.other)),
             ["tool", "--where=~/runs", "--data=~/pictures", "--other=~nobody-of-this-name"], values,
         )  # fmt: skip
-    assert seen == [("/somebody/runs", "~/pictures", "~nobody-of-this-name")]
+    assert seen == [("/somebody/runs", "/somebody/pictures", "~nobody-of-this-name")]
 
 
 def test_names_of_files_are_utf8_whatever_the_locale_and_words_keep_its_encoding(tmp_path):
@@ -282,14 +282,3 @@ def test_a_current_directory_that_was_deleted_is_no_bug(tmp_path):
     assert done.stderr.startswith("export: ")
     assert done.stderr.count("\n") == 1
 
-
-def test_a_name_that_is_not_utf8_is_refused_but_for_pictures(run):
-    values = flags.FlagValues()
-    for name in ("where", "data"):
-        flags.DEFINE_string(name, "", "a path", flag_values=values)
-    codes = []
-    for argument in ("--where=a\udce9", "--data=a\udce9", "--where=a\u00e9"):
-        with pytest.raises(SystemExit) as stop:
-            app.run(lambda: None, ["tool", argument], values)
-        codes.append(stop.value.code)
-    assert codes == [2, 0, 0]

@@ -1,7 +1,9 @@
 """Measuring during training: curves, results, the best state; and training itself stays as it is."""
 
 import json
+import os
 import shutil
+import signal
 
 import keras
 import numpy as np
@@ -66,6 +68,23 @@ def test_results_are_written_now_and_then_and_at_the_end(run):
     }
     assert len({result.value for result in results}) == 6  # the networks move
     assert results[0].floor
+
+
+def test_a_stop_breaks_a_measurement_off_and_records_nothing_of_it(data, model, tmp_path, monkeypatch):
+    made = NetworkImages.images
+
+    def stop_in_the_middle(self, seeds, classes):
+        if self.origin.images_seen == 80 and 300 in seeds:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert not (self.origin.images_seen == 80 and 900 in seeds), "it went on"
+        return made(self, seeds, classes)
+
+    monkeypatch.setattr(NetworkImages, "images", stop_in_the_middle)
+    directory = RunDirectory(tmp_path / "run")
+    assert run_training(configure(data, directory.path, model)) == 128 + signal.SIGTERM
+    assert {result.images_seen for result in read_results(directory.results_file)} == {40}
+    assert directory.find_checkpoints("best") == [str(directory.best / "ckpt-40")]
+    assert directory.newest_checkpoint().prefix.endswith("checkpoints/ckpt-80")
 
 
 def test_curves_lie_in_tensorboard(run):

@@ -505,8 +505,11 @@ def test_under_nohup_a_hangup_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_second_interrupt_does_not_wait():
-    stop = StopRequest()
+def test_a_second_interrupt_does_not_wait(monkeypatch):
+    stop, now = StopRequest(), 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     stop(signal.SIGINT, None)
+    stop(signal.SIGINT, None)  # of the same key, sent to the process and to its group
+    now += 1.0
     with pytest.raises(KeyboardInterrupt):
         stop(signal.SIGINT, None)

@@ -57,6 +57,15 @@ def test_a_description_of_the_data_that_is_something_else(tmp_path, text):
         directory.read_dataset()
 
 
+def test_the_configuration_of_another_program_is_left_alone(tmp_path):
+    text = '{"architectures": ["BertModel"], "model_type": "bert"}'
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError):
+        RunDirectory(tmp_path).prepare(tiny_config(), DATASET)
+    assert (tmp_path / "config.json").read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
 @pytest.fixture
 def with_checkpoints(tmp_path):
     """A run with three checkpoints and another that was best, of which only the names matter here."""
