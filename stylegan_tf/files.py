@@ -223,7 +223,8 @@ def without_patterns(folder: Path) -> Iterator[Path]:
 def remove_rests(folder: Path, prefix: str = ".") -> None:
     """Removes from a folder what processes that were killed left half-written, as far as that is allowed.
 
-    Parts of processes that live stay; so do those of other machines, unless nothing changed in them for a day.
+    Parts of processes that live stay; so do those of other machines and containers, and of this one before it was
+    started again, unless nothing changed in them for a day.
 
     Args:
       folder: where; folders in it are not looked into.
@@ -256,8 +257,16 @@ def _own_ending() -> str:
 
 @functools.cache
 def _host() -> str:
-    """Eight digits for this machine, or container: a process has its number in one only."""
-    return hashlib.sha256(platform.node().encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    """Eight digits for this machine, or container: a process has its number in one only, until that is started again.
+
+    A container may have the name of its machine and yet processes of its own, and machines may share a name.
+    """
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):  # both are Linux's
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def _is_rest(part: Path, host: str | None, process: int) -> bool:

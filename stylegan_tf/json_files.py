@@ -47,7 +47,7 @@ def read_bounded(path: Path) -> bytes:
 
 
 def parse_json(content: bytes | str) -> Any:
-    """The values in a JSON text. Raises ValueError where it is none, or has numbers such as NaN, which are not JSON."""
+    """The values in a JSON text. Raises ValueError where it is no JSON, or has numbers such as NaN, which are not JSON."""
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
         return json.loads(text, parse_constant=_refuse_constant)
@@ -144,12 +144,14 @@ def _parts(value: Any, origin: type, arguments: tuple[Any, ...], name: str) -> I
 
 
 def _scalar(value: Any, kind: Any, name: str) -> Any:
-    if kind is float and type(value) is int and abs(value) <= _MAX_INTEGER:
+    if kind in (int, float) and type(value) is int and abs(value) > _MAX_INTEGER:
+        _refuse(value, "a number between -2^63 and 2^63", name)
+    if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
         _refuse(value, _WORDS[kind], name)
-    if (kind is int and abs(value) > _MAX_INTEGER) or (kind is float and not math.isfinite(value)):
-        _refuse(value, "a number that can be", name)
+    if kind is float and not math.isfinite(value):
+        _refuse(value, "a finite number", name)
     return value
 
 

@@ -34,25 +34,21 @@ def try_lock(file: IO[Any]) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
+def locked(path: Path, what: str) -> Iterator[None]:
     """Keeps every other process out of a block that locks the same path. The file stays; its folder must exist.
 
     Args:
       path: of the lock file, which tells who holds it.
       what: opens the error: "this run is being trained".
-      wait_s: how long to wait for the other process.
 
     Raises:
       ValueError: naming the process that holds the lock.
     """
     with path.open("a+", encoding="utf-8") as file:
-        deadline = time.monotonic() + wait_s
-        while not try_lock(file):
-            if time.monotonic() >= deadline:
-                file.seek(0)
-                holder = file.read(200).strip() or "another process"
-                raise ValueError(f"{what} by another process; wait until it ends. Received: {path}, held by {holder}.")
-            time.sleep(0.05)
+        if not try_lock(file):
+            file.seek(0)
+            holder = file.read(200).strip() or "another process"
+            raise ValueError(f"{what} by another process; wait until it ends. Received: {path}, held by {holder}.")
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
         file.flush()
@@ -67,8 +63,9 @@ def locked_itself(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[Non
     A file that is not there is made, empty, and removed again where the block leaves it so.
 
     Args:
-      path, wait_s: as of `locked`.
+      path: of the file.
       what: opens the error: "these results are being written".
+      wait_s: how long to wait for the other process.
 
     Raises:
       ValueError: when another process holds the lock for longer.

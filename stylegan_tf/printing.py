@@ -21,6 +21,11 @@ def printable_lines(text: str) -> str:
     )
 
 
+def note_line(command: str, text: str) -> str:
+    """What a user should know, and need not mend, as every command says it: "dataset: note: the labels are left out."."""
+    return f"{command}: note: {printable(text).removesuffix('.')}."
+
+
 class PrintableStream:
     """A stream of text that lets through what is printable, ends of lines, tabs, and a `CLEAR_LINE` at the beginning.
 

@@ -47,7 +47,7 @@ class ResolutionTable:
 
     @classmethod
     def parse(cls, text: str) -> ResolutionTable:
-        """Reads the written form. Raises ValueError when it is none."""
+        """Reads the written form. Raises ValueError for any other text."""
         rows = []
         for part in text.split(","):
             match = re.fullmatch(r"\s*(?:(\d+)\s*:)?\s*([0-9.eE+-]+)\s*", part)

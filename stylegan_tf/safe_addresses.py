@@ -56,9 +56,11 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         """Raises URLError for an address that must not be asked."""
+        if "Location" not in headers:  # the base class would follow the header URI then, unchecked
+            return None
         fp.close()  # the base class would read it to its end, if it has one
         try:
-            location = split_address(headers.get("Location", "")).geturl()
+            location = split_address(headers["Location"]).geturl()
             url = urllib.parse.urljoin(req.full_url, location)
             require_safe(url, self._expected, ("http", "https"))
         except ValueError as error:

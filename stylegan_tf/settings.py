@@ -118,7 +118,7 @@ class NetworkConfig:
     )
     blur: bool = option(True, "stylegan1: smooth with [1, 2, 1] when resampling")
     critic_classifies: bool = option(
-        False, "stylegan1, with labels: the critic has one score and says the class of an image, as in progressive "
+        False, "stylegan1, with labels: the critic has one score and predicts the class of an image, as in progressive "
         "growing; otherwise it has a score for each class",
     )
     minibatch_stddev_group: int | None = option(

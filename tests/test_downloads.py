@@ -504,12 +504,12 @@ def test_plain_http_takes_the_whole_checksum(server, path, sha256):
     assert server.requests == [] and not path.parent.exists()
 
 
-def redirect(server, monkeypatch, location):
+def redirect(server, monkeypatch, location, header="Location"):
     """Makes the server's file lie elsewhere."""
     def answer(self):
         if self.path == "/networks/file.pkl":
             self.send_response(302)
-            self.send_header("Location", location)
+            self.send_header(header, location)
             self.end_headers()
         else:
             ask(self)
@@ -570,6 +570,17 @@ def test_https_takes_no_checksum_unless_it_redirects_to_plain_http(https_server,
     assert server.requests == []
     assert download(https_server, path, sha256=SHA256) == SHA256
     assert server.requests == [(None, None)]
+
+
+@pytest.mark.parametrize("location", ["URL/elsewhere.pkl", "/elsewhere.pkl", "ftp://127.0.0.1:1/file.pkl"])
+@pytest.mark.parametrize("header", ["URI", "Refresh"])
+def test_only_a_location_is_followed(server, path, monkeypatch, header, location):
+    location = location.replace("URL", f"http://127.0.0.1:{server.server_port}")
+    redirect(server, monkeypatch, location, header)
+    with pytest.raises(ValueError, match=r"^Could not download .*: HTTP 302 Found\.$"):
+        fetch(server, path)
+    assert server.requests == []
+    assert not list(path.parent.iterdir())
 
 
 @pytest.mark.parametrize("length", [True, False])

@@ -3,6 +3,8 @@
 import errno
 import io
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from stylegan_tf import files
 from stylegan_tf.files import (
     DiskError,
     begin_command,
@@ -142,6 +145,35 @@ def test_what_a_living_process_writes_stays(writing, tmp_path, temporary):
     write_everything(tmp_path)
     assert names(tmp_path) == [*left[0], "2", "b.png"]
     assert names(temporary) == left[1]
+
+
+def test_what_a_process_of_another_namespace_writes_stays(writing, tmp_path):
+    """A container can have its machine's name, and sees no process of that machine."""
+    left = names(tmp_path)
+    script = f"from stylegan_tf.files import write_text; write_text({str(tmp_path / 'b.png')!r}, 'new')"
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", sys.executable, "-c"]
+    if not shutil.which("unshare") or subprocess.run([*command, ""], capture_output=True, check=False).returncode:
+        pytest.skip("needs process namespaces")
+    subprocess.run([*command, script], check=True)
+    assert names(tmp_path) == [*left, "b.png"]
+
+
+def test_files_are_written_whole_where_there_is_no_proc(tmp_path, monkeypatch):
+    """As on macOS."""
+    monkeypatch.setattr(os, "readlink", unreadable)
+    monkeypatch.setattr(Path, "read_text", unreadable)
+    files._host.cache_clear()
+    try:
+        with written_whole(tmp_path / "a") as beside:
+            beside.write_bytes(b"whole")
+            assert re.fullmatch(rf"\.a\.[0-9a-f]{{8}}-{os.getpid()}\.part", beside.name)
+    finally:
+        files._host.cache_clear()
+    assert names(tmp_path) == ["a"]
+
+
+def unreadable(*arguments, **options):
+    raise FileNotFoundError
 
 
 def test_only_parts_are_rests(tmp_path):

@@ -37,11 +37,6 @@ def test_a_lock_tells_who_holds_it_and_ends_with_its_process(tmp_path):
     assert (tmp_path / "lock").read_text() == ""
 
 
-def test_a_short_lock_is_waited_for(tmp_path):
-    with hold(tmp_path / "lock", 1.0), locked(tmp_path / "lock", "this is held", wait_s=30.0):
-        assert f"process {os.getpid()} on " in (tmp_path / "lock").read_text()
-
-
 ADD = """
 import sys
 from pathlib import Path

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from stylegan_tf.printing import CLEAR_LINE, PrintableStream, printable, printable_lines
+from stylegan_tf.printing import CLEAR_LINE, PrintableStream, note_line, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,11 @@ from stylegan_tf.printing import CLEAR_LINE, PrintableStream, printable, printab
 )
 def test_printable(text, expected):
     assert printable(text) == expected
+
+
+@pytest.mark.parametrize("text", ["no pictures: 'a\x1b'", "no pictures: 'a\x1b'."])
+def test_a_note_is_one_line_that_ends_with_one_stop(text):
+    assert note_line("dataset", text) == "dataset: note: no pictures: 'a\\x1b'."
 
 
 def test_lines_and_tabs_stay():

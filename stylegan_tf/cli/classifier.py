@@ -22,7 +22,7 @@ from stylegan_tf.data.loading import DataSettings, default_size, find_source, re
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.files import expanded
-from stylegan_tf.printing import printable
+from stylegan_tf.printing import note_line
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import require
@@ -88,7 +88,7 @@ def _read(size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, tuple[s
     if image_set.labels is None:  # a prepared set may have none, whatever is asked for
         raise ValueError(f"--data must be a labelled set; prepare it with --use_labels. Received: {_DATA.value}.")
     for note in image_set.label_notes:
-        print(f"classifier: note: {printable(note)}", file=sys.stderr, flush=True)
+        print(note_line("classifier", note), file=sys.stderr, flush=True)
     return image_set.images, image_set.labels, image_set.label_names
 
 

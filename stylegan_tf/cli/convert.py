@@ -230,7 +230,7 @@ def _labels(conversion: Conversion) -> str:
     if not classes:
         return "none"
     design = f", as {network.label_design} has them" if network.family == "stylegan2" else ""
-    return f"{classes} classes{', which the critic says' if network.critic_classifies else design}"
+    return f"{classes} classes{', which the critic predicts' if network.critic_classifies else design}"
 
 
 def _missing(file: PublishedFile) -> str:

@@ -39,7 +39,7 @@ from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify
 from stylegan_tf.files import expanded
-from stylegan_tf.printing import printable
+from stylegan_tf.printing import note_line, printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 from stylegan_tf.resolutions import count_levels, parse_size
 from stylegan_tf.settings import require
@@ -187,7 +187,7 @@ def _say_source(source: Source) -> None:
 
 def _say_notes(notes: Sequence[str]) -> None:
     for note in notes:
-        print(f"dataset: note: {printable(note)}", file=sys.stderr, flush=True)
+        print(note_line("dataset", note), file=sys.stderr, flush=True)
 
 
 def _say_prepared(image_set: PreparedImageSet, seconds: float) -> None:

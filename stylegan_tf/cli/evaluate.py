@@ -28,7 +28,7 @@ from stylegan_tf.metrics.protocols import (
     parse_protocols,
     protocol,
 )
-from stylegan_tf.printing import printable
+from stylegan_tf.printing import note_line
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import require
 
@@ -218,7 +218,7 @@ def _measure_images(protocols: list[Protocol], networks: Any, strategy: Any) -> 
 
 def _note(text: str) -> None:
     if text:
-        print(f"evaluate: note: {printable(text)}.", file=sys.stderr, flush=True)
+        print(note_line("evaluate", text), file=sys.stderr, flush=True)
 
 
 def _evaluator(protocols: list[Protocol], networks: Any, strategy: Any, reals: ImageSet | None) -> Evaluator:

@@ -15,6 +15,7 @@ _DATA_FORMATS = ("channels_last", "channels_first")
 
 _XLA_VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS")
 _COMPILE_SOMETHING = "import tensorflow as tf; tf.function(lambda: tf.zeros([]) + 1, jit_compile=True)()"
+_TRIED_FOR_S = 60.0
 
 
 def choose_backend() -> None:
@@ -51,15 +52,20 @@ def set_defaults() -> None:
 def check_xla_flags() -> None:
     """Tries the environment's flags of XLA, where there are any, in another process, which unknown ones would end.
 
+    A process that takes too long says nothing about them, and the command goes on.
+
     Raises:
       ValueError: naming the variable and the flag.
     """
     if "tensorflow" in sys.modules or not any(os.environ.get(name) for name in _XLA_VARIABLES):
         return
-    tried = subprocess.run(
-        [sys.executable, "-c", _COMPILE_SOMETHING], env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True, encoding="utf-8", errors="replace", check=False,
-    )  # fmt: skip
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", _COMPILE_SOMETHING], env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+            capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=_TRIED_FOR_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return
     unknown = re.search(r"Unknown flags? in (\w+): *(.*)", tried.stderr)
     if tried.returncode != 0 and unknown:
         raise ValueError(f"{unknown[1]} must hold flags that this TensorFlow knows. Received: {unknown[2].strip()}.")

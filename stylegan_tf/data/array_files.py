@@ -22,7 +22,7 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     """The array in a .npy file, in memory.
 
     Raises:
-        ValueError: the file is none, holds pickled objects, or has other bytes than its header says.
+        ValueError: the file is no .npy file, holds pickled objects, or has other bytes than its header says.
         OSError: it cannot be read.
     """
     with open(path, "rb") as file:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import errno
 import json
 import os
 import shutil
@@ -26,7 +25,7 @@ from stylegan_tf.data.shard_parts import ShardTasks, remove_parts
 from stylegan_tf.data.shards import WORK, ShardNote, ShardTask, note_path, write_shard
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.unreadable import unreadable_error
-from stylegan_tf.files import write_text, written_whole
+from stylegan_tf.files import disk_errors, write_text, written_whole
 from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.locks import try_lock
 from stylegan_tf.progress import counted
@@ -37,7 +36,6 @@ MAX_SHARDS = 256
 MIN_SHARD_PICTURES = 256
 
 _LOCK = ".lock"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LONGEST_VALUE = 80  # characters of a value that an error tells
 
 
@@ -74,7 +72,8 @@ def prepare(
     Raises:
         ValueError: the directory holds something else, the disk is too small, nothing could be read, or, with
             "fail", pictures could not be read.
-        OSError: the disk is full, for example. What is finished stays and is used by the next call.
+        DiskError: the disk took no more. What is finished stays and is used by the next call.
+        OSError: the directory cannot be written.
     """
     directory = Path(directory)
     sizes = tuple((conversion.size[0] >> level, conversion.size[1] >> level) for level in range(num_levels))
@@ -83,7 +82,7 @@ def prepare(
         return complete
     _check_directory(directory, plan)
     shards = _shard_ranges(len(source))
-    with _locked(directory), _full_disk_explained(directory):
+    with disk_errors(directory), _locked(directory):
         if (complete := _complete_set(directory, plan, on_error)) is not None:  # by another process, just now
             return complete
         remove_parts(directory)
@@ -261,20 +260,6 @@ def _locked(directory: Path) -> Iterator[None]:
                 f"Another process is preparing this set; wait for it or choose another --output. Received: {directory}."
             )
         yield  # the file goes with the set's completion alone, when nobody needs it any more
-
-
-@contextlib.contextmanager
-def _full_disk_explained(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise OSError(
-            error.errno,
-            f"{os.strerror(error.errno)}. What is finished stays; make room and run the same command again",
-            str(directory),
-        ) from error
 
 
 def _remove_outdated(directory: Path, plan: dict[str, Any]) -> None:

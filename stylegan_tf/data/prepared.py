@@ -200,7 +200,7 @@ def read_index(path: Path, count: int, shard_bytes: int) -> np.ndarray:
     """Where the records of a shard begin, and where the last one ends: int64 `[count + 1]`.
 
     Raises:
-        DamagedSetError: the file is none of a shard of so many images and bytes.
+        DamagedSetError: the file does not fit a shard of so many images and bytes.
     """
     try:
         starts = read_npy(path)

@@ -8,6 +8,7 @@ written does not depend on where it was cut.
 from __future__ import annotations
 
 import collections
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,7 +71,8 @@ class ShardTasks:
 
     def _tasks(self, shard: int, items: Iterator[Item], count: int) -> Iterator[ShardTask]:
         done = 0
-        for batch in in_batches(items, count, self._part_bytes):
+        # No batch may take pictures of the next shard, which is read from the same iterator.
+        for batch in in_batches(itertools.islice(items, count), count, self._part_bytes):
             done += len(batch)
             if done == count and not self._parts[shard]:
                 yield self._make(shard, batch, self._directory)
@@ -79,8 +81,6 @@ class ShardTasks:
             if done == count:
                 self._cut.add(shard)
             yield self._make(shard, batch, self._folder(shard, self._parts[shard] - 1))
-            if done == count:
-                return
 
     def _folder(self, shard: int, part: int) -> Path:
         return part_folder(self._directory, shard) / f"{part:05d}"

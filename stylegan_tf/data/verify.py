@@ -147,7 +147,7 @@ def _check_file(directory: Path, name: str, manifest: Manifest) -> str | None:
 def _label(example: Mapping[str, list[int] | list[bytes]], num_classes: int) -> int:
     label = example["label"][0]
     if not isinstance(label, int) or not 0 <= label < num_classes:
-        raise DamagedRecordError("its feature 'label' is none of the classes")
+        raise DamagedRecordError("its feature 'label' must be the number of a class")
     return label
 
 

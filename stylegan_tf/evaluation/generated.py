@@ -202,7 +202,7 @@ class ExportImages(GeneratorImages):
       path: an export, of which the newest version is taken, or one of its versions.
 
     Raises:
-      ValueError: when it is none.
+      ValueError: when no export is there.
     """
 
     def __init__(self, path: str | Path) -> None:

@@ -151,7 +151,7 @@ class ClassifierFeatures(FeatureNetwork):
         path: The .keras file.
 
     Raises:
-        ValueError: The file is none, or another model's.
+        ValueError: The file holds no model, or another one.
     """
 
     name = "classifier"

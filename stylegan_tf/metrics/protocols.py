@@ -61,7 +61,7 @@ def protocol(name: str) -> Protocol:
     """The protocol of a name.
 
     Raises:
-      ValueError: when it is none.
+      ValueError: for a name that no protocol has.
     """
     for pattern, build in _RECIPES:
         match = re.fullmatch(pattern, name)

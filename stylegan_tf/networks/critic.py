@@ -31,7 +31,7 @@ class Critic(keras.Model):
     Args:
       base_size, num_levels, channels, feature_maps_base, feature_maps_max: as in `SynthesisNetwork`.
       num_classes: size of the one-hot labels; the score is the output that belongs to the image's class.
-      classifies: where there are classes, it has one score instead, whatever the label, and says the class.
+      classifies: where there are classes, it has one score instead, whatever the label, and predicts the class.
       minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
         None takes the whole batch.
       blur: smooth before downsampling.

@@ -16,7 +16,7 @@ def parse_seeds(text: str, name: str = "seeds") -> list[int]:
       name: what an error calls it.
 
     Raises:
-      ValueError: when it is none, a range falls, or a number is above 2^63 - 1.
+      ValueError: when it is written otherwise, a range falls, or a number is above 2^63 - 1.
     """
     seeds: list[int] = []
     for part in text.split(","):

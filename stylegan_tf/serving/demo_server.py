@@ -68,7 +68,7 @@ class DemoServer(ThreadingHTTPServer):
 
     Raises:
       OSError: when the address cannot be had.
-      ValueError: when a name is none.
+      ValueError: for what is not the name or address of a host.
     """
 
     # Python ends a daemon's thread where it stands, and the process aborts when native frames are on its stack.

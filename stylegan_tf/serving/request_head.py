@@ -52,7 +52,7 @@ class AllowedHosts:
       names: names and addresses beside those of this machine to itself.
 
     Raises:
-      ValueError: when a name is none.
+      ValueError: for what is not the name or address of a host.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:

@@ -183,7 +183,7 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     with ProgressLine("Reading the data") as progress:
         image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress)
     for note in image_set.label_notes if data.use_labels else ():
-        print(f"NOTE: {printable(note)}.", file=sys.stderr, flush=True)
+        print(f"train: note: {printable(note).removesuffix('.')}.", file=sys.stderr, flush=True)
     if isinstance(image_set, UnreadImageSet):
         print(f"{data.data} is not prepared yet; training would prepare it in {image_set.directory}")
     elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):

@@ -133,6 +133,7 @@ class TestPrepare:
             code, out, err = run(command[0], *arguments, *command[1:])
             assert (code, err.count("\n")) == (0, 1)
             assert err.startswith("dataset: note: the labels are left out. ")
+            assert err.endswith(".\n") and not err.endswith("..\n")
             assert "'a/00.png' has the labels 0 and 2" in err
             assert "class" not in out
             code, out, err = run(command[0], *arguments, *command[1:], "--use_labels")
@@ -143,10 +144,10 @@ class TestPrepare:
         folder = write_pictures(tmp_path / "pictures", count=2)
         (folder / "c\x1b[2J").mkdir()
         code, _, err = run("inspect", f"--data={folder}", "--use_labels", "--sheet=", "--workers=1")
-        assert (code, err) == (0, "dataset: note: folders without pictures are no classes: 'c\\x1b[2J'\n")
+        assert (code, err) == (0, "dataset: note: folders without pictures are no classes: 'c\\x1b[2J'.\n")
         (folder / "dataset.json").write_text('{"labels": [["a/00.png", 0], ["b/01.png", 2]]}')
         code, _, err = run("inspect", f"--data={folder}", "--use_labels", "--sheet=", "--workers=1")
-        assert (code, err) == (0, "dataset: note: 1 of 3 classes has no pictures: '1'\n")
+        assert (code, err) == (0, "dataset: note: 1 of 3 classes has no pictures: '1'.\n")
 
 
 class TestVerify:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,20 @@ def test_flags_that_xla_does_not_know_are_named(tmp_path, variable):
     code, out, err = run_tool(tmp_path, **{variable: "--no_such_flag=1"})
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"tool: {variable} must hold flags that this TensorFlow knows. Received: --no_such_flag=1")
+
+
+def test_a_command_goes_on_where_flags_of_xla_take_too_long_to_try(monkeypatch, tmp_path):
+    begun = tmp_path / "begun"
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
+    monkeypatch.setattr(
+        keras_settings, "_COMPILE_SOMETHING",
+        f"import time; open({str(begun)!r}, 'w'); time.sleep(30); print('Unknown flag in XLA_FLAGS: x')",
+    )  # fmt: skip
+    monkeypatch.setattr(keras_settings, "_TRIED_FOR_S", 3.0)
+    start = time.monotonic()
+    keras_settings.check_xla_flags()
+    assert begun.exists() and time.monotonic() - start < 20
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from stylegan_tf.data.prepared import INCOMPLETE, LEFT_OUT, MANIFEST, Manifest, 
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.folder import FolderSource
 from stylegan_tf.data.verify import verify
+from stylegan_tf.files import DiskError
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
@@ -476,7 +477,7 @@ class TestRefused:
 
 @pytest.mark.parametrize(
     ("full_after", "error"),
-    [*((full_after, errno.ENOSPC) for full_after in (0, 9, 19, 20, 33)), (20, errno.EDQUOT)],
+    [*((full_after, errno.ENOSPC) for full_after in (0, 9, 19, 20, 33)), (20, errno.EDQUOT), (20, errno.EFBIG)],
 )
 def test_a_disk_that_fills_up_leaves_nothing_half_written(
     tmp_path, pictures, whole, files_of, monkeypatch, full_after, error
@@ -491,9 +492,10 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(
         return frame(data)
 
     monkeypatch.setattr(shards, "frame", full)
-    with pytest.raises(OSError, match=rf"{os.strerror(error)}\. What is finished stays; make room and") as caught:
+    with pytest.raises(DiskError, match=rf"{os.strerror(error)}\. What was there before stays; ") as caught:
         prepare(folder_source(pictures), directory, RGB, 2)
-    assert (caught.value.errno, caught.value.filename) == (error, str(directory))
+    assert caught.value.errno == error
+    assert directory in Path(caught.value.filename).parents
     assert not list(directory.rglob("*.part"))
     finished = {name for name in times(directory) if name.startswith("8x8/")}
     assert len(finished) == full_after // 16
@@ -517,8 +519,9 @@ def test_a_disk_that_is_full_at_the_beginning_or_the_end(tmp_path, pictures, who
         write_text(path, text)
 
     monkeypatch.setattr(preparing, "write_text", full)
-    with pytest.raises(OSError, match="What is finished stays; make room and run the same command again"):
+    with pytest.raises(DiskError, match="make room there and run the same command again") as caught:
         prepare(folder_source(pictures), directory, RGB, 2)
+    assert caught.value.filename == str(directory)
     monkeypatch.setattr(preparing, "write_text", write_text)
     (directory / f".{INCOMPLETE}.999999.part").write_bytes(b"half")  # as a kill may leave it
     prepare(folder_source(pictures), directory, RGB, 2)

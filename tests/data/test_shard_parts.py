@@ -41,7 +41,7 @@ def _shards(small_shards):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("in_flight", [1, 400, 800, 10**6])
+@pytest.mark.parametrize("in_flight", [1, 400, 600, 800, 1000, 10**6])
 def test_a_set_does_not_depend_on_where_its_shards_were_cut(encoding, in_flight, tmp_path, monkeypatch, files_of):
     for name, limit in (("whole", 2**40), ("cut", in_flight)):
         monkeypatch.setattr(workers, "IN_FLIGHT_BYTES", limit)
