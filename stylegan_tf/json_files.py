@@ -47,7 +47,7 @@ def read_bounded(path: Path) -> bytes:
 
 
 def parse_json(content: bytes | str) -> Any:
-    """The values in a JSON text. Raises ValueError where it is none, or has numbers such as NaN, which JSON has not."""
+    """The values in a JSON text. Raises ValueError where it is no JSON, which has no numbers such as NaN."""
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
         return json.loads(text, parse_constant=_refuse_constant)

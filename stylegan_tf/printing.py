@@ -22,7 +22,7 @@ def printable_lines(text: str) -> str:
 
 
 def note_line(command: str, text: str) -> str:
-    """What a user should know, and need not mend, as every command says it: "dataset: note: labels are left out."."""
+    """What a user should know, and need not mend, as every command says it: "dataset: note: there are no labels."."""
     return f"{command}: note: {printable(text).removesuffix('.')}."
 
 

@@ -24,6 +24,12 @@ _WITH_EXTRA = _HEIF_SUFFIXES + _AVIF_SUFFIXES
 _SIZE_WORD = re.compile("[_:-](large|medium|orig|small|thumb)$")  # photo.jpg_large, as saved from the web
 _CONTAINER_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".npy", ".npz", ".tfrecords", ".tfrecord")
 
+# In small letters: what macOS puts into archives, and thumbnails, deleted files and older states of all others on disks
+# of Synology, QNAP and Windows.
+_SYSTEM_FOLDERS = frozenset((
+    "__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin",
+))
+
 _NO_ENDING = "no ending"
 _NO_FILE = "link or device"
 _LONGEST_ENDING = 13  # characters; what follows a dot in longer ones is the rest of a name
@@ -39,8 +45,8 @@ def is_image_name(name: str) -> bool:
 
 
 def is_left_out(part: str) -> bool:
-    """Whether a file or folder of this name is passed over: hidden ones, and what macOS puts into archives."""
-    return part.startswith(".") or part == "__MACOSX"
+    """Whether a file or folder of this name is passed over: hidden ones, and folders that a system keeps for itself."""
+    return part.startswith(".") or part.lower() in _SYSTEM_FOLDERS
 
 
 def is_hidden_image(part: str) -> bool:

@@ -44,6 +44,27 @@ def test_others_are_counted_by_their_endings(name, kind, write, picture, no_extr
         assert open_source(write(place, {"0.png": picture(1), name: b""})).ignored == {kind: 1}
 
 
+SYSTEM_FOLDERS = ["__MACOSX", "@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", "$RECYCLE.BIN",
+                  "$Recycle.Bin", ".@__thumb", ".Trash"]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", SYSTEM_FOLDERS)
+def test_folders_that_a_system_keeps_for_itself_are_passed_over(folder, write, picture):
+    """Thumbnails and deleted pictures would be trained on, or be a class."""
+    others = {f"{folder}/0.png": picture(9), f"a/{folder}/0.png/SYNOPHOTO_THUMB_XL.jpg": picture(9, kind="JPEG")}
+    for place in KINDS:
+        source = open_source(write(place, {"a/0.png": picture(1), "b/0.png": picture(2), **others}), use_labels=True)
+        assert [item.name for item in source.items()] == ["a/0.png", "b/0.png"]
+        assert (source.label_names, source.label_notes, source.ignored) == (("a", "b"), (), {})
+
+
+def test_folders_whose_names_only_begin_so_are_read(write, picture):
+    names = ["#recycled/0.png", "@ea/0.png", "recycle/0.png"]
+    for place in KINDS:
+        source = open_source(write(place, {name: picture(1) for name in names}))
+        assert [item.name for item in source.items()] == names
+
+
 def test_the_extra_makes_pictures_of_more_files(monkeypatch):
     for answer in (True, False):
         monkeypatch.setattr(listing, "reads_heif", lambda answer=answer: answer)
