@@ -357,6 +357,13 @@ def test_the_plan_tells_what_is_left_out_of_the_data(tmp_path, capsys):
     assert "\nLeft out   3 other files (.mov 2, no ending 1)\n" in capsys.readouterr().out
 
 
+def test_classes_without_pictures_are_noted(tmp_path, capsys):
+    write_images(tmp_path / "images" / "a")
+    (tmp_path / "images" / "b").mkdir()
+    run_training(configure(str(tmp_path / "images"), tmp_path / "new", use_labels=True), dry_run=True)
+    assert "train: note: folders without pictures are no classes: 'b'.\n" in capsys.readouterr().err
+
+
 def test_the_built_in_portraits_are_not_enlarged(tmp_path):
     with pytest.raises(ValueError, match=r"built-in portraits are 32x32; .*--data. Received: resolution=64x64"):
         run_training(configure("portraits", tmp_path / "new", resolution="64"))
