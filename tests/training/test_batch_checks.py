@@ -1,9 +1,11 @@
 """Which batches are refused: those that cannot be shared out, as far as they are still to come."""
 
 import pytest
+import tensorflow as tf
 from tiny_run import table, tiny_config
 
 from stylegan_tf.training.batch_checks import check_batches
+from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule
 
@@ -31,10 +33,12 @@ def test_batches_that_a_resumed_run_has_behind_it_are_not_asked_for():
 def test_where_a_run_is_is_told_by_its_newest_checkpoint(tmp_path):
     directory = RunDirectory(tmp_path)
     assert directory.newest_images_seen() == 0
-    directory.checkpoints.mkdir()
-    for number in (8, 120, 36):
-        (directory.checkpoints / f"ckpt-{number}.index").touch()
+    folder = CheckpointFolder(directory.checkpoints)
+    for number in (8, 36, 120):
+        folder.save(tf.train.Checkpoint(x=tf.Variable(1.0)), number, keep=3)
     assert directory.newest_images_seen() == 120
+    (directory.checkpoints / "ckpt-120.index").write_bytes(b"")
+    assert directory.newest_images_seen() == 36
 
 
 @pytest.mark.parametrize("group", [None, 0, 1, 7, 8])

@@ -166,21 +166,22 @@ def test_this_machine_answers(monkeypatch):
     assert gpu_diagnosis.missing_gpu() == ""
 
 
-def test_a_run_warns_before_it_reads_its_data(monkeypatch, capsys):
+def test_a_run_warns_before_it_reads_its_data(monkeypatch, capsys, tmp_path):
     class Stop(Exception):
         pass
 
     def prepare_run(config, dry_run):
         raise Stop
 
+    config = SimpleNamespace(run=SimpleNamespace(run_dir=str(tmp_path / "run")))
     monkeypatch.setattr(run, "missing_gpu", lambda: "the cable is not plugged in")
     monkeypatch.setattr(run, "prepare_run", prepare_run)
     with pytest.raises(Stop):
-        run.run_training(SimpleNamespace())
+        run.run_training(config)
     assert capsys.readouterr().err == "WARNING: training on the CPU, no GPU is used: the cable is not plugged in.\n"
     monkeypatch.setattr(run, "missing_gpu", lambda: "")
     with pytest.raises(Stop):
-        run.run_training(SimpleNamespace())
+        run.run_training(config)
     assert capsys.readouterr().err == ""
 
 
