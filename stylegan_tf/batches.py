@@ -13,7 +13,9 @@ class BatchFunction:
     """A compiled function of tensors [size, ...] that is called with arrays [N, ...].
 
     Networks always run on batches of the same size, the last one filled up, since matrix products round differently in
-    batches of other sizes: a row's result depends on that row alone, whatever the number of rows and devices.
+    batches of other sizes: a row's result depends on that row alone, whatever the number of rows and devices. Its place
+    among the rows must not matter either. Kernels take several rows at a time, 6 where a processor has AVX2 and no
+    AVX-512, and some round the last one or two otherwise: 4, 16, 24, 48 and 64 rows leave no such rest, 8 and 32 do.
 
     Args:
       function: takes tensors and returns a tensor, or a structure of tensors, whose first axis is that of its inputs.

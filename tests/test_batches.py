@@ -33,11 +33,11 @@ def test_no_rows_and_unequal_arrays_are_refused(arrays):
 
 def test_a_row_is_the_same_whatever_the_number_of_rows():
     weights = tf.random.stateless_normal([64, 64], [1, 2])
-    function = BatchFunction(lambda x: tf.tanh(x @ weights), 8)
-    rows = np.random.default_rng(0).normal(size=(20, 64)).astype(np.float32)
+    function = BatchFunction(lambda x: tf.tanh(x @ weights), 16)
+    rows = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
     whole = function.whole(rows)
-    np.testing.assert_array_equal(function.whole(rows[7:8]), whole[7:8])
-    np.testing.assert_array_equal(function.whole(rows[3:14]), whole[3:14])
+    np.testing.assert_array_equal(function.whole(rows[15:16]), whole[15:16])
+    np.testing.assert_array_equal(function.whole(rows[3:34]), whole[3:34])
 
 
 TWO_DEVICES = """

@@ -56,7 +56,7 @@ def test_networks_and_their_optimizers(with_settings, family):
         state = TrainState(config, 2, 0, "float32")
         images = state.generator(z, truncation_psi=0.7, truncation_cutoff=2, level=1, fade_in=0.5)
         scores = state.critic(images, level=1, fade_in=0.5)
-        state.set_learning_rate(0.0123456789)
+        state.set_learning_rates(0.0123456789, 0.0123456789)
         rate = state.optimizer("generator").learning_rate
         return [np.asarray(value) for value in (images, scores, rate)]
 

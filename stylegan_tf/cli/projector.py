@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from absl import flags
 
 from stylegan_tf.cli import app
@@ -50,9 +52,10 @@ def main() -> None:
     sampler = Sampler(trained.generator, trained.level, trained.fade_in)
     folder = RunDirectory(_RUN_DIR.value).tensorboard
     written = project(sampler, seeds, trained.dataset.label_names, psi, settings.truncation_cutoff or None, folder)
+    logs = shlex.quote(str(written.parent))
     print(
         f"wrote {written}: {len(seeds)} points, truncation psi {psi:g}, by {_RUN_DIR.value} at "
-        f"{trained.images_seen / 1000:g} kimg\nNext: tensorboard --logdir={written.parent}   and choose Projector"
+        f"{trained.images_seen / 1000:g} kimg\nNext: tensorboard --logdir={logs}   and choose Projector"
     )
 
 

@@ -14,7 +14,7 @@ from stylegan_tf.batches import BatchFunction
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.metrics.frechet_distance import RunningStatistics
 
-BATCH_SIZE = 32
+BATCH_SIZE = 48  # see `BatchFunction`
 _ROWS_AT_ONCE = 1024
 
 _STATISTICS = "statistics.npz"

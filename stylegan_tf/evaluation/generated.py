@@ -211,7 +211,7 @@ class ExportImages(GeneratorImages):
             about = read_metadata(version)
             with without_patterns(version) as model:
                 self._model = tf.saved_model.load(str(model))
-        except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, tf.errors.OpError) as error:
             raise ValueError(f"export must be one that export.py wrote. Received: {version}: {error}.") from error
         self.size, self.channels = (about.image.height, about.image.width), about.image.channels
         self.num_classes, self.z_size = about.num_classes, about.z_size

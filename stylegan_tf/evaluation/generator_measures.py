@@ -17,7 +17,7 @@ from stylegan_tf.metrics.protocols import LPIPS, Protocol
 Report = Callable[[int, int], None]
 
 # LPIPS has millions of features an image.
-_LPIPS_BATCH, _BATCH = 4, 32
+_LPIPS_BATCH, _BATCH = 4, 48  # see `BatchFunction`
 # Where the other ends of paths are among the seeds of one measurement.
 _OTHER_END = 50_000_000
 

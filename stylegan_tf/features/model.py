@@ -118,7 +118,7 @@ def _open_saved_model(path: Path) -> _Network:
         with without_patterns(path) as plain:
             model = tf.saved_model.load(str(plain))
         function = model.signatures[_SIGNATURE]
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"A directory must hold a SavedModel with a signature {_SIGNATURE!r}. Received: {path}: {reason}"

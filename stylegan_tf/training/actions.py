@@ -18,11 +18,9 @@ from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.progress import format_seconds, is_live, live_line
-from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule, Stage
-from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import write_picture, write_scalars
@@ -252,7 +250,7 @@ class SampleGrid:
         """Draws and writes, unless that was done at this very moment."""
         if progress.images_seen == self._drawn_at:
             return
-        images = self.images(progress.state, progress.stage)
+        images = self.images(progress.state, progress.schedule.at(progress.images_seen))
         path = self.directory.samples / f"kimg_{progress.images_seen / 1000:09.2f}.png"
         grid = readable_grid(images)
         save_png(path, grid)
@@ -304,52 +302,3 @@ def _read_rgb(file: Path) -> np.ndarray:
         small = picture.convert("RGB")
     small.thumbnail((LARGEST_FRAME_PIXELS, LARGEST_FRAME_PIXELS), Image.Resampling.BOX)
     return np.asarray(small)
-
-
-class Checkpoints:
-    """Saves the state, after making sure that it is sound.
-
-    Args:
-      state: the state.
-      directory: where.
-      config: tells interval and number kept.
-    """
-
-    def __init__(self, state: TrainState, directory: RunDirectory, config: TrainConfig) -> None:
-        self.state = state
-        self.interval_kimg = config.run.checkpoint_interval_kimg
-        self.keep = config.run.keep_checkpoints
-        self.directory, self.folder = directory, CheckpointFolder(directory.checkpoints)
-        self.newest: Found | None = None
-        self._saved_at = -1
-
-    def due(self, before: int, now: int) -> bool:
-        return crosses(before, now, self.interval_kimg)
-
-    def run(self, progress: Progress) -> None:
-        """Saves, unless that was done at this very moment."""
-        if progress.images_seen == self._saved_at:
-            return
-        self.state.images_seen.assign(progress.images_seen)
-        require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
-        self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
-        self._saved_at = progress.images_seen
-
-    def restore(self) -> int:
-        """Restores the newest whole checkpoint, if there is one, and returns the images seen.
-
-        That of converted networks has no optimizers, which then start new.
-
-        Raises:
-          ValueError: when all checkpoints are damaged, or the newest whole one does not fit the networks.
-        """
-        self.newest = self.directory.newest_checkpoint()
-        if self.newest is None:
-            return 0
-        try:
-            with readable(self.newest.prefix) as prefix:
-                saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-                self.state.checkpoint_for(saved).restore(prefix).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise ValueError(f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}") from error
-        return int(self.state.images_seen.numpy())

@@ -141,7 +141,7 @@ class Metrics:
 
     def _images(self, progress: Progress) -> NetworkImages:
         """The images of this stage; those of the stage before are forgotten, with what was compiled for them."""
-        stage = progress.stage
+        stage = progress.schedule.at(progress.images_seen)  # as whoever reads the checkpoint of this moment finds it
         key = (stage.level, stage.fade_in)
         origin = Origin("run", str(self.directory.path), progress.images_seen)
         if key not in self._fakes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shlex
 import signal
 import sys
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -27,7 +29,6 @@ from stylegan_tf.settings import parse_profile_steps, require
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
     Action,
-    Checkpoints,
     Progress,
     SampleGrid,
     StatusLine,
@@ -38,6 +39,7 @@ from stylegan_tf.training.actions import (
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.automatic import fill_in
 from stylegan_tf.training.batch_checks import check_batches
+from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.checkpoints import tell_passed_over
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
 from stylegan_tf.training.log import Logger
@@ -322,6 +324,9 @@ def _stopped(stop: StopRequest, log: Logger, how: str) -> int:
 
 def _summary(run: Run, progress: Progress, checkpoint: str, best: str) -> str:
     directory, path = run.directory, run.directory.path
+    run_dir, exports, logs = map(
+        shlex.quote, map(str, (path, Path("exports", path.name), directory.tensorboard))
+    )
     return "\n".join([
         f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
         f"  last samples   {directory.sample_grids()[-1]}",
@@ -331,9 +336,9 @@ def _summary(run: Run, progress: Progress, checkpoint: str, best: str) -> str:
         f"  configuration  {directory.config_file}",
         f"  log            {directory.log_file}",
         "Next:",
-        f"  python -m stylegan_tf.cli.sample --run_dir={path} --seeds=0-63 --output=grid.png",
-        f"  python export.py --run_dir={path} --output_dir=exports/{path.name}",
-        f"  tensorboard --logdir={directory.tensorboard}",
+        f"  python -m stylegan_tf.cli.sample --run_dir={run_dir} --seeds=0-63 --output=grid.png",
+        f"  python export.py --run_dir={run_dir} --output_dir={exports}",
+        f"  tensorboard --logdir={logs}",
     ])
 
 

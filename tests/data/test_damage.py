@@ -214,6 +214,6 @@ def test_training_tells_why_images_cannot_be_read(directory):
     path = directory / "8x8" / "shard-00000.tfrecord"
     path.write_bytes(path.read_bytes()[:60] + bytes(len(path.read_bytes()) - 60))
     pipeline = ImagePipeline(PreparedImageSet(directory))
-    period = Period(0, 1, (8, 8), False, 0.0, 1.0, 6, 0.001)
+    period = Period(0, 1, (8, 8), False, 0.0, 1.0, 6, 0.001, 0.001)
     with pytest.raises(ValueError, match=r"The prepared set is damaged: image \d of .*8x8/shard-00000.tfrecord"):
         next(read_batches(pipeline, tf.distribute.get_strategy(), period, 0))

@@ -16,7 +16,6 @@ from stylegan_tf.images import save_png
 from stylegan_tf.settings import ScheduleConfig
 from stylegan_tf.training import actions
 from stylegan_tf.training.actions import (
-    Checkpoints,
     Progress,
     SampleGrid,
     StatusLine,
@@ -26,6 +25,7 @@ from stylegan_tf.training.actions import (
     time_left,
     write_progress_animation,
 )
+from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState

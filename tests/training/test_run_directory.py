@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tiny_run import table, tiny_config
 
+from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 
 DATASET = DatasetInfo("images", 20, (8, 12), 4, "abc", ("cats", "dogs"))
@@ -110,6 +111,7 @@ def test_the_first_training_of_a_converted_network_chooses_what_is_not_the_netwo
     directory = RunDirectory(tmp_path / "run")
     unknown = dataclasses.replace(DATASET, name="", count=0, fingerprint="", label_names=("0", "1"))
     directory.prepare(tiny_config(), unknown)
+    CheckpointFolder(directory.checkpoints).save(tf.train.Checkpoint(x=tf.Variable(1.0)), 0, keep=1)
     mine = tiny_config(batch_size=table("4"), loss="logistic", learning_rate=table("0.1"), augment="adaptive")
     directory.check(mine, DATASET)
     for changed, words in {

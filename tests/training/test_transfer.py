@@ -178,7 +178,7 @@ def test_what_is_no_run_is_refused(tmp_path, runs):
     shutil.copytree(runs / "stylegan2", broken)
     for index in (broken / "checkpoints").glob("*.index"):
         index.write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match="sound run or export"):
+    with pytest.raises(ValueError, match="a run must have a whole checkpoint"):
         read_networks(broken)
     shutil.rmtree(broken / "checkpoints")
     with pytest.raises(ValueError, match="with a checkpoint"):

@@ -1,0 +1,62 @@
+"""The action that saves checkpoints, and restoring the newest of them."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from stylegan_tf.config import TrainConfig
+from stylegan_tf.training.actions import Progress, crosses
+from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
+from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.training.soundness import require_sound
+from stylegan_tf.training.state import TrainState
+
+
+class Checkpoints:
+    """Saves the state, after making sure that it is sound.
+
+    Args:
+      state: the state.
+      directory: where.
+      config: tells interval and number kept.
+    """
+
+    def __init__(self, state: TrainState, directory: RunDirectory, config: TrainConfig) -> None:
+        self.state = state
+        self.interval_kimg = config.run.checkpoint_interval_kimg
+        self.keep = config.run.keep_checkpoints
+        self.directory, self.folder = directory, CheckpointFolder(directory.checkpoints)
+        self.newest: Found | None = None
+        self._saved_at = -1
+
+    def due(self, before: int, now: int) -> bool:
+        """At every interval."""
+        return crosses(before, now, self.interval_kimg)
+
+    def run(self, progress: Progress) -> None:
+        """Saves, unless that was done at this very moment."""
+        if progress.images_seen == self._saved_at:
+            return
+        self.state.images_seen.assign(progress.images_seen)
+        require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
+        self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
+        self._saved_at = progress.images_seen
+
+    def restore(self) -> int:
+        """Restores the newest whole checkpoint, if there is one, and returns the images seen.
+
+        That of converted networks has no optimizers, which then start new.
+
+        Raises:
+          ValueError: when all checkpoints are damaged, or the newest whole one does not fit the networks.
+        """
+        self.newest = self.directory.newest_checkpoint()
+        if self.newest is None:
+            return 0
+        try:
+            with readable(self.newest.prefix) as prefix:
+                saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
+                self.state.checkpoint_for(saved).restore(prefix).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise ValueError(f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}") from error
+        return int(self.state.images_seen.numpy())
