@@ -131,7 +131,8 @@ class CheckpointFolder:
         for file in files:
             os.replace(file, self.path / file.name)
         write_text(self.path / f"ckpt-{number}.sha256", checksums)
-        write_text(self.path / "checkpoint", f'model_checkpoint_path: "ckpt-{number}"\n')
+        every = "".join(f'all_model_checkpoint_paths: "ckpt-{one}"\n' for one in self.numbers() if one <= number)
+        write_text(self.path / "checkpoint", f'model_checkpoint_path: "ckpt-{number}"\n{every}')
 
     def _files(self, number: int) -> list[Path]:
         """Files of a checkpoint, its checksums first."""

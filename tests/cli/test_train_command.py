@@ -99,7 +99,7 @@ def test_training_that_breaks_down_is_one_line_with_advice(data, tmp_path):
     code, _, err = train(*flags)
     assert (code, err.count("\n")) == (2, 1), err
     assert err.startswith("train: training broke down: ")
-    assert "ckpt-32; lower the learning rate" in err
+    assert "ckpt-32. To start from it with a lower learning rate, add --learning_rate=" in err
     assert "training broke down" in (run_dir / "log.txt").read_text()
 
 
