@@ -148,7 +148,7 @@ def damage(trial: Trial, name: str) -> None:
 KINDS: dict[str, tuple[Callable[[Trial, str], None], str]] = {
     **{f"kill {name}": (kill, name) for name in ("train", "prepare", "export", "evaluate")},
     **{f"stop {name}": (stop, name) for name in ("train", "prepare", "export", "evaluate")},
-    **{f"full disk, {name}": (fill_disk, name) for name in ("train", "prepare", "export", "evaluate", "sample")},
+    **{f"full disk {name}": (fill_disk, name) for name in ("train", "prepare", "export", "evaluate", "sample")},
     "damaged checkpoint": (damage, "train"),
 }
 
@@ -246,6 +246,9 @@ def main(arguments: list[str]) -> None:
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONPATH": str(ROOT)}
     output = pathlib.Path(_OUTPUT.value).resolve()
     kinds = _KINDS.value or list(KINDS)
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        sys.exit(f"kinds must be of {', '.join(KINDS)}. Received: {', '.join(sorted(unknown))}.")
     reference = make_reference(output / "reference")
     ends, count = time.monotonic() + 60 * _MINUTES.value, 0
     tried: collections.Counter[str] = collections.Counter()
