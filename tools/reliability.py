@@ -34,7 +34,7 @@ TRAIN = [sys.executable, str(ROOT / "train.py")]
 EXPORT = [sys.executable, str(ROOT / "export.py")]
 MODULE = [sys.executable, "-m"]
 SETTINGS = [
-    "--preset=tiny-stylegan1", "--data=pictures", "--resolution=8", "--z_size=8", "--w_size=8", "--mapping_layers=2",
+    "--preset=tiny-stylegan1", "--data=pictures", "--resolution=16", "--z_size=8", "--w_size=8", "--mapping_layers=2",
     "--feature_maps_base=32", "--feature_maps_max=8", "--stage_kimg=0.032", "--fade_kimg=0.032", "--total_kimg=0.16",
     "--batch_size=8", "--checkpoint_interval_kimg=0.016", "--grid_interval_kimg=0.048", "--dtype_policy=float32",
     "--run_dir=run",
@@ -42,7 +42,7 @@ SETTINGS = [
 COMMANDS = {
     "train": [*TRAIN, *SETTINGS],
     "prepare": [*MODULE, "stylegan_tf.cli.dataset", "prepare", "--data=pictures", "--output=prepared",
-                "--resolution=8", "--workers=2"],
+                "--resolution=16", "--workers=2"],
     "export": [*EXPORT, "--run_dir=run", "--output_dir=exports"],
     "evaluate": [*MODULE, "stylegan_tf.cli.evaluate", "--run_dir=run", "--metrics=msssim1k"],
     "sample": [*MODULE, "stylegan_tf.cli.sample", "--run_dir=run", "--output=grid.png"],
@@ -199,7 +199,7 @@ def make_reference(folder: pathlib.Path) -> Trial:
     (folder / "pictures").mkdir(parents=True)
     numbers = np.random.default_rng(0)
     for index in range(600):
-        pixels = numbers.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        pixels = numbers.integers(0, 256, (16, 16, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "pictures" / f"{index:03}.png")
     trial = Trial(folder, random.Random(0), {}, "")
     for name in COMMANDS:
