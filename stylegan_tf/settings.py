@@ -23,6 +23,9 @@ NORMALIZATIONS = ("instance", "pixel", "none")
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 JIT_CHOICES = ("auto", "on", "off")
 LONGEST_PROFILE = 100  # a step takes megabytes
+# Sixteen times the published sizes: a damaged configuration is refused before its networks fill the memory.
+MOST_UNITS = 8192
+MOST_LAYERS = 64
 
 
 def option(
@@ -94,19 +97,20 @@ class NetworkConfig:
     critic_architecture: str = option(
         "resnet", "stylegan2: the same of the critic; only both together are 'growing'", choices=ARCHITECTURES
     )
-    z_size: int = option(512, "size of the latents z", above=0)
-    w_size: int = option(512, "size of the intermediate latents w", above=0)
+    z_size: int = option(512, "size of the latents z", above=0, most=MOST_UNITS)
+    w_size: int = option(512, "size of the intermediate latents w", above=0, most=MOST_UNITS)
     mapping_layers: int = option(
-        8, "layers of the mapping network; 0: w is the normalised z, as in progressive growing (stylegan1)", least=0
+        8, "layers of the mapping network; 0: w is the normalised z, as in progressive growing (stylegan1)", least=0,
+        most=MOST_LAYERS
     )
-    mapping_width: int = option(0, "units of all its layers but the last; 0: w_size", least=0)
+    mapping_width: int = option(0, "units of all its layers but the last; 0: w_size", least=0, most=MOST_UNITS)
     mapping_learning_rate_multiplier: float = option(0.01, "learning-rate multiplier of the mapping network", above=0)
     feature_maps_base: ResolutionTable = option(
         ResolutionTable(((0, 8192.0),)),
         "feature maps at level n (from 0): min(this / 2^(n + 1), feature_maps_max); may depend on the final resolution",
         above=0
     )
-    feature_maps_max: int = option(512, "largest number of feature maps", above=0)
+    feature_maps_max: int = option(512, "largest number of feature maps", above=0, most=MOST_UNITS)
     fused_from: int = option(
         128, "stylegan1: resolution from which resampling and convolution are one operation; 0 for never", least=0
     )
@@ -125,9 +129,10 @@ class NetworkConfig:
         4, "images in a group of the minibatch standard deviation; empty: all that a device takes at once; 0 leaves it "
         "out", least=0
     )
-    minibatch_stddev_features: int = option(1, "feature maps of the minibatch standard deviation", above=0)
+    minibatch_stddev_features: int = option(1, "feature maps of the minibatch standard deviation", above=0, most=MOST_UNITS)
     critic_mapping_layers: int = option(
-        8, "stylegan2: layers of the critic's mapping network, which labels go through", least=0
+        8, "stylegan2: layers of the critic's mapping network, which labels go through", least=0,
+        most=MOST_LAYERS
     )
     critic_mapping_learning_rate_multiplier: float = option(
         0.01, "stylegan2: learning-rate multiplier of the critic's mapping network", above=0
@@ -325,10 +330,10 @@ def check_field(field: dataclasses.Field[Any], value: Any) -> None:
     numbers = value.values() if isinstance(value, ResolutionTable) else [value]
     numbers = [number for number in numbers if isinstance(number, (int, float))]
     above, least, most = rules["above"], rules["least"], rules["most"]
-    if math.isfinite(most):
-        bounds = f"lie between {least:g} and {most:g}"
+    if math.isfinite(above):
+        bounds = f"be above {above:g}" + (f" and at most {most:g}" if math.isfinite(most) else "")
     else:
-        bounds = f"be above {above:g}" if math.isfinite(above) else f"be {least:g} or more"
+        bounds = f"lie between {least:g} and {most:g}" if math.isfinite(most) else f"be {least:g} or more"
     if math.isfinite(above) or math.isfinite(least):
         sound = all(math.isfinite(n) and above < n and least <= n <= most for n in numbers)
         require(sound, f"{name} must {bounds}", value)

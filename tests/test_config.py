@@ -188,11 +188,11 @@ def test_steps_to_be_profiled(text, steps):
 
 @pytest.mark.parametrize(
     "name",
-    ["z_size", "w_size", "feature_maps_base", "feature_maps_max", "total_kimg", "keep_checkpoints",
+    ["feature_maps_base", "total_kimg", "keep_checkpoints",
      "critic_regularization_interval", "generator_regularization_interval", "path_length_batch_shrink",
      "augment_interval", "augment_kimg", "adam_epsilon", "ema_half_life_kimg", "status_interval_s",
      "grid_interval_kimg", "tensorboard_interval_kimg",
-     "checkpoint_interval_kimg", "gradient_penalty_target", "minibatch_stddev_features",
+     "checkpoint_interval_kimg", "gradient_penalty_target",
      "mapping_learning_rate_multiplier"],
 )
 def test_what_must_be_above_zero(name):
@@ -201,11 +201,26 @@ def test_what_must_be_above_zero(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "bounds", "values"),
+    [
+        *[(name, "be above 0 and at most 8192", (0, 8193, 10**9))
+          for name in ("z_size", "w_size", "feature_maps_max", "minibatch_stddev_features")],
+        ("mapping_width", "lie between 0 and 8192", (-1, 8193)),
+        ("mapping_layers", "lie between 0 and 64", (-1, 65)),
+        ("critic_mapping_layers", "lie between 0 and 64", (-1, 65)),
+    ],
+)
+def test_sizes_that_would_fill_the_memory_are_refused(name, bounds, values):
+    for value in values:
+        with pytest.raises(ValueError, match=rf"^{name} must {bounds}\. Received: {value}\.$"):
+            TrainConfig().replace({name: value}).validate()
+
+
+@pytest.mark.parametrize(
     "name",
     ["fused_from", "minibatch_stddev_group", "learning_rate_rampup_kimg", "gradient_penalty_weight", "drift_weight",
-     "r1_gamma", "path_length_weight", "ema_rampup", "clamp", "mapping_layers", "mapping_width",
-     "label_loss_weight",
-     "critic_mapping_layers", "seed", "num_devices", "max_batch_per_device", "truncation_cutoff", "start_resolution"],
+     "r1_gamma", "path_length_weight", "ema_rampup", "clamp",
+     "label_loss_weight", "seed", "num_devices", "max_batch_per_device", "truncation_cutoff", "start_resolution"],
 )
 def test_what_may_be_zero_and_not_less(name):
     TrainConfig().replace({name: 0}).validate()
