@@ -113,7 +113,11 @@ def test_one_image_file(tmp_path, picture, name):
         open_source(str(tmp_path / name))
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"PK", gzip.compress(b"text"), gzip.compress(b""), b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"text", b"PK", gzip.compress(b"text", mtime=0), gzip.compress(b"", mtime=0), b"\x1f\x8b\x08"],
+    ids=["empty", "text", "zip's first letters", "text in gzip", "nothing in gzip", "gzip's first letters"],
+)
 def test_a_file_of_no_known_kind(tmp_path, content):
     (tmp_path / "file.tar.gz").write_bytes(content)
     with pytest.raises(ValueError, match=r"this file is none of them, or damaged\. Received: data="):
