@@ -24,6 +24,7 @@ from stylegan_tf.data.image_set import ImageSet
 _READ_AT_ONCE = 64
 _READ_AT_ONCE_BYTES = 2**22
 _QUIET_S = 0.05
+_LONGEST_WAIT_S = 30.0
 # The first epoch of the order that `sample` takes from, beyond any that training reaches.
 _SAMPLE_EPOCH = 2**32
 
@@ -32,7 +33,7 @@ class _Reading:
     """Counts the calls from TensorFlow into Python, and lets no new one begin when Python ends.
 
     A thread that calls Python while it shuts down never returns, and TensorFlow, deleting the iterator, would wait for
-    it for ever.
+    it for ever. No exit waits longer than `_LONGEST_WAIT_S` for a thread that is stuck.
     """
 
     def __init__(self) -> None:
@@ -54,8 +55,8 @@ class _Reading:
 
     def _end(self) -> None:
         self._ended = True
-        calls = -1 if self._calls else 0
-        while self._running or calls != self._calls:  # until nobody has called for a moment
+        calls, longest = -1 if self._calls else 0, time.monotonic() + _LONGEST_WAIT_S
+        while (self._running or calls != self._calls) and time.monotonic() < longest:  # until nobody calls for a moment
             calls = self._calls
             time.sleep(_QUIET_S)
 
@@ -76,9 +77,6 @@ class ImagePipeline:
             what is left is enlarged to the full size. At every resolution the same part of the image is left.
         use_labels: Whether the set's labels are given; without, it has no classes.
 
-    Attributes:
-        failure: Why images could not be read, after a batch failed; TensorFlow makes an error of its own of it.
-
     Raises:
         ValueError: the seed or the share is out of range.
     """
@@ -95,7 +93,7 @@ class ImagePipeline:
         if not 0 <= random_crop < 1:
             raise ValueError(f"random_crop must be 0 or more, and below 1. Received: random_crop={random_crop}.")
         self.image_set = image_set
-        self.failure: ValueError | OSError | None = None
+        self._failure: ValueError | OSError | None = None
         self._seed = _checked_seed(seed)
         self._mirror = mirror
         self._random_crop = random_crop
@@ -150,9 +148,13 @@ class ImagePipeline:
         group = (together,) if together > 1 else ()
         # TensorFlow keeps every NumPy function until the process ends, and would keep the images with it.
         pipeline = weakref.ref(self)
+        failed = False
 
         def read(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            nonlocal failed
             with _reading:
+                if failed:
+                    raise StopIteration  # ends the data set: its thread is not to run on behind an error
                 owner = pipeline()
                 if owner is None:
                     raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
@@ -161,7 +163,8 @@ class ImagePipeline:
                 try:
                     images, labels = owner._read(halvings, np.add.outer(firsts, np.arange(piece)).reshape(-1))
                 except (ValueError, OSError) as error:
-                    owner.failure = error
+                    failed = True
+                    owner._failure = error
                     raise
                 return images.reshape(*group, piece, *image_shape), labels.reshape(*group, piece, num_classes)
 
@@ -199,6 +202,15 @@ class ImagePipeline:
             )
 
         return strategy.distribute_datasets_from_function(of_worker)
+
+    def take_failure(self) -> ValueError | OSError | None:
+        """Why images could not be read, after a batch failed; TensorFlow makes an error of its own of it.
+
+        It is given away once. Who raises it adds frames to it, and with them the iterator: kept here, it would be
+        dropped by the thread that reads, which would then wait for its own end.
+        """
+        failure, self._failure = self._failure, None
+        return failure
 
     def sample(self, n: int, halvings: int = 0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Picks real images to look at: always the same ones for a seed, at every level, never mirrored or cropped.

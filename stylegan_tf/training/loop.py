@@ -190,5 +190,5 @@ def read_batches(
         try:
             batch = next(batches)
         except tf.errors.OpError as error:
-            raise (pipeline.failure or error) from error
+            raise (pipeline.take_failure() or error) from error
         yield batch

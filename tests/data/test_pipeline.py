@@ -445,3 +445,44 @@ print("read")
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (result.stdout, result.returncode) == ("read\n", 0), result.stderr
+
+
+@pytest.mark.slow
+def test_python_ends_after_images_could_not_be_read():
+    """What was raised holds the iterator; the thread that goes on reading must not be the one to drop it."""
+    script = """
+import numpy as np
+import tensorflow as tf
+from stylegan_tf.data.image_set import ArrayImageSet
+from stylegan_tf.data.pipeline import ImagePipeline, _reading
+from stylegan_tf.training.loop import read_batches
+import time
+
+class Broken(ArrayImageSet):
+    reads = 0
+    def read(self, halvings, indices):
+        self.reads += 1
+        if self.reads > 2:
+            raise ValueError("broken")
+        return super().read(halvings, indices)
+
+def fail():
+    images = Broken(np.zeros((100, 256, 256, 3), np.uint8))
+    pipeline = ImagePipeline(images)
+    period = type("Period", (), {"size": (256, 256), "batch_size": 32})
+    try:
+        for _ in read_batches(pipeline, tf.distribute.get_strategy(), period, 0):
+            pass
+    except ValueError as error:
+        assert str(error) == "broken", error
+    return pipeline
+
+for _ in range(20):
+    kept = fail()
+    time.sleep(0.02)
+time.sleep(0.2)
+assert not _reading._running, _reading._running
+print("failed")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (result.stdout, result.returncode) == ("failed\n", 0), result.stderr
