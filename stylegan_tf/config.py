@@ -82,7 +82,7 @@ class TrainConfig:
             fields = {field.name: field for _, field in all_fields()}
             known = {name: _from_plain(fields[name], value) for name, value in values.items() if name in fields}
         except ValueError as error:
-            raise ValueError(f"expected the JSON of a training configuration. Received: {error}.") from error
+            raise ValueError(f"expected the JSON of a training configuration, but {error}.") from error
         return cls().replace({**values, **known})
 
     def differences(self, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
