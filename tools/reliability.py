@@ -164,7 +164,7 @@ def check(trial: Trial, name: str, reference: pathlib.Path) -> None:
     if name == "export":
         versions = sorted(path.name for path in (trial.folder / "exports").iterdir())
         _require(all(version.isdigit() for version in versions), f"the versions are {versions}")
-        sets = {digest_of_files(trial.folder / "exports" / version / "variables") for version in versions}
+        sets = {digest_of_export(trial.folder / "exports" / version) for version in versions}
         _require(len(sets) == 1, "a version has other weights")
     if name == "evaluate":
         lines = (trial.folder / "run" / "metrics.jsonl").read_text().splitlines()
@@ -178,12 +178,25 @@ def digest_of_run(run: pathlib.Path) -> str:
     """Of all arrays of the newest checkpoint but the count of saves."""
     import tensorflow as tf
 
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
-    digest = hashlib.sha256()
-    for name in sorted(reader.get_variable_to_shape_map()):
-        if not name.startswith(("save_counter", "_CHECKPOINT")):
-            digest.update(name.encode() + np.asarray(reader.get_tensor(name)).tobytes())
-    return digest.hexdigest()
+    arrays = read_arrays(tf.train.latest_checkpoint(str(run / "checkpoints")))
+    return hashlib.sha256(b"".join(name.encode() + array for name, array in sorted(arrays.items()))).hexdigest()
+
+
+def digest_of_export(version: pathlib.Path) -> str:
+    """Of all arrays of an export; Keras names them by numbers, which are others each time."""
+    arrays = read_arrays(str(version / "variables" / "variables"))
+    return hashlib.sha256(b"".join(sorted(arrays.values()))).hexdigest()
+
+
+def read_arrays(prefix: str) -> dict[str, bytes]:
+    """The arrays of TensorFlow's checkpoint format, by name, as bytes."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(prefix)
+    return {
+        name: np.asarray(reader.get_tensor(name)).tobytes() for name in reader.get_variable_to_shape_map()
+        if not name.startswith(("save_counter", "_CHECKPOINT"))
+    }
 
 
 def digest_of_files(folder: pathlib.Path) -> str:
