@@ -129,7 +129,9 @@ class NetworkConfig:
         4, "images in a group of the minibatch standard deviation; empty: all that a device takes at once; 0 leaves it "
         "out", least=0
     )
-    minibatch_stddev_features: int = option(1, "feature maps of the minibatch standard deviation", above=0, most=MOST_UNITS)
+    minibatch_stddev_features: int = option(
+        1, "feature maps of the minibatch standard deviation", above=0, most=MOST_UNITS
+    )
     critic_mapping_layers: int = option(
         8, "stylegan2: layers of the critic's mapping network, which labels go through", least=0,
         most=MOST_LAYERS
