@@ -44,8 +44,8 @@ def saturation(factors: tf.Tensor) -> tf.Tensor:
 
 
 def then(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """One colour map after another. Both, and the result, are [N, 3, 4]."""
-    product = tf.matmul(second[:, :, :3], first)
+    """One colour map after another. Both, and the result, are [N, 3, 4]; in sums, as `geometry.then`."""
+    product = tf.reduce_sum(second[:, :, :3, tf.newaxis] * first[:, tf.newaxis], axis=2)
     return tf.concat([product[:, :, :3], product[:, :, 3:] + second[:, :, 3:]], axis=2)
 
 

@@ -79,6 +79,7 @@ class AugmentDraws(NamedTuple):
 
 
 _GATE_SIZES = {name: 4 if name == "imgfilter" else 1 for name in Gates._fields}
+_GATES = {f"{name} gate": size for name, size in _GATE_SIZES.items()}
 _UNIFORM_SIZES = {
     "xflip": 1, "rotate90": 1, "xint": 2, "rotate_before": 1, "rotate_after": 1, "lumaflip": 1, "hue": 1, "cutout": 2,
 }
@@ -102,21 +103,41 @@ def draw_augmentation(key: tf.Tensor, batch_size: int, image_shape: Sequence[int
     Returns:
       float32 numbers.
     """
-    gates, uniform, normal, noise = tf.unstack(tf.random.experimental.stateless_split(key, 4, alg="philox"))
-    return AugmentDraws(
-        gates=Gates(**_columns(tf.random.stateless_uniform, gates, batch_size, _GATE_SIZES)),
-        **_columns(tf.random.stateless_uniform, uniform, batch_size, _UNIFORM_SIZES),
-        **_columns(tf.random.stateless_normal, normal, batch_size, _NORMAL_SIZES),
-        noise=tf.random.stateless_normal([batch_size, *image_shape], noise, alg="philox"),
+    return draw_augmentations(key, batch_size, image_shape, 1)[0]
+
+
+def draw_augmentations(
+    key: tf.Tensor, batch_size: int, image_shape: Sequence[int], batches: int
+) -> list[AugmentDraws]:
+    """The same for several batches, each with numbers of its own; it takes hardly more operations than for one."""
+    uniform, normal, noise = tf.unstack(tf.random.experimental.stateless_split(key, 3, alg="philox"))
+    uniforms = _rows(tf.random.stateless_uniform, uniform, batch_size, {**_GATES, **_UNIFORM_SIZES}, batches)
+    normals = _rows(tf.random.stateless_normal, normal, batch_size, _NORMAL_SIZES, batches)
+    noises = tf.unstack(tf.random.stateless_normal([batches, batch_size, *image_shape], noise, alg="philox"))
+    return [
+        AugmentDraws(
+            gates=Gates(**{gate: drawn[name] for name, gate in zip(_GATES, _GATE_SIZES, strict=True)}),
+            **{name: drawn[name] for name in _UNIFORM_SIZES}, **others, noise=image_noise,
+        )
+        for drawn, others, image_noise in zip(uniforms, normals, noises, strict=True)
+    ]
+
+
+def _rows(
+    draw: Callable[..., tf.Tensor], key: tf.Tensor, batch_size: int, sizes: dict[str, int], batches: int
+) -> list[dict[str, tf.Tensor]]:
+    """One draw for all names of all batches, [N] each, or [N, size] where that is more than one.
+
+    Drawn in rows: columns would have to be copied, each in an operation of its own.
+    """
+    rows = tf.split(
+        draw([batches * sum(sizes.values()), batch_size], key, alg="philox"), [*sizes.values()] * batches
     )
-
-
-def _columns(
-    draw: Callable[..., tf.Tensor], key: tf.Tensor, batch_size: int, sizes: dict[str, int]
-) -> dict[str, tf.Tensor]:
-    """One draw for all names, [N] each, or [N, size] where that is more than one."""
-    columns = tf.split(draw([batch_size, sum(sizes.values())], key, alg="philox"), list(sizes.values()), axis=1)
-    return {
-        name: column if size > 1 else column[:, 0]
-        for (name, size), column in zip(sizes.items(), columns, strict=True)
-    }
+    values = iter(rows)
+    return [
+        {
+            name: tf.transpose(next(values)) if size > 1 else tf.reshape(next(values), [batch_size])
+            for name, size in sizes.items()
+        }
+        for _ in range(batches)
+    ]

@@ -28,6 +28,14 @@ def inverse_translation(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return _affine([[one, zero, -x], [zero, one, -y]])
 
 
+def then(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """The product of two inverses [N, 3, 3].
+
+    As sums, not as a matrix product: matrix units of a GPU would round it to ten bits, half a pixel of a large image.
+    """
+    return tf.reduce_sum(first[:, :, :, tf.newaxis] * second[:, tf.newaxis], axis=2)
+
+
 def _affine(rows: list[list[tf.Tensor]]) -> tf.Tensor:
     zero = tf.zeros_like(rows[0][0])
     return tf.stack([tf.stack(row, axis=-1) for row in [*rows, [zero, zero, zero + 1.0]]], axis=-2)

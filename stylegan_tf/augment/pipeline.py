@@ -148,6 +148,8 @@ class Augmentation:
             images = images + self._noise(draws, p)
         return images * self._uncovered(draws, p, *images.shape[1:3]) if self.cutout else images
 
+    # The two maps are compiled by themselves, one launch each in place of two hundred.
+    @tf.function(jit_compile=True, autograph=False)
     def inverse_transform(self, draws: AugmentDraws, p: tf.Tensor, height: int, width: int) -> tf.Tensor:
         """From positions in the augmented image to positions in the image, in pixels from the centre.
 
@@ -163,33 +165,34 @@ class Augmentation:
         inverse = tf.eye(3, batch_shape=[draws.xflip.shape[0]])
         if self.xflip:
             mirrored = _where(gates.xflip < p * self.xflip, tf.floor(draws.xflip * 2.0))
-            inverse @= geometry.inverse_scale(1.0 - 2.0 * mirrored, tf.ones_like(mirrored))
+            inverse = geometry.then(inverse, geometry.inverse_scale(1.0 - 2.0 * mirrored, tf.ones_like(mirrored)))
         if self.rotate90:
             turns = _where(gates.rotate90 < p * self.rotate90, tf.floor(draws.rotate90 * 4.0))
-            inverse @= geometry.inverse_rotation(turns * (math.pi / 2))
+            inverse = geometry.then(inverse, geometry.inverse_rotation(turns * (math.pi / 2)))
         if self.xint:
             shift = (draws.xint * 2.0 - 1.0) * self.xint_limit
             x, y = _pair(gates.xint < p * self.xint, shift)
-            inverse @= geometry.inverse_translation(tf.round(x * width), tf.round(y * height))
+            inverse = geometry.then(inverse, geometry.inverse_translation(tf.round(x * width), tf.round(y * height)))
         if self.scale:
             factor = tf.pow(2.0, _where(gates.scale < p * self.scale, draws.scale * self.scale_deviation))
-            inverse @= geometry.inverse_scale(factor, factor)
+            inverse = geometry.then(inverse, geometry.inverse_scale(factor, factor))
         # Two rotations, so that either or both happen with probability p.
         p_rotate = 1.0 - tf.sqrt(1.0 - tf.clip_by_value(p * self.rotate, 0.0, 1.0))
         if self.rotate:
             angle = (draws.rotate_before * 2.0 - 1.0) * (math.pi * self.rotate_limit)
-            inverse @= geometry.inverse_rotation(_where(gates.rotate_before < p_rotate, angle))
+            inverse = geometry.then(inverse, geometry.inverse_rotation(_where(gates.rotate_before < p_rotate, angle)))
         if self.aniso:
             factor = tf.pow(2.0, _where(gates.aniso < p * self.aniso, draws.aniso * self.aniso_deviation))
-            inverse @= geometry.inverse_scale(factor, 1.0 / factor)
+            inverse = geometry.then(inverse, geometry.inverse_scale(factor, 1.0 / factor))
         if self.rotate:
             angle = (draws.rotate_after * 2.0 - 1.0) * (math.pi * self.rotate_limit)
-            inverse @= geometry.inverse_rotation(_where(gates.rotate_after < p_rotate, angle))
+            inverse = geometry.then(inverse, geometry.inverse_rotation(_where(gates.rotate_after < p_rotate, angle)))
         if self.xfrac:
             x, y = _pair(gates.xfrac < p * self.xfrac, draws.xfrac * self.xfrac_deviation)
-            inverse @= geometry.inverse_translation(x * width, y * height)
+            inverse = geometry.then(inverse, geometry.inverse_translation(x * width, y * height))
         return inverse
 
+    @tf.function(jit_compile=True, autograph=False)
     def color_map(self, draws: AugmentDraws, p: tf.Tensor) -> tf.Tensor:
         """The affine map of the colours: a product, then a shift.
 

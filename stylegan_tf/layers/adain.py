@@ -41,7 +41,7 @@ class AdaIN(keras.layers.Layer):
         self.style.build(w_shape)
 
     def call(self, x: Any, w: Any) -> Any:
-        scale, shift = ops.split(self.style(w)[:, None, None, :], 2, axis=3)  # each [N, 1, 1, C]
+        scale, shift = ops.split(ops.reshape(self.style(w), (-1, 1, 1, 2 * x.shape[3])), 2, axis=3)  # [N, 1, 1, C]
         scale = scale + 1.0
         if self.normalize:
             mean, reciprocal_stddev = instance_statistics(x, self.epsilon)

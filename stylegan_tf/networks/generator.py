@@ -64,7 +64,7 @@ class Generator(keras.Model):
     def map(self, z: Any, labels: Any = None) -> Any:
         """z [N, z_size] to ws [N, num_ws, w_size], not truncated."""
         w = self.mapping(z, labels=labels)
-        return ops.repeat(w[:, None, :], self.synthesis.num_ws, axis=1)
+        return ops.repeat(ops.expand_dims(w, 1), self.synthesis.num_ws, axis=1)
 
     def call(
         self,

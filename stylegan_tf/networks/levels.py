@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras import ops
+
 from stylegan_tf.networks.sizes import feature_maps_at, level_size
 
 
@@ -38,6 +40,11 @@ class SynthesisLevels:
     def active_ws(self, level: int) -> int:
         """Number of ws, from the first, that take part at a level."""
         return 2 * (level + 1)
+
+    def by_layer(self, ws: Any) -> list[Any]:
+        """ws [N, num_ws, w_size] apart, a [N, w_size] for each layer: one operation, and one for the gradient."""
+        layers: list[Any] = ops.unstack(ws, num=ws.shape[1] or self.num_ws, axis=1)
+        return layers
 
     def size(self, level: int) -> tuple[int, int]:
         """Image height and width at a level."""

@@ -155,21 +155,22 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
     ) -> Any:
         level = checked_level(level, self.num_levels, self.grows)
-        x = self.constant(ws[:, 0])
+        by_layer = self.by_layer(ws)
+        x = self.constant(by_layer[0])
         images = None
         for index in range(level + 1):
-            x = self._run_block(index, x, ws, noise)
+            x = self._run_block(index, x, by_layer, noise)
             if self.architecture == "skip" or index == level or (index == level - 1 and self._fades(fade_in)):
-                added = self.to_rgb[index - self.num_levels](x, ws[:, 2 * index + 1])
+                added = self.to_rgb[index - self.num_levels](x, by_layer[2 * index + 1])
                 images = self._combine(images, added, fade_in)
         return images
 
-    def _run_block(self, level: int, x: Any, ws: Any, noise: str | Sequence[Any]) -> Any:
+    def _run_block(self, level: int, x: Any, ws: Sequence[Any], noise: str | Sequence[Any]) -> Any:
         skipped = self.skips[level - self.num_levels](x) if self.skips and level else None
         for offset, layer in enumerate(self.blocks[level]):
             index = max(2 * level - 1, 0) + offset
             layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
-            x = layer(x, ws[:, index], noise=layer_noise)
+            x = layer(x, ws[index], noise=layer_noise)
         return x if skipped is None else x + skipped
 
     def _fades(self, fade_in: Any) -> bool:

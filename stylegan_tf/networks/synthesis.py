@@ -120,13 +120,14 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
     ) -> Any:
         level = self.num_levels - 1 if level is None else level
-        x = self.input_layer(ws[:, 0])
+        by_layer = self.by_layer(ws)
+        x = self.input_layer(by_layer[0])
         below = None
         for index in range(2 * (level + 1)):
             if index == 2 * level:
                 below = x
             layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
-            x = self.styled_layers[index](x, ws[:, index], noise=layer_noise)
+            x = self.styled_layers[index](x, by_layer[index], noise=layer_noise)
         images = self.to_rgb[level](x)
         if fade_in is not None and level > 0:
             smooth = upsample_nearest(self.to_rgb[level - 1](below))

@@ -51,11 +51,16 @@ def modulated_convolution(
     if kernel.shape[0] == 1 and up == down == 1:
         y = _convolve_pixels(x, kernel, styles, demodulation)
     else:
-        y = x * ops.cast(styles, x.dtype)[:, None, None, :]
+        y = x * _for_each_channel(ops.cast(styles, x.dtype))
         y = convolve_resampled(y, ops.cast(kernel, x.dtype), taps=taps, up=up, down=down, flip_kernel=flip_kernel)
         if demodulation is not None:
-            y = y * ops.cast(demodulation, x.dtype)[:, None, None, :]
+            y = y * _for_each_channel(ops.cast(demodulation, x.dtype))
     return y if noise is None else y + ops.cast(noise, x.dtype)
+
+
+def _for_each_channel(factors: Tensor) -> Tensor:
+    """[N, C] -> [N, 1, 1, C]; unlike a slice with new axes, a reshape launches nothing, forward or backward."""
+    return ops.reshape(factors, (-1, 1, 1, factors.shape[1]))
 
 
 def _demodulation(kernel: Tensor, styles: Tensor) -> Tensor:
@@ -67,9 +72,9 @@ def _demodulation(kernel: Tensor, styles: Tensor) -> Tensor:
 def _convolve_pixels(x: Tensor, kernel: Tensor, styles: Tensor, demodulation: Tensor | None) -> Tensor:
     """1x1 convolution with a matrix for each image: no pass over the activations but the product itself."""
     _, height, width, channels = x.shape
-    matrices = kernel[0, 0] * styles[:, :, None]  # [N, C, D]
+    matrices = ops.reshape(kernel, kernel.shape[2:]) * ops.reshape(styles, (-1, channels, 1))  # [N, C, D]
     if demodulation is not None:
-        matrices = matrices * demodulation[:, None, :]
+        matrices = matrices * ops.reshape(demodulation, (-1, 1, kernel.shape[3]))
     y = ops.matmul(ops.reshape(x, (-1, height * width, channels)), ops.cast(matrices, x.dtype))
     return ops.reshape(y, (-1, height, width, kernel.shape[3]))
 

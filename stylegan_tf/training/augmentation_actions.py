@@ -11,7 +11,7 @@ from stylegan_tf.config import TrainConfig
 from stylegan_tf.images import save_png, to_float, to_uint8
 from stylegan_tf.training.actions import Progress, crosses, readable_grid
 from stylegan_tf.training.automatic import DEFAULT_AUGMENT_KIMG
-from stylegan_tf.training.draws import draw_augmentations, step_key
+from stylegan_tf.training.draws import draw_augmentation_pair, step_key
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import write_picture
@@ -94,7 +94,7 @@ class AugmentedReals:
     def run(self, progress: Progress) -> None:
         """Draws and writes."""
         key = step_key(self.config.run.seed, tf.constant(progress.images_seen, tf.int64), 0, _GRID_STREAM)
-        draws, _ = draw_augmentations(key, len(self.reals), self.reals.shape[1:])
+        draws, _ = draw_augmentation_pair(key, len(self.reals), self.reals.shape[1:])
         grid = readable_grid(self._augment(self.reals, draws, progress.state.augment_p).numpy())
         save_png(self.path, grid)
         with self.writer.as_default(step=progress.images_seen):

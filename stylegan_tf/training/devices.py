@@ -86,6 +86,17 @@ def memory_used() -> int:
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return _most_memory()
+
+
+def memory_peak() -> int:
+    """The most bytes that were in use so far: on the first GPU, or of this process where there is none (or 0)."""
+    if tf.config.list_physical_devices("GPU"):
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    return _most_memory()
+
+
+def _most_memory() -> int:
     if resource is None:
         return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from stylegan_tf.augment.draws import AugmentDraws, draw_augmentation
+from stylegan_tf.augment.draws import AugmentDraws, draw_augmentations
 
 # Folded into a phase's key, beside the draws that every phase has.
-_REAL_AUGMENTATION, _FAKE_AUGMENTATION, _PATH_NOISE = 101, 102, 103
+_AUGMENTATION, _PATH_NOISE = 101, 103
 
 
 class Draws(NamedTuple):
@@ -71,12 +71,9 @@ def draw(
     )
 
 
-def draw_augmentations(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> list[AugmentDraws]:
+def draw_augmentation_pair(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> list[AugmentDraws]:
     """What the augmentation of `batch_size` reals, and of as many fakes, draws; `shape` is an image's."""
-    return [
-        draw_augmentation(tf.random.experimental.stateless_fold_in(key, stream), batch_size, shape)
-        for stream in (_REAL_AUGMENTATION, _FAKE_AUGMENTATION)
-    ]
+    return draw_augmentations(tf.random.experimental.stateless_fold_in(key, _AUGMENTATION), batch_size, shape, 2)
 
 
 def draw_path_noise(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> tf.Tensor:

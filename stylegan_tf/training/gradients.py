@@ -13,6 +13,7 @@ from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.losses.regularizers import path_length_penalty, path_lengths
 from stylegan_tf.networks.styles import mix_styles
 from stylegan_tf.training.draws import Draws
+from stylegan_tf.training.flat_weights import FlatWeights, recorded, use
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
 
@@ -107,19 +108,20 @@ class PhaseGradients:
         state, phase, objective, level = self.state, kind.phase, self.objective, kind.level
         fakes, means = reals, {}
         if phase.main or objective.critic_penalty.needs_fakes:
-            ws, w_sum = self._map(labels, draws)
-            fakes = tf.stop_gradient(state.generator.synthesis(ws, level=level, fade_in=fade_in, noise=draws.noise))
+            with use(FlatWeights(state.generator, level)):
+                ws, w_sum = self._map(labels, draws)
+                fakes = state.generator.synthesis(ws, level=level, fade_in=fade_in, noise=draws.noise)
+            fakes = tf.stop_gradient(fakes)
             means = {"w": w_sum * float(self.replicas) / kind.batch_size}
 
         def score(images: tf.Tensor) -> tf.Tensor:
             seen = self._augment(images, draws.real_augmentation)
             return state.critic(seen, labels=labels, level=level, fade_in=fade_in)[:, :1]
 
-        weights = [weight.value for weight in state.critic.active_weights(level)]
         terms: dict[str, tf.Tensor] = {}
         losses: Any = 0.0
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
+        weights = FlatWeights(state.critic, level)
+        with recorded(weights) as tape:
             if phase.main:
                 seen = [self._augment(reals, draws.real_augmentation), self._augment(fakes, draws.fake_augmentation)]
                 both_labels = tf.concat([labels, labels], 0)
@@ -144,7 +146,7 @@ class PhaseGradients:
         if phase.main:
             terms["critic_loss"] = losses
         report = {name: tf.reduce_sum(values) / kind.batch_size for name, values in terms.items()}
-        return Result(_gradients(tape, scaled, weights, phase), report, means)
+        return Result(weights.split(tape.gradient(scaled, weights.vector)), report, means)
 
     def generator(
         self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
@@ -152,7 +154,6 @@ class PhaseGradients:
         """Of the generator's loss with respect to its active weights; arguments as above."""
         state, phase, level = self.state, kind.phase, kind.level
         replicas, images = float(self.replicas), float(self.images(kind))
-        weights = [weight.value for weight in state.generator.active_weights(level)]
         report: dict[str, tf.Tensor] = {}
         means: dict[str, tf.Tensor] = {}
         loss: Any = 0.0
@@ -160,8 +161,9 @@ class PhaseGradients:
         def synthesize(ws: tf.Tensor) -> tf.Tensor:
             return state.generator.synthesis(ws, level=level, fade_in=fade_in, noise=draws.noise)
 
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
+        weights = FlatWeights(state.generator, level)
+        others = [FlatWeights(state.critic, level)] if phase.main else []
+        with recorded(weights, *others) as tape:
             ws, w_sum = self._map(labels, draws)
             if phase.main:
                 seen = self._augment(synthesize(ws), draws.fake_augmentation)
@@ -181,13 +183,7 @@ class PhaseGradients:
                 means["path_length"] = mean * lengths.shape[0] * replicas / images
             scaled = self._scale_loss(state.generator_optimizer, loss)
         means["w"] = w_sum * replicas / images
-        return Result(_gradients(tape, scaled, weights, phase), report, means)
+        return Result(weights.split(tape.gradient(scaled, weights.vector)), report, means)
 
     def _scale_loss(self, optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
         return optimizer.scale_loss(loss) if self.score_scale != 1.0 else loss
-
-
-def _gradients(tape: tf.GradientTape, loss: tf.Tensor, weights: list[tf.Tensor], phase: Phase) -> list[tf.Tensor]:
-    # A regulariser does not depend on every bias; a main loss that does not is a mistake.
-    unconnected = tf.UnconnectedGradients.NONE if phase.main else tf.UnconnectedGradients.ZERO
-    return tape.gradient(loss, weights, unconnected_gradients=unconnected)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
+from stylegan_tf.training.adam import Adam
 from stylegan_tf.training.phases import lazy_factor, training_phases
 
 # What a converted network's checkpoint does not have, and one of a version that counted no signs.
@@ -102,7 +103,7 @@ class TrainState:
     @keras_defaults()  # Keras makes the learning rate in its default type
     def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
         settings = self.config.optimizer
-        optimizer: keras.optimizers.Optimizer = keras.optimizers.Adam(
+        optimizer: keras.optimizers.Optimizer = Adam(
             0.001, beta_1=settings.adam_beta1**factor, beta_2=settings.adam_beta2**factor,
             epsilon=settings.adam_epsilon, name="adam",
         )

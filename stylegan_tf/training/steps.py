@@ -12,7 +12,7 @@ from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.images import to_float
 from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.ops.resample import blend_with_half_resolution
-from stylegan_tf.training.draws import Draws, draw, draw_augmentations, draw_path_noise, step_key
+from stylegan_tf.training.draws import Draws, draw, draw_augmentation_pair, draw_path_noise, step_key
 from stylegan_tf.training.gradients import PhaseGradients, Result, StepKind
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
@@ -153,7 +153,7 @@ class TrainingStep:
         if phase.network == "generator" and phase.regularizer:
             draws = draws._replace(path_noise=draw_path_noise(key, count, shape))
         if self.augmentation is not None:
-            of_reals, of_fakes = draw_augmentations(key, count, shape)
+            of_reals, of_fakes = draw_augmentation_pair(key, count, shape)
             draws = draws._replace(real_augmentation=of_reals, fake_augmentation=of_fakes)
         return draws
 
@@ -190,7 +190,7 @@ class TrainingStep:
 
     def _norm(self, optimizer: Any, gradients: list[tf.Tensor]) -> tf.Tensor:
         """Norm over all gradients, without the loss scale."""
-        norm = tf.linalg.global_norm(gradients)
+        norm = tf.norm(tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], 0))
         return norm / tf.cast(optimizer.dynamic_scale, norm.dtype) if self.gradients.score_scale != 1.0 else norm
 
     def _move_average(self, decay: tf.Tensor) -> None:

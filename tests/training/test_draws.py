@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.networks import SynthesisNetwork
-from stylegan_tf.training.draws import draw, draw_augmentations, draw_path_noise, step_key
+from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise, step_key
 
 SYNTHESIS = SynthesisNetwork(base_size=(4, 6), num_levels=3)
 
@@ -65,9 +65,9 @@ def test_path_noise_is_normal_and_none_of_the_other_numbers():
 
 def test_reals_and_fakes_are_augmented_by_numbers_of_their_own():
     key = step_key(0, 8, 0, 0)
-    reals, fakes = draw_augmentations(key, 64, (4, 6, 3))
+    reals, fakes = draw_augmentation_pair(key, 64, (4, 6, 3))
     assert reals.noise.shape == fakes.noise.shape == (64, 4, 6, 3)
-    again, _ = draw_augmentations(key, 64, (4, 6, 3))
+    again, _ = draw_augmentation_pair(key, 64, (4, 6, 3))
     for one, same, other in zip(*(tf.nest.flatten(draws) for draws in (reals, again, fakes)), strict=True):
         assert one.shape[0] == 64
         np.testing.assert_array_equal(one, same)

@@ -15,7 +15,7 @@ from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.training.actions import Progress, StatusLine, TensorBoardScalars
 from stylegan_tf.training.augmentation_actions import AugmentationControl
 from stylegan_tf.training.devices import choose_strategy
-from stylegan_tf.training.draws import draw, draw_augmentations, draw_path_noise
+from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
 from stylegan_tf.training.gradients import StepKind
 from stylegan_tf.training.run import make_objective
 from stylegan_tf.training.schedule import Schedule
@@ -58,7 +58,7 @@ def run(strategy):
         if phase.network == "generator" and phase.regularizer:
             draws = draws._replace(path_noise=draw_path_noise(key, size, (8, 8, 3)))
         if augmentation is not None:
-            reals, fakes = draw_augmentations(key, size, (8, 8, 3))
+            reals, fakes = draw_augmentation_pair(key, size, (8, 8, 3))
             draws = draws._replace(real_augmentation=reals, fake_augmentation=fakes)
         return tf.nest.map_structure(lambda x: None if x is None else part(x), draws)
 

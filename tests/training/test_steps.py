@@ -7,7 +7,7 @@ from tiny_run import tiny_config, tiny_stylegan2
 
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.settings import LOSSES
-from stylegan_tf.training.draws import draw, draw_augmentations, draw_path_noise
+from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.run import make_objective
@@ -251,7 +251,7 @@ def result_in_pieces(step, phase, limit):
     kind = StepKind(1, 8, phase)
     count, state = step.gradients.images(kind), step.state
     key = tf.constant([1, 2])
-    of_reals, of_fakes = draw_augmentations(key, count, (8, 8, 3))
+    of_reals, of_fakes = draw_augmentation_pair(key, count, (8, 8, 3))
     draws = draw(key, count, 8, state.generator.synthesis, 1, 0.5)._replace(
         path_noise=draw_path_noise(key, count, (8, 8, 3)), real_augmentation=of_reals, fake_augmentation=of_fakes
     )

@@ -1,0 +1,148 @@
+"""Times the training step of any preset on whatever device there is, and counts what it launches.
+
+    python benchmarks/presets.py --presets=tiny,tiny-stylegan1 --resolutions=32 --batches=8
+    python benchmarks/presets.py --presets=stylegan2-ada --resolutions=64,256 --batches=16 --policies=mixed_bfloat16
+    python benchmarks/presets.py --presets=tiny --settings=feature_maps_max=8 --resolutions=8   # launching alone
+
+Every case runs in a process of its own. A line says: seconds to build networks and optimizers, and for each phase to
+trace it and until its first call ends (optimising or compiling it, then running it); milliseconds of each phase and
+of the averaged generator (medians, taken in turns); the operations that each launches (constants, reshapes and reads
+left out, what XLA compiles counts as one); images a second and seconds for a thousand images with the phases
+averaged over their intervals; and the peak of the memory, of the process or of the GPU.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from stylegan_tf.cli import app
+
+_PRESETS = flags.DEFINE_list("presets", ["tiny"], "names", module_name="Benchmark")
+_RESOLUTIONS = flags.DEFINE_list("resolutions", ["32"], "image sizes", module_name="Benchmark")
+_BATCHES = flags.DEFINE_list("batches", ["8"], "images a step", module_name="Benchmark")
+_POLICIES = flags.DEFINE_list("policies", ["auto"], "Keras policies, or auto", module_name="Benchmark")
+_JIT = flags.DEFINE_list("jit", ["off"], "off, on, or both: XLA for the gradients", module_name="Benchmark")
+_DEVICES = flags.DEFINE_list("devices", ["0"], "numbers of devices, 0 for what there is", module_name="Benchmark")
+_SETTINGS = flags.DEFINE_list("settings", [], "of training, NAME=NUMBER, on top of a preset", module_name="Benchmark")
+_STEPS = flags.DEFINE_integer("steps", 20, "calls of each phase that are timed", 3, module_name="Benchmark")
+_JSON = flags.DEFINE_bool("json", False, "a JSON object a line", module_name="Benchmark")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is measured in one process."""
+
+    preset: str
+    resolution: int
+    batch: int
+    policy: str
+    jit: str
+    devices: int
+    settings: tuple[tuple[str, float], ...]
+    steps: int
+
+
+def main() -> None:
+    """Prints a line for each case."""
+    settings = tuple((name, float(value)) for name, value in (setting.split("=") for setting in _SETTINGS.value))
+    cases = [
+        Case(preset, int(resolution), int(batch), policy, jit, int(devices), settings, _STEPS.value)
+        for preset in _PRESETS.value for resolution in _RESOLUTIONS.value for batch in _BATCHES.value
+        for policy in _POLICIES.value for jit in _JIT.value for devices in _DEVICES.value
+    ]
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as processes:
+        for result in processes.map(_measure, cases):
+            print(json.dumps(result) if _JSON.value else _line(result), flush=True)
+
+
+def _measure(case: Case) -> dict[str, Any]:
+    """All figures of a case."""
+    with app.quiet_startup():
+        import tensorflow as tf
+
+        from stylegan_tf.presets import preset
+        from stylegan_tf.training import devices
+        from stylegan_tf.training.automatic import fill_in
+        from stylegan_tf.training.gradients import StepKind
+        from stylegan_tf.training.launches import count_launches
+        from stylegan_tf.training.run import make_augmentation, make_objective
+        from stylegan_tf.training.state import TrainState
+        from stylegan_tf.training.steps import TrainingStep
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    started = time.perf_counter()
+    strategy = devices.choose_strategy(case.devices)
+    policy = devices.choose_dtype_policy(case.policy)
+    config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
+    config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
+    config = fill_in(config, (case.resolution, case.resolution), strategy.num_replicas_in_sync)
+    level = config.num_levels_for((case.resolution, case.resolution)) - 1
+    with strategy.scope():
+        state = TrainState(config, level + 1, 0, policy)
+        state.set_learning_rates(0.001, 0.001)
+    step = TrainingStep(
+        state, make_objective(config), strategy, augmentation=make_augmentation(config), jit_compile=case.jit == "on"
+    )
+    built = time.perf_counter()
+    share = case.batch // strategy.num_replicas_in_sync
+    pixels = np.random.default_rng(0).integers(0, 256, (share, case.resolution, case.resolution, 3), dtype=np.uint8)
+    images = strategy.experimental_distribute_values_from_function(lambda _: tf.constant(pixels))
+    labels = strategy.experimental_distribute_values_from_function(lambda _: tf.zeros([share, 0]))
+    arguments = (images, labels, tf.constant(0, tf.int64), tf.constant(1.0))
+    functions: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        phase.name: (step.compile(StepKind(level, case.batch, phase)), arguments) for phase in state.phases
+    }
+    functions["average"] = (tf.function(step._move_average), (tf.constant(0.999),))
+    parts: dict[str, dict[str, Any]] = {}
+    for name, (function, inputs) in functions.items():
+        begun = time.perf_counter()
+        function.get_concrete_function(*inputs)
+        traced = time.perf_counter()
+        launches = count_launches(function, *inputs)
+        parts[name] = {
+            "trace_s": traced - begun, "first_call_s": time.perf_counter() - traced,
+            "launches": sum(launches.values()), "by_type": dict(launches.most_common()),
+        }
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(case.steps + 2):
+        for name, (function, inputs) in functions.items():
+            begun = time.perf_counter()
+            function(*inputs)
+            tf.test.experimental.sync_devices()
+            times[name].append(time.perf_counter() - begun)
+    for name, seconds in times.items():
+        parts[name]["ms"] = 1000.0 * statistics.median(seconds[2:])
+    intervals = {phase.name: phase.interval for phase in state.phases}
+    step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items())
+    return {
+        **dataclasses.asdict(case), "policy": policy, "devices": devices.describe_devices(strategy),
+        "build_s": built - started, "phases": parts, "step_ms": step_ms, "images_per_s": 1000.0 * case.batch / step_ms,
+        "s_per_kimg": step_ms / case.batch, "peak_mib": devices.memory_peak() / 2**20,
+    }
+
+
+def _line(result: dict[str, Any]) -> str:
+    head = (
+        f"{result['preset']} {result['resolution']}x{result['resolution']}, batch {result['batch']}, "
+        f"{result['policy']}, XLA {result['jit']}, {result['devices']}: {result['images_per_s']:.1f} images/s, "
+        f"{result['s_per_kimg']:.2f} s/kimg, a step {result['step_ms']:.1f} ms, build {result['build_s']:.1f} s, "
+        f"peak {result['peak_mib']:.0f} MiB"
+    )
+    return "; ".join([head, *(
+        f"{name} {part['ms']:.1f} ms, {part['launches']} launches, trace {part['trace_s']:.1f} s, "
+        f"first call {part['first_call_s']:.1f} s"
+        for name, part in result["phases"].items()
+    )])
+
+
+if __name__ == "__main__":
+    app.run(main)
