@@ -101,7 +101,7 @@ def _measure(case: Case) -> dict[str, Any]:
     functions: dict[str, tuple[Any, tuple[Any, ...]]] = {
         phase.name: (step.compile(StepKind(level, case.batch, phase)), arguments) for phase in state.phases
     }
-    functions["average"] = (tf.function(step._move_average), (tf.constant(0.999),))
+    functions["average"] = (tf.function(step._move_average), (tf.constant(0.001),))
     parts: dict[str, dict[str, Any]] = {}
     for name, (function, inputs) in functions.items():
         begun = time.perf_counter()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -137,9 +139,9 @@ class Augmentation:
         p = tf.convert_to_tensor(p, tf.float32)
         planes = tf.transpose(images, [0, 3, 1, 2])  # [N, C, H, W]
         if self._any(_BLIT + _GEOMETRY):
-            planes = resample(planes, self.inverse_transform(draws, p, *images.shape[1:3]))
+            planes = resample(planes, _compiled(self, "inverse_transform")(draws, p, *images.shape[1:3]))
         if self._any(_COLOR):
-            planes = color.apply_color(planes, self.color_map(draws, p))
+            planes = color.apply_color(planes, _compiled(self, "color_map")(draws, p))
         if self.imgfilter:
             applied = draws.gates.imgfilter < p * self.imgfilter
             planes = filter_bands(planes, band_gains(draws.imgfilter, applied, self.imgfilter_deviation))
@@ -148,8 +150,6 @@ class Augmentation:
             images = images + self._noise(draws, p)
         return images * self._uncovered(draws, p, *images.shape[1:3]) if self.cutout else images
 
-    # The two maps are compiled by themselves, one launch each in place of two hundred.
-    @tf.function(jit_compile=True, autograph=False)
     def inverse_transform(self, draws: AugmentDraws, p: tf.Tensor, height: int, width: int) -> tf.Tensor:
         """From positions in the augmented image to positions in the image, in pixels from the centre.
 
@@ -192,7 +192,6 @@ class Augmentation:
             inverse = geometry.then(inverse, geometry.inverse_translation(x * width, y * height))
         return inverse
 
-    @tf.function(jit_compile=True, autograph=False)
     def color_map(self, draws: AugmentDraws, p: tf.Tensor) -> tf.Tensor:
         """The affine map of the colours: a product, then a shift.
 
@@ -237,6 +236,13 @@ class Augmentation:
         beyond_x = tf.abs(x - draws.cutout[:, :1]) >= reach  # [N, W]
         beyond_y = tf.abs(y - draws.cutout[:, 1:]) >= reach  # [N, H]
         return tf.cast(beyond_y[:, :, tf.newaxis] | beyond_x[:, tf.newaxis, :], tf.float32)[..., tf.newaxis]
+
+
+@functools.cache
+def _compiled(augmentation: Augmentation, name: str) -> Callable[..., tf.Tensor]:
+    """A map of the augmentation compiled by itself: one launch in place of some two hundred of a few numbers each."""
+    compiled: Callable[..., tf.Tensor] = tf.function(getattr(augmentation, name), jit_compile=True, autograph=False)
+    return compiled
 
 
 def _checked(images: tf.Tensor, batch_size: int) -> tf.Tensor:

@@ -84,7 +84,7 @@ class TrainingStep:
         settings = self.state.config.optimizer
         half_life = settings.ema_half_life_kimg or 0.0
         decay = average_decay(batch_size, images_seen, half_life, settings.ema_rampup)
-        self._average_generator(tf.constant(decay, tf.float32))
+        self._average_generator(tf.constant(1.0 - decay, tf.float32))
         return report
 
     def compile(self, kind: StepKind) -> Callable[..., dict[str, tf.Tensor]]:
@@ -193,13 +193,23 @@ class TrainingStep:
         norm = tf.norm(tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], 0))
         return norm / tf.cast(optimizer.dynamic_scale, norm.dtype) if self.gradients.score_scale != 1.0 else norm
 
-    def _move_average(self, decay: tf.Tensor) -> None:
-        """Moves the averaged generator; its running mean of w is a copy."""
-        for average, weight in zip(self.state.generator_ema.weights, self.state.generator.weights, strict=True):
+    def _move_average(self, share: tf.Tensor) -> None:
+        """Moves every replica's averaged generator by a share of its distance; its running mean of w is a copy.
+
+        In two operations for each weight, the second of them TensorFlow's plain gradient descent.
+        """
+        self.strategy.run(self._move_replica_average, (share,))
+
+    def _move_replica_average(self, share: tf.Tensor) -> None:
+        generator, average = self.state.generator, self.state.generator_ema
+        for mean, weight in zip(average.weights, generator.weights, strict=True):
             if weight.trainable:
-                average.assign(weight + (average - weight) * decay)
-            elif weight is self.state.generator.w_average:
-                average.assign(weight)
+                tf.raw_ops.ResourceApplyGradientDescent(
+                    var=mean.value.handle, alpha=share, delta=mean.value - weight.value
+                )
+        tf.raw_ops.AssignVariableOp(
+            resource=average.w_average.value.handle, value=tf.convert_to_tensor(generator.w_average.value)
+        )
 
 
 def average_decay(batch_size: int, images_seen: int, half_life_kimg: float, rampup: float = 0.0) -> float:
