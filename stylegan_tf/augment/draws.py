@@ -110,10 +110,10 @@ def draw_augmentations(
     key: tf.Tensor, batch_size: int, image_shape: Sequence[int], batches: int
 ) -> list[AugmentDraws]:
     """The same for several batches, each with numbers of its own; it takes hardly more operations than for one."""
-    uniform, normal, noise = tf.unstack(tf.random.experimental.stateless_split(key, 3, alg="philox"))
+    uniform, normal, *noise = tf.unstack(tf.random.experimental.stateless_split(key, 2 + batches, alg="philox"))
     uniforms = _rows(tf.random.stateless_uniform, uniform, batch_size, {**_GATES, **_UNIFORM_SIZES}, batches)
     normals = _rows(tf.random.stateless_normal, normal, batch_size, _NORMAL_SIZES, batches)
-    noises = tf.unstack(tf.random.stateless_normal([batches, batch_size, *image_shape], noise, alg="philox"))
+    noises = [tf.random.stateless_normal([batch_size, *image_shape], one, alg="philox") for one in noise]
     return [
         AugmentDraws(
             gates=Gates(**{gate: drawn[name] for name, gate in zip(_GATES, _GATE_SIZES, strict=True)}),

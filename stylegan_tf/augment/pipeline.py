@@ -137,11 +137,12 @@ class Augmentation:
         """
         images = _checked(images, draws.xflip.shape[0])
         p = tf.convert_to_tensor(p, tf.float32)
+        numbers = draws._replace(noise=None)  # whatever compiled functions are given is drawn
         planes = tf.transpose(images, [0, 3, 1, 2])  # [N, C, H, W]
         if self._any(_BLIT + _GEOMETRY):
-            planes = resample(planes, _compiled(self, "inverse_transform")(draws, p, *images.shape[1:3]))
+            planes = resample(planes, _compiled(self, "inverse_transform")(numbers, p, *images.shape[1:3]))
         if self._any(_COLOR):
-            planes = color.apply_color(planes, _compiled(self, "color_map")(draws, p))
+            planes = color.apply_color(planes, _compiled(self, "color_map")(numbers, p))
         if self.imgfilter:
             applied = draws.gates.imgfilter < p * self.imgfilter
             planes = filter_bands(planes, band_gains(draws.imgfilter, applied, self.imgfilter_deviation))
@@ -238,7 +239,7 @@ class Augmentation:
         return tf.cast(beyond_y[:, :, tf.newaxis] | beyond_x[:, tf.newaxis, :], tf.float32)[..., tf.newaxis]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=8)
 def _compiled(augmentation: Augmentation, name: str) -> Callable[..., tf.Tensor]:
     """A map of the augmentation compiled by itself: one launch in place of some two hundred of a few numbers each."""
     compiled: Callable[..., tf.Tensor] = tf.function(getattr(augmentation, name), jit_compile=True, autograph=False)

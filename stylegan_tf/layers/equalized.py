@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -17,26 +17,27 @@ RELU_GAIN = math.sqrt(2.0)
 HOMOGENEOUS_ACTIVATIONS = (None, "linear", "relu", "leaky_relu")
 
 
-_SCALED = contextvars.ContextVar("scaled_weights", default=False)
+# By identity, as Keras variables compare by value.
+_SCALED: contextvars.ContextVar[frozenset[int]] = contextvars.ContextVar("scaled_weights", default=frozenset())
 
 
-class Use(NamedTuple):
+class WeightUse(NamedTuple):
     """How layers compute with a weight: in which type, and with which factor."""
 
     dtype: str
     scale: float
 
 
-def use_of(weight: Any) -> Use:
-    """The use of a weight; weights of other layers are used as they are stored."""
-    use: Use = getattr(weight, "equalized_use", Use("float32", 1.0))
+def weight_use(weight: Any) -> WeightUse:
+    """The use of a weight; those of layers that are not `Equalized` are handed over as they are stored."""
+    use: WeightUse = getattr(weight, "equalized_use", WeightUse("float32", 1.0))
     return use
 
 
 @contextlib.contextmanager
-def scaled_weights() -> Iterator[None]:
-    """While the block runs, `Equalized` layers take the values of their weights as scaled already, as `use_of` says."""
-    token = _SCALED.set(True)
+def scaled_weights(weights: Iterable[Any]) -> Iterator[None]:
+    """While the block runs, `Equalized` layers take the values of these weights as scaled already."""
+    token = _SCALED.set(frozenset(map(id, weights)))
     try:
         yield
     finally:
@@ -105,20 +106,21 @@ class Equalized(keras.layers.Layer):
             initializer=keras.initializers.RandomNormal(stddev=1.0 / multiplier),
             name="kernel",
         )
-        self.kernel.equalized_use = Use(self.compute_dtype, self.kernel_scale)
+        self.kernel.equalized_use = WeightUse(self.compute_dtype, self.kernel_scale)
         if self.use_bias:
             self.bias = self.add_weight(shape=kernel_shape[-1:], initializer=self.bias_initializer, name="bias")
-            self.bias.equalized_use = Use(self.compute_dtype, self.bias_scale)
+            self.bias.equalized_use = WeightUse(self.compute_dtype, self.bias_scale)
 
     @property
     def scaled_kernel(self) -> Any:
         """The kernel as it is used."""
-        return self.kernel.value if _SCALED.get() else self.kernel * self.kernel_scale
+        return self.kernel.value if id(self.kernel) in _SCALED.get() else self.kernel * self.kernel_scale
 
     def add_bias_and_activate(self, x: Any) -> Any:
         """Bias as it is used, then the activation, then the clamp."""
         if self.use_bias:
-            x = x + (self.bias if self.bias_scale == 1 or _SCALED.get() else self.bias * self.bias_scale)
+            as_it_is = self.bias_scale == 1 or id(self.bias) in _SCALED.get()
+            x = x + (self.bias if as_it_is else self.bias * self.bias_scale)
         x = self._activate(x)
         return x if self.clamp is None else ops.clip(x, -self.clamp, self.clamp)
 

@@ -41,9 +41,10 @@ class SynthesisLevels:
         """Number of ws, from the first, that take part at a level."""
         return 2 * (level + 1)
 
-    def by_layer(self, ws: Any) -> list[Any]:
-        """ws [N, num_ws, w_size] apart, a [N, w_size] for each layer: one operation, and one for the gradient."""
-        layers: list[Any] = ops.unstack(ws, num=ws.shape[1] or self.num_ws, axis=1)
+    def by_layer(self, ws: Any, level: int) -> list[Any]:
+        """The active ws of [N, num_ws, w_size] apart, [N, w_size] each: one operation, and one for the gradient."""
+        active = self.active_ws(level)
+        layers: list[Any] = ops.unstack(ws if ws.shape[1] == active else ws[:, :active], num=active, axis=1)
         return layers
 
     def size(self, level: int) -> tuple[int, int]:

@@ -155,7 +155,7 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
     ) -> Any:
         level = checked_level(level, self.num_levels, self.grows)
-        by_layer = self.by_layer(ws)
+        by_layer = self.by_layer(ws, level)
         x = self.constant(by_layer[0])
         images = None
         for index in range(level + 1):

@@ -120,7 +120,7 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
     ) -> Any:
         level = self.num_levels - 1 if level is None else level
-        by_layer = self.by_layer(ws)
+        by_layer = self.by_layer(ws, level)
         x = self.input_layer(by_layer[0])
         below = None
         for index in range(2 * (level + 1)):

@@ -15,8 +15,16 @@ class Adam(keras.optimizers.Adam):
     Keras writes an update in fifteen small operations, each of which costs a launch: for networks of many small
     variables most of a step's time. Loss scaling, accumulation and distribution are Keras' own.
 
+    Raises:
+      ValueError: for `amsgrad`, which the operation does not have.
+
     Reference: Kingma and Ba 2015, section 2, the formulation just before section 2.1.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.amsgrad:
+            raise ValueError("amsgrad must be False; use keras.optimizers.Adam. Received: amsgrad=True.")
 
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         # Computed once for all variables, and handed through Keras' distribution as part of the learning rate.

@@ -13,7 +13,7 @@ from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.losses.regularizers import path_length_penalty, path_lengths
 from stylegan_tf.networks.styles import mix_styles
 from stylegan_tf.training.draws import Draws
-from stylegan_tf.training.flat_weights import FlatWeights, recorded, use
+from stylegan_tf.training.flat_weights import FlatWeights, computing_with, recorded
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
 
@@ -25,12 +25,12 @@ class Result(NamedTuple):
     """What a phase computes on a replica's images, or on a piece of them: shares that add up.
 
     Attributes:
-      gradients: of the loss with respect to the network's active weights.
+      gradient: of the loss with respect to the vector of the network's `FlatWeights`.
       report: terms by name, summed over images and divided by the images of the whole step.
       means: new values for the running means "w" and "path_length", summed and divided by the replica's images.
     """
 
-    gradients: list[tf.Tensor]
+    gradient: tf.Tensor
     report: dict[str, tf.Tensor]
     means: dict[str, tf.Tensor]
 
@@ -108,7 +108,7 @@ class PhaseGradients:
         state, phase, objective, level = self.state, kind.phase, self.objective, kind.level
         fakes, means = reals, {}
         if phase.main or objective.critic_penalty.needs_fakes:
-            with use(FlatWeights(state.generator, level)):
+            with computing_with(FlatWeights(state.generator, level)):
                 ws, w_sum = self._map(labels, draws)
                 fakes = state.generator.synthesis(ws, level=level, fade_in=fade_in, noise=draws.noise)
             fakes = tf.stop_gradient(fakes)
@@ -146,7 +146,7 @@ class PhaseGradients:
         if phase.main:
             terms["critic_loss"] = losses
         report = {name: tf.reduce_sum(values) / kind.batch_size for name, values in terms.items()}
-        return Result(weights.split(tape.gradient(scaled, weights.vector)), report, means)
+        return Result(tape.gradient(scaled, weights.vector), report, means)
 
     def generator(
         self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
@@ -183,7 +183,7 @@ class PhaseGradients:
                 means["path_length"] = mean * lengths.shape[0] * replicas / images
             scaled = self._scale_loss(state.generator_optimizer, loss)
         means["w"] = w_sum * replicas / images
-        return Result(weights.split(tape.gradient(scaled, weights.vector)), report, means)
+        return Result(tape.gradient(scaled, weights.vector), report, means)
 
     def _scale_loss(self, optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
         return optimizer.scale_loss(loss) if self.score_scale != 1.0 else loss

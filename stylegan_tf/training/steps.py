@@ -13,6 +13,7 @@ from stylegan_tf.images import to_float
 from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.ops.resample import blend_with_half_resolution
 from stylegan_tf.training.draws import Draws, draw, draw_augmentation_pair, draw_path_noise, step_key
+from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, Result, StepKind
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
@@ -133,14 +134,15 @@ class TrainingStep:
         gradients_of = self.gradients.critic if phase.network == "critic" else self.gradients.generator
         result = self._accumulate(self._compute(gradients_of, kind), fade_in, (reals, labels, draws))
         optimizer = state.optimizer(phase.network)
-        optimizer.apply(result.gradients, network.active_weights(kind.level))
+        gradients = FlatWeights(network, kind.level).split(result.gradient)
+        optimizer.apply(gradients, network.active_weights(kind.level))
         if "w" in result.means:
             state.generator.update_w_average(result.means["w"][tf.newaxis], state.config.optimizer.w_average_decay)
         if "path_length" in result.means:
             state.path_length_mean.assign(result.means["path_length"])
         report = dict(result.report)
         if phase.main:
-            report[f"{phase.network}_weight_gradient_norm"] = self._norm(optimizer, result.gradients)
+            report[f"{phase.network}_weight_gradient_norm"] = self._norm(optimizer, result.gradient)
         return report
 
     def _draw(self, reals: tf.Tensor, images_seen: tf.Tensor, kind: StepKind) -> Draws:
@@ -188,15 +190,16 @@ class TrainingStep:
 
         return tf.while_loop(lambda index, _: index < pieces, add, (1, piece(tf.constant(0))))[1]
 
-    def _norm(self, optimizer: Any, gradients: list[tf.Tensor]) -> tf.Tensor:
-        """Norm over all gradients, without the loss scale."""
-        norm = tf.norm(tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], 0))
+    def _norm(self, optimizer: Any, gradient: tf.Tensor) -> tf.Tensor:
+        """Norm of the gradient by all weights, without the loss scale."""
+        norm = tf.norm(gradient)
         return norm / tf.cast(optimizer.dynamic_scale, norm.dtype) if self.gradients.score_scale != 1.0 else norm
 
     def _move_average(self, share: tf.Tensor) -> None:
-        """Moves every replica's averaged generator by a share of its distance; its running mean of w is a copy.
+        """Moves the averaged generator by a share of its distance, to float32 rounding; its mean of w is a copy.
 
-        In two operations for each weight, the second of them TensorFlow's plain gradient descent.
+        In two operations for each weight, the second of them TensorFlow's plain gradient descent. Every replica moves
+        its own copies: Keras' `assign` would merge them first, and they are equal.
         """
         self.strategy.run(self._move_replica_average, (share,))
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from stylegan_tf.augment.draws import AugmentDraws, draw_augmentation
 from stylegan_tf.augment.pipeline import GROUPS, Augmentation
+from stylegan_tf.training.launches import count_launches
 
 KEY = tf.constant([7, 11])
 EVERYTHING = Augmentation.from_groups("bgcfnc")
@@ -236,3 +237,12 @@ def test_other_images_are_refused(shape):
 def test_draws_for_another_batch_are_refused():
     with pytest.raises(ValueError, match="draws must be for 3 images.*Received: for 2"):
         EVERYTHING(tf.zeros([3, 8, 8, 3]), draw_augmentation(KEY, 2, (8, 8, 3)), 0.5)
+
+
+def test_numbers_that_no_transform_takes_are_not_drawn():
+    @tf.function
+    def augmented(images, key):
+        return Augmentation.from_groups("bgc")(images, draw_augmentation(key, 2, (8, 8, 3)), 0.5)
+
+    found = count_launches(augmented, tf.zeros([2, 8, 8, 3]), KEY)
+    assert found["StatelessRandomNormalV2"] == 1 and found["StatelessRandomUniformV2"] == 1

@@ -14,7 +14,8 @@ STEPS = 100
 
 def variables():
     random = np.random.default_rng(3)
-    return [keras.Variable(random.normal(size=shape).astype(np.float32), name=f"v{n}") for n, shape in enumerate(SHAPES)]
+    values = [random.normal(size=shape).astype(np.float32) for shape in SHAPES]
+    return [keras.Variable(value, name=f"v{number}") for number, value in enumerate(values)]
 
 
 def gradients(step):
@@ -69,8 +70,9 @@ def test_loss_scaling_leaves_out_what_overflows():
 
 
 def test_accumulated_gradients_equal_keras():
-    mine, my_values = trained(Adam(0.002, gradient_accumulation_steps=4, name="adam"), variables(), 12)
-    keras_own, keras_values = trained(keras.optimizers.Adam(0.002, gradient_accumulation_steps=4, name="adam"), variables(), 12)
+    settings = {"gradient_accumulation_steps": 4, "name": "adam"}
+    mine, my_values = trained(Adam(0.002, **settings), variables(), 12)
+    keras_own, keras_values = trained(keras.optimizers.Adam(0.002, **settings), variables(), 12)
     assert_equal_numbers(my_values, keras_values)
     assert_equal_numbers(mine.variables, keras_own.variables)
 
@@ -84,3 +86,8 @@ def test_an_update_is_one_operation_a_variable():
     assert kinds.count("ResourceApplyAdam") == len(SHAPES)
     assert kinds.count("Pow") == 2
     assert not {"Sqrt", "RealDiv", "AssignSubVariableOp"} & set(kinds)
+
+
+def test_what_the_operation_does_not_have_is_refused():
+    with pytest.raises(ValueError, match="amsgrad must be False"):
+        Adam(0.002, amsgrad=True)

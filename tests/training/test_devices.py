@@ -125,7 +125,7 @@ def test_memory_is_this_process_on_a_cpu_and_the_first_gpu_otherwise(machine, mo
     machine([gpu(9, 0)])
     usage = {"GPU:0": {"current": 7, "peak": 9}}
     monkeypatch.setattr(tf.config.experimental, "get_memory_info", usage.__getitem__)
-    assert devices.memory_used() == 7
+    assert (devices.memory_used(), devices.memory_peak()) == (7, 9)
 
 
 def test_memory_is_counted_in_pages_of_the_system_s_size(monkeypatch):
@@ -146,6 +146,6 @@ def test_memory_where_the_system_tells_only_the_most_that_was_used(monkeypatch, 
     monkeypatch.setattr(devices, "Path", lambda path: Path("/no such folder") / path.lstrip("/"))
     monkeypatch.setattr(devices.sys, "platform", platform)
     monkeypatch.setattr(devices.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=5000))
-    assert devices.memory_used() == 5000 * unit
+    assert devices.memory_used() == devices.memory_peak() == 5000 * unit
     monkeypatch.setattr(devices, "resource", None)
-    assert devices.memory_used() == 0
+    assert devices.memory_used() == devices.memory_peak() == 0

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from tiny_run import tiny_config, tiny_stylegan2
 
+from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
 from stylegan_tf.training.run import make_objective
 from stylegan_tf.training.state import TrainState
@@ -58,7 +59,7 @@ def test_penalty_and_its_weight_gradients(states, name, lod):
     draws = TrainingStep(state, make_objective(state.config), tf.distribute.get_strategy())._draw(
         reals, tf.constant(0, tf.int64), kind
     )
-    gradients, report, _ = PhaseGradients(state, make_objective(state.config)).critic(
+    gradient, report, _ = PhaseGradients(state, make_objective(state.config)).critic(
         fade_in, reals, tf.zeros([4, 0]), draws, kind=kind
     )
     seen, loss = reals, state.config.loss
@@ -67,7 +68,7 @@ def test_penalty_and_its_weight_gradients(states, name, lod):
             state.generator.map(draws.z, tf.zeros([4, 0])), level=level, fade_in=fade_in, noise=draws.noise
         )
         seen = reals + (fakes - reals) * draws.factors[:, None, None, None]
-    weights = state.critic.active_weights(level)
+    gradients, weights = FlatWeights(state.critic, level).split(gradient), state.critic.active_weights(level)
     with tf.GradientTape() as tape:
         norms = norms_by_enlarged_images(state.critic, seen, level, fade_in, halvings)
         if loss.loss == "wgan-gp":

@@ -8,6 +8,7 @@ from tiny_run import tiny_config, tiny_stylegan2
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.settings import LOSSES
 from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
+from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.run import make_objective
@@ -193,7 +194,9 @@ def test_a_penalty_of_every_step_is_the_same_alone_and_within_the_main_phase():
         draws = draw(tf.constant([1, 2]), 8, 8, step.state.generator.synthesis, 1, 0.5)
         reals = tf.random.stateless_uniform([8, 8, 8, 3], [3, 4], -1.0, 1.0)
         values[name] = step.gradients.critic(tf.constant(1.0), reals, tf.zeros([8, 0]), draws, kind=kind)
-    for both, main, penalty in zip(*(values[name].gradients for name in ("both", "main", "penalty")), strict=True):
+    weights = FlatWeights(step.state.critic, 1)
+    gradients = [weights.split(values[name].gradient) for name in ("both", "main", "penalty")]
+    for both, main, penalty in zip(*gradients, strict=True):
         np.testing.assert_allclose(both, main + penalty, rtol=1e-4, atol=1e-6 * np.max(np.abs(both)))
     reports = {name: {key: float(term) for key, term in value.report.items()} for name, value in values.items()}
     penalty = 0.5 * reports["penalty"]["gradient_penalty"]  # gamma is 1
@@ -422,6 +425,7 @@ def test_the_penalty_is_of_the_score_alone():
     kind = StepKind(1, 8, Phase("critic", "critic", 0, False, True))
     reals = tf.random.stateless_uniform([8, 8, 8, 3], [3, 4], -1.0, 1.0)
     result = step.gradients.critic(tf.constant(1.0), reals, batch(classes=3)[1], draws, kind=kind)
-    weights = step.state.critic.active_weights(1)
-    (gradient,) = [g for g, w in zip(result.gradients, weights, strict=True) if w is step.state.critic.score.kernel]
+    critic = step.state.critic
+    gradients = FlatWeights(critic, 1).split(result.gradient)
+    (gradient,) = [g for g, w in zip(gradients, critic.active_weights(1), strict=True) if w is critic.score.kernel]
     assert np.max(np.abs(gradient[:, 0])) > 0 and not np.any(gradient[:, 1:])

@@ -1,0 +1,65 @@
+"""How many operations a training step launches: what a small network costs on a GPU."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from stylegan_tf.presets import preset
+from stylegan_tf.training.automatic import fill_in
+from stylegan_tf.training.gradients import StepKind
+from stylegan_tf.training.launches import count_launches
+from stylegan_tf.training.run import make_augmentation, make_objective
+from stylegan_tf.training.state import TrainState
+from stylegan_tf.training.steps import TrainingStep
+
+
+@pytest.fixture(autouse=True)
+def _as_in_training():
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"remapping": before.get("remapping", True)})
+
+
+def test_reads_and_shapes_launch_nothing_and_what_is_compiled_counts_as_one():
+    variable = tf.Variable([1.0, 2.0])
+
+    @tf.function(jit_compile=True)
+    def compiled(x):
+        return tf.sin(x) * tf.cos(x) + x
+
+    @tf.function
+    def function(x):
+        variable.assign_add(x * 2.0)
+        return tf.reshape(compiled(x), [2, 1])
+
+    found = count_launches(function, tf.constant([1.0, 2.0]))
+    assert found == {"PartitionedCall": 1, "Mul": 1, "AssignAddVariableOp": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "most"),
+    [
+        ("tiny", 32, {"generator": 800, "critic": 500, "critic regularizer": 420}),
+        ("tiny-stylegan1", 32, {"generator": 750, "critic": 800}),
+        ("stylegan2-ada", 64,
+         {"generator": 1150, "generator regularizer": 1480, "critic": 780, "critic regularizer": 640}),
+    ],
+)
+def test_a_phase_launches_no_more_than(name, size, most):
+    """Feature maps are few, which changes no count."""
+    config = preset(name).replace({"resolution": str(size), "batch_size": 4, "feature_maps_max": 4})
+    config = fill_in(config, (size, size), 1)
+    level = config.num_levels_for((size, size)) - 1
+    state = TrainState(config, level + 1, 0, "mixed_bfloat16")
+    step = TrainingStep(
+        state, make_objective(config), tf.distribute.get_strategy(), augmentation=make_augmentation(config)
+    )
+    images = tf.constant(np.zeros((4, size, size, 3), np.uint8))
+    arguments = (images, tf.zeros([4, 0]), tf.constant(0, tf.int64), tf.constant(1.0))
+    found = {
+        phase.name: sum(count_launches(step.compile(StepKind(level, 4, phase)), *arguments).values())
+        for phase in state.phases
+    }
+    assert set(found) == set(most)
+    assert all(most[phase] // 2 < found[phase] <= most[phase] for phase in most), found
