@@ -18,7 +18,7 @@ CONFIGS = {
     "growing": {"family": "stylegan2", "generator_architecture": "growing", "critic_architecture": "growing"},
 }
 # Largest relative distance. In half precision kernels are scaled before they are rounded, not behind it.
-TOLERANCE = {"float32": 1e-6, "mixed_bfloat16": 0.1, "mixed_float16": 0.01}
+TOLERANCE = {"float32": 1e-6, "mixed_bfloat16": 0.3, "mixed_float16": 0.02}
 
 FACTORS = np.float32([[1.0], [-2.0], [3.0], [0.5]])  # of the images' scores, so that no image is like another
 
