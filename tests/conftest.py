@@ -31,6 +31,11 @@ SEED = 20190613
 REFERENCE_FOLDER = pathlib.Path(__file__).parent / "reference"
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are numbered: what they hold may differ from process to process (times, the order of maps)."""
+    return argname if isinstance(val, bytes) else None
+
+
 @dataclasses.dataclass(frozen=True)
 class Reference:
     """One file of reference numbers: made by running the public code, never by ours.
