@@ -130,13 +130,11 @@ def _rows(
 
     Drawn in rows: columns would have to be copied, each in an operation of its own.
     """
-    rows = tf.split(
-        draw([batches * sum(sizes.values()), batch_size], key, alg="philox"), [*sizes.values()] * batches
-    )
-    values = iter(rows)
+    drawn = draw([batches * sum(sizes.values()), batch_size], key, alg="philox")
+    rows = iter(tf.split(drawn, [*sizes.values()] * batches))
     return [
         {
-            name: tf.transpose(next(values)) if size > 1 else tf.reshape(next(values), [batch_size])
+            name: tf.transpose(next(rows)) if size > 1 else tf.reshape(next(rows), [batch_size])
             for name, size in sizes.items()
         }
         for _ in range(batches)
