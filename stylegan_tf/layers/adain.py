@@ -25,6 +25,7 @@ class AdaIN(keras.layers.Layer):
     Call arguments:
       x: features [N, H, W, C].
       w: intermediate latents [N, w_size].
+      style: what the affine map gives for w, [N, 2C], where it is known already.
 
     Output shape: [N, H, W, C], of the type of `x`.
 
@@ -40,8 +41,9 @@ class AdaIN(keras.layers.Layer):
         self.style = EqualizedDense(2 * int(x_shape[-1] or 0), gain=1.0, dtype="float32", name="style")
         self.style.build(w_shape)
 
-    def call(self, x: Any, w: Any) -> Any:
-        scale, shift = ops.split(ops.reshape(self.style(w), (-1, 1, 1, 2 * x.shape[3])), 2, axis=3)  # [N, 1, 1, C]
+    def call(self, x: Any, w: Any, style: Any = None) -> Any:
+        style = self.style(w) if style is None else style
+        scale, shift = ops.split(ops.reshape(style, (-1, 1, 1, 2 * x.shape[3])), 2, axis=3)  # [N, 1, 1, C]
         scale = scale + 1.0
         if self.normalize:
             mean, reciprocal_stddev = instance_statistics(x, self.epsilon)

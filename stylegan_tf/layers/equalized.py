@@ -101,14 +101,18 @@ class Equalized(keras.layers.Layer):
         multiplier = self.learning_rate_multiplier
         self.kernel_scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1])) * multiplier * self.activation_gain
         self.bias_scale = multiplier * self.activation_gain
+        autocast = self.compute_dtype != self.variable_dtype  # else a network's own type would count outside of the layer
         self.kernel = self.add_weight(
             shape=kernel_shape,
             initializer=keras.initializers.RandomNormal(stddev=1.0 / multiplier),
+            autocast=autocast,
             name="kernel",
         )
         self.kernel.equalized_use = WeightUse(self.compute_dtype, self.kernel_scale)
         if self.use_bias:
-            self.bias = self.add_weight(shape=kernel_shape[-1:], initializer=self.bias_initializer, name="bias")
+            self.bias = self.add_weight(
+                shape=kernel_shape[-1:], initializer=self.bias_initializer, autocast=autocast, name="bias"
+            )
             self.bias.equalized_use = WeightUse(self.compute_dtype, self.bias_scale)
 
     @property
@@ -116,11 +120,16 @@ class Equalized(keras.layers.Layer):
         """The kernel as it is used."""
         return self.kernel.value if id(self.kernel) in _SCALED.get() else self.kernel * self.kernel_scale
 
+    @property
+    def scaled_bias(self) -> Any:
+        """The bias as it is used."""
+        as_it_is = self.bias_scale == 1 or id(self.bias) in _SCALED.get()
+        return self.bias.value if as_it_is else self.bias * self.bias_scale
+
     def add_bias_and_activate(self, x: Any) -> Any:
         """Bias as it is used, then the activation, then the clamp."""
         if self.use_bias:
-            as_it_is = self.bias_scale == 1 or id(self.bias) in _SCALED.get()
-            x = x + (self.bias if as_it_is else self.bias * self.bias_scale)
+            x = x + self.scaled_bias
         x = self._activate(x)
         return x if self.clamp is None else ops.clip(x, -self.clamp, self.clamp)
 

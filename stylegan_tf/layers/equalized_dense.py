@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -32,3 +33,25 @@ class EqualizedDense(Equalized):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
+
+
+def dense_together(layers: Sequence[EqualizedDense], inputs: Sequence[Any]) -> list[Any]:
+    """What float32 layers without an activation, each with a bias, give for an input each: [N, C] -> [N, units].
+
+    Those of one shape are one product, so that a network whose every layer has a style launches few operations for it.
+    """
+    results: list[Any] = [None] * len(layers)
+    places: dict[tuple[int, ...], list[int]] = {}
+    for place, layer in enumerate(layers):
+        places.setdefault(tuple(layer.kernel.shape), []).append(place)
+    for group in places.values():
+        if len(group) == 1:
+            results[group[0]] = layers[group[0]](inputs[group[0]])
+            continue
+        x = ops.stack([ops.cast(inputs[place], "float32") for place in group])  # [L, N, C]
+        kernels = ops.stack([layers[place].scaled_kernel for place in group])
+        biases = ops.stack([layers[place].scaled_bias for place in group])
+        y = ops.matmul(x, kernels) + ops.reshape(biases, (len(group), 1, -1))  # [L, N, units]
+        for place, value in zip(group, ops.unstack(y, num=len(group)), strict=True):
+            results[place] = value
+    return results

@@ -33,6 +33,7 @@ class ModulatedConv2D(keras.layers.Layer):
     Call arguments:
       x: features [N, H, W, C].
       w: intermediate latents [N, w_size].
+      styles: what `affine` gives for w, [N, C], where it is known already.
 
     Output shape: [N, H', W', filters], H' being 2H or H.
 
@@ -73,8 +74,8 @@ class ModulatedConv2D(keras.layers.Layer):
         self.affine.build(w_shape)
         self.style_scale = 1.0 if self.demodulate else 1.0 / math.sqrt(self.kernel_size**2 * channels)
 
-    def call(self, x: Any, w: Any) -> Any:
-        styles = self.affine(w)  # [N, C]
+    def call(self, x: Any, w: Any, styles: Any = None) -> Any:
+        styles = self.affine(w) if styles is None else styles  # [N, C]
         if not self.demodulate:
             styles = styles * self.style_scale
         up = self.resample == "up"

@@ -26,7 +26,7 @@ class ModulatedLayer(keras.layers.Layer):
 
     Call arguments:
       x: features [N, H, W, C].
-      w: intermediate latents [N, w_size].
+      w, styles: see `ModulatedConv2D`.
       noise: see `NoiseInjection`.
 
     Output shape: [N, H, W, filters], H and W doubled by "up".
@@ -62,8 +62,8 @@ class ModulatedLayer(keras.layers.Layer):
             self.noise.build((None, factor * int(x_shape[1] or 0), factor * int(x_shape[2] or 0), self.filters))
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
-    def call(self, x: Any, w: Any, noise: Any = "fixed") -> Any:
-        x = self.conv(x, w)
+    def call(self, x: Any, w: Any, noise: Any = "fixed", styles: Any = None) -> Any:
+        x = self.conv(x, w, styles=styles)
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         return bias_act(x, self.bias, "leaky_relu", gain=self.activation_gain, clamp=self.clamp)

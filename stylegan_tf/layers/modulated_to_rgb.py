@@ -20,7 +20,7 @@ class ModulatedToRGB(ModulatedConv2D):
 
     Call arguments:
       x: features [N, H, W, C].
-      w: intermediate latents [N, w_size].
+      w, styles: see `ModulatedConv2D`.
 
     Output shape: [N, H, W, channels], about [-1, 1].
 
@@ -35,8 +35,8 @@ class ModulatedToRGB(ModulatedConv2D):
         super().build(x_shape, w_shape)
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
-    def call(self, x: Any, w: Any) -> Any:
-        return bias_act(super().call(x, w), self.bias, clamp=self.clamp)
+    def call(self, x: Any, w: Any, styles: Any = None) -> Any:
+        return bias_act(super().call(x, w, styles), self.bias, clamp=self.clamp)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

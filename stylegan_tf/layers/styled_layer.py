@@ -30,6 +30,7 @@ class StyledLayer(keras.layers.Layer):
     Call arguments:
       x: features [N, H, W, C].
       w: intermediate latents [N, w_size]; unused without a style.
+      style: see `AdaIN`.
       noise: see `NoiseInjection`.
 
     Output shape: [N, H, W, filters], H and W doubled by "up".
@@ -85,7 +86,7 @@ class StyledLayer(keras.layers.Layer):
         if self.adain is not None:
             self.adain.build(shape, w_shape)
 
-    def call(self, x: Any, w: Any, noise: Any = "fixed") -> Any:
+    def call(self, x: Any, w: Any, noise: Any = "fixed", style: Any = None) -> Any:
         if self.conv is not None:
             x = self.conv(x)
         if self.noise is not None:
@@ -94,7 +95,7 @@ class StyledLayer(keras.layers.Layer):
         for layer in (self.pixel_norm, self.instance_norm):
             if layer is not None:
                 x = layer(x)
-        return x if self.adain is None else self.adain(x, w)
+        return x if self.adain is None else self.adain(x, w, style=style)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.options}

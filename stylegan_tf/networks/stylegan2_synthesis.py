@@ -11,6 +11,7 @@ from keras import ops
 
 from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
+from stylegan_tf.layers.equalized_dense import dense_together
 from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.modulated_layer import ModulatedLayer
 from stylegan_tf.layers.modulated_to_rgb import ModulatedToRGB
@@ -156,21 +157,34 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     ) -> Any:
         level = checked_level(level, self.num_levels, self.grows)
         by_layer = self.by_layer(ws, level)
+        shown = [index for index in range(level + 1) if self._shows(index, level, fade_in)]
+        layers = [layer for block in self.blocks[: level + 1] for layer in block]
+        images_of = {index: self.to_rgb[index - self.num_levels] for index in shown}
+        convolutions = [*(layer.conv for layer in layers), *images_of.values()]
+        inputs = [*by_layer[: len(layers)], *(by_layer[2 * index + 1] for index in shown)]
+        styles = dense_together([conv.affine for conv in convolutions], inputs)
         x = self.constant(by_layer[0])
         images = None
         for index in range(level + 1):
-            x = self._run_block(index, x, by_layer, noise)
-            if self.architecture == "skip" or index == level or (index == level - 1 and self._fades(fade_in)):
-                added = self.to_rgb[index - self.num_levels](x, by_layer[2 * index + 1])
+            x = self._run_block(index, x, by_layer, noise, styles)
+            if index in shown:
+                image_styles = styles[len(layers) + shown.index(index)]
+                added = images_of[index](x, by_layer[2 * index + 1], styles=image_styles)
                 images = self._combine(images, added, fade_in)
         return images
 
-    def _run_block(self, level: int, x: Any, ws: Sequence[Any], noise: str | Sequence[Any]) -> Any:
+    def _shows(self, index: int, level: int, fade_in: Any) -> bool:
+        """Whether a level makes an image that takes part in that of another."""
+        return self.architecture == "skip" or index == level or (index == level - 1 and self._fades(fade_in))
+
+    def _run_block(
+        self, level: int, x: Any, ws: Sequence[Any], noise: str | Sequence[Any], styles: Sequence[Any]
+    ) -> Any:
         skipped = self.skips[level - self.num_levels](x) if self.skips and level else None
         for offset, layer in enumerate(self.blocks[level]):
             index = max(2 * level - 1, 0) + offset
             layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
-            x = layer(x, ws[index], noise=layer_noise)
+            x = layer(x, ws[index], noise=layer_noise, styles=styles[index])
         return x if skipped is None else x + skipped
 
     def _fades(self, fade_in: Any) -> bool:

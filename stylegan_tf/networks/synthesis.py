@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from stylegan_tf.layers.equalized_dense import dense_together
 from stylegan_tf.layers.latent_input import LatentInput
 from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.styled_layer import StyledLayer
@@ -121,13 +122,17 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     ) -> Any:
         level = self.num_levels - 1 if level is None else level
         by_layer = self.by_layer(ws, level)
+        layers = self.styled_layers[: len(by_layer)]
+        styles: Sequence[Any] = [None] * len(layers)
+        if self.has_styles:
+            styles = dense_together([layer.adain.style for layer in layers], by_layer)
         x = self.input_layer(by_layer[0])
         below = None
         for index in range(2 * (level + 1)):
             if index == 2 * level:
                 below = x
             layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
-            x = self.styled_layers[index](x, by_layer[index], noise=layer_noise)
+            x = layers[index](x, by_layer[index], noise=layer_noise, style=styles[index])
         images = self.to_rgb[level](x)
         if fade_in is not None and level > 0:
             smooth = upsample_nearest(self.to_rgb[level - 1](below))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import tensorflow as tf
 from keras import KerasTensor as Tensor
 from keras import ops
 
+from stylegan_tf.ops.fir import Padding2D
 from stylegan_tf.ops.resample import downsample_average, upsample_nearest
+from stylegan_tf.ops.target import Target, current_target
 from stylegan_tf.ops.upfirdn import (
-    Padding2D,
     downsample_fir,
     downsampling_padding,
     filter_size,
@@ -17,12 +21,48 @@ from stylegan_tf.ops.upfirdn import (
     upsampling_padding,
 )
 
+Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
 
 def convolve(x: Tensor, kernel: Tensor) -> Tensor:
     """Plain convolution, zeros outside. [N, H, W, C] with [k, k, C, D] -> [N, H, W, D]."""
     if kernel.shape[0] == 1:
         return ops.matmul(x, ops.reshape(kernel, kernel.shape[2:]))  # the same product, a tenth to a quarter faster
+    if current_target() is Target.CPU and x.dtype == tf.float32 and kernel.shape[0] % 2:
+        return _convolve_both_ways(x, kernel)
     return ops.conv(x, kernel, strides=1, padding="same", data_format="channels_last")
+
+
+@tf.custom_gradient
+def _convolve_both_ways(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    """A convolution whose gradient by the images is a convolution: TensorFlow's own form takes up to three times as long.
+
+    The images' gradient is the convolution with the mirrored, transposed kernel. That and the kernel's gradient are
+    linear in both of their arguments, and convolutions likewise, so gradients of every order are of these two.
+    """
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return _convolve_both_ways(upstream, _transposed(kernel)), _kernel_gradient(x, upstream, kernel.shape)
+
+    return tf.nn.conv2d(x, kernel, 1, "SAME"), gradient
+
+
+def _kernel_gradient(x: tf.Tensor, upstream: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
+    @tf.custom_gradient
+    def correlate(x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+        def gradient(kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return _convolve_both_ways(upstream, _transposed(kernel)), _convolve_both_ways(x, kernel)
+
+        values = tf.raw_ops.Conv2DBackpropFilter(
+            input=x, filter_sizes=shape.as_list(), out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
+        )
+        return values, gradient
+
+    return correlate(x, upstream)
+
+
+def _transposed(kernel: tf.Tensor) -> tf.Tensor:
+    return tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
 
 
 def convolve_up(x: Tensor, kernel: Tensor, *, fused: bool) -> Tensor:

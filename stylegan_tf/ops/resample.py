@@ -6,9 +6,14 @@ ways to write the same function are up to fourteen times slower there.
 
 from __future__ import annotations
 
-import numpy as np
 from keras import KerasTensor as Tensor
 from keras import ops
+
+from stylegan_tf.ops.fir import FIR, apply_fir
+
+_BINOMIAL = FIR(
+    tuple(tuple(row * column / 16 for column in (1.0, 2.0, 1.0)) for row in (1.0, 2.0, 1.0)), (1, 1), (1, 1), ((1, 1), (1, 1))
+)
 
 
 def upsample_nearest(x: Tensor) -> Tensor:
@@ -51,15 +56,12 @@ def blur(x: Tensor) -> Tensor:
     downsampling.
 
     Args:
-      x: [N, H, W, C] with static C.
+      x: [N, H, W, C] with static H, W and C.
 
     Returns:
       [N, H, W, C], of the type of `x`.
     """
-    kernel = np.outer([1.0, 2.0, 1.0], [1.0, 2.0, 1.0]) / 16.0
-    kernel = np.tile(kernel[:, :, np.newaxis, np.newaxis], (1, 1, x.shape[3], 1))
-    kernel = ops.convert_to_tensor(kernel, dtype=x.dtype)
-    return ops.depthwise_conv(x, kernel, strides=1, padding="same", data_format="channels_last")
+    return apply_fir(x, _BINOMIAL)
 
 
 def blend_with_half_resolution(images: Tensor, fade_in: Tensor) -> Tensor:

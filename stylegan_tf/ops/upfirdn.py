@@ -6,34 +6,18 @@ Filters are NumPy arrays, known when the graph is made: [k] is applied along bot
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from keras import KerasTensor as Tensor
-from keras import ops
+
+from stylegan_tf.ops.fir import FIR, Padding2D, apply_fir
 
 Pair = int | tuple[int, int]
-Padding2D = tuple[tuple[int, int], tuple[int, int]]
 
 # From this length on a one-dimensional filter is applied along one axis after the other.
 SEPARABLE_FROM = 8
-
-_PLAIN_OPERATIONS = contextvars.ContextVar("plain_operations", default=False)
-
-
-@contextlib.contextmanager
-def plain_operations() -> Iterator[None]:
-    """While the block runs, nothing is built of operations that TensorFlow Lite and ONNX do not have."""
-    token = _PLAIN_OPERATIONS.set(True)
-    try:
-        yield
-    finally:
-        _PLAIN_OPERATIONS.reset(token)
 
 
 def make_filter(
@@ -119,32 +103,15 @@ def upfirdn(
             f"the padded image must be as large as the filter at least. Received: {size[0]} x {size[1]} pixels and a "
             f"filter of shape {taps.shape}."
         )
-    x = _pad(_insert_zeros(x, up), ((top, bottom), (left, right)))
     if taps.ndim == 1:
-        return _filter(_filter(x, kernel[:, np.newaxis] * gain, (down[0], 1)), kernel[np.newaxis, :], (1, down[1]))
-    return _filter(x, kernel * gain, down)
+        x = _apply(x, kernel[:, np.newaxis] * gain, (up[0], 1), (down[0], 1), ((top, bottom), (0, 0)))
+        return _apply(x, kernel[np.newaxis, :], (1, up[1]), (1, down[1]), ((0, 0), (left, right)))
+    return _apply(x, kernel * gain, up, down, ((top, bottom), (left, right)))
 
 
 def upsample_fir(x: Tensor, taps: np.ndarray | None, factor: int = 2) -> Tensor:
-    """Enlarges an image, keeping its brightness and its place. [N, H, W, C] -> [N, H * factor, W * factor, C].
-
-    Two-dimensional filters of TensorFlow tensors take a transposed depthwise convolution, which Keras does not have:
-    written with zeros, the function and its gradients take twice as long.
-    """
-    gain = float(factor**2)
-    transposed = tf.is_tensor(x) and not _PLAIN_OPERATIONS.get()
-    if factor == 1 or taps is None or taps.ndim == 1 or min(taps.shape) < factor or not transposed:
-        return upfirdn(x, taps, up=factor, padding=upsampling_padding(taps, factor), gain=gain)
-    dtype = _strided_dtype(x)
-    _, height, width, channels = x.shape
-    y = tf.nn.depthwise_conv2d_backprop_input(
-        [tf.shape(x)[0], height * factor, width * factor, channels],
-        tf.constant(_of_every_channel(taps * gain, x), dtype),
-        tf.cast(x, dtype),
-        strides=[1, factor, factor, 1],
-        padding="SAME",
-    )
-    return tf.cast(y, x.dtype)
+    """Enlarges an image, keeping its brightness and its place. [N, H, W, C] -> [N, H * factor, W * factor, C]."""
+    return upfirdn(x, taps, up=factor, padding=upsampling_padding(taps, factor), gain=float(factor**2))
 
 
 def downsample_fir(x: Tensor, taps: np.ndarray | None, factor: int = 2) -> Tensor:
@@ -181,42 +148,5 @@ def _pair(name: str, value: Pair) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
-def _insert_zeros(x: Tensor, up: tuple[int, int]) -> Tensor:
-    _, height, width, channels = x.shape
-    if up[1] > 1:
-        x = ops.concatenate([x] + [ops.zeros_like(x)] * (up[1] - 1), axis=3)
-        x = ops.reshape(x, (-1, height, width * up[1], channels))
-    if up[0] > 1:
-        x = ops.concatenate([x] + [ops.zeros_like(x)] * (up[0] - 1), axis=2)
-        x = ops.reshape(x, (-1, height * up[0], width * up[1], channels))
-    return x
-
-
-def _pad(x: Tensor, padding: Padding2D) -> Tensor:
-    (top, bottom), (left, right) = padding
-    if min(top, bottom, left, right) < 0:
-        _, height, width, _ = x.shape
-        x = x[:, max(-top, 0):height - max(-bottom, 0), max(-left, 0):width - max(-right, 0)]
-    added = [(max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))]
-    return ops.pad(x, [(0, 0), *added, (0, 0)]) if np.any(added) else x
-
-
-def _filter(x: Tensor, kernel: np.ndarray, down: tuple[int, int]) -> Tensor:
-    """Correlates each channel with [kh, kw], without padding, and keeps every down-th pixel."""
-    # The depthwise convolution has one stride for both axes.
-    stride = down[0] if down[0] == down[1] else 1
-    dtype = _strided_dtype(x) if stride > 1 else x.dtype
-    kernel = ops.convert_to_tensor(_of_every_channel(kernel, x), dtype=dtype)
-    y = ops.depthwise_conv(ops.cast(x, dtype), kernel, strides=stride, padding="valid", data_format="channels_last")
-    y = ops.cast(y, x.dtype)
-    return y if down[0] == down[1] else y[:, ::down[0], ::down[1]]
-
-
-def _of_every_channel(kernel: np.ndarray, x: Tensor) -> np.ndarray:
-    return np.tile(kernel[:, :, np.newaxis, np.newaxis], (1, 1, x.shape[3], 1))
-
-
-def _strided_dtype(x: Tensor) -> str:
-    """float32 in place of bfloat16, in which gradients of strided depthwise convolutions are ten times slower (CPU)."""
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    return "float32" if dtype == "bfloat16" else dtype
+def _apply(x: Tensor, kernel: np.ndarray, up: tuple[int, int], down: tuple[int, int], padding: Padding2D) -> Tensor:
+    return apply_fir(x, FIR(tuple(map(tuple, kernel.tolist())), up, down, padding))

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.files import work_folder, written_together
-from stylegan_tf.ops.upfirdn import plain_operations
+from stylegan_tf.ops.target import Target, tracing_for
 from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator, build_endpoints
 from stylegan_tf.serving.export import describe, write_saved_model
 from stylegan_tf.serving.verify import BATCHES, compare, expected_images, fixed_inputs
@@ -79,7 +79,7 @@ def portable_endpoint(served: ServedGenerator) -> Endpoint:
     (output,) = endpoint.outputs
 
     def function(z: tf.Tensor, psi: tf.Tensor, class_id: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        with plain_operations():
+        with tracing_for(Target.PORTABLE):
             return {output.name: served.synthesize(served.truncate(served.map(z, class_id), psi))}
 
     return Endpoint(endpoint.name, endpoint.meaning, endpoint.inputs, endpoint.outputs, function)

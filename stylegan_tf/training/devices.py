@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from stylegan_tf.ops.target import Target
+
 try:
     import resource
 except ImportError:  # not on Windows
@@ -64,6 +66,11 @@ def choose_dtype_policy(name: str) -> str:
 def choose_jit(name: str) -> bool:
     """Whether gradients are compiled with XLA: "on", "off", or "auto", which is on for GPUs."""
     return name == "on" or (name == "auto" and bool(tf.config.list_physical_devices("GPU")))
+
+
+def training_target() -> Target:
+    """What a training step is traced for where XLA does not compile it as a whole."""
+    return Target.TENSORFLOW if tf.config.list_physical_devices("GPU") else Target.CPU
 
 
 def describe_devices(strategy: tf.distribute.Strategy) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,8 @@ from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.images import to_float
 from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.ops.resample import blend_with_half_resolution
+from stylegan_tf.ops.target import Target, tracing_for
+from stylegan_tf.training import devices
 from stylegan_tf.training.draws import Draws, draw, draw_augmentation_pair, draw_path_noise, step_key
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, Result, StepKind
@@ -161,8 +162,13 @@ class TrainingStep:
 
     def _compute(self, function: Compute, kind: StepKind) -> Compute:
         """The gradient function of a kind; under XLA compiled alone, since updates are outside its reach."""
-        bound = functools.partial(function, kind=kind)
-        return tf.function(bound, jit_compile=True) if self.jit_compile else bound
+        target = Target.XLA if self.jit_compile else devices.training_target()
+
+        def compute(*inputs: Any) -> Result:
+            with tracing_for(target):
+                return function(*inputs, kind=kind)
+
+        return tf.function(compute, jit_compile=True) if self.jit_compile else compute
 
     def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any) -> Result:
         """Sums results over pieces of the batch that fit the device."""

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.ops.convolution import convolve, convolve_down, convolve_resampled, convolve_up
+from stylegan_tf.ops.target import Target, tracing_for
 from stylegan_tf.ops.upfirdn import downsampling_padding, make_filter, upfirdn, upsampling_padding
 
 FILTERS = {
@@ -205,3 +206,26 @@ def test_resampled_convolution_keeps_half_precision(size, up, down, dtype):
 def test_resampled_convolution_says_what_is_wrong(size, options, message, x):
     with pytest.raises(ValueError, match=message):
         convolve_resampled(tf.constant(x), tf.ones([size, size, 3, 3]), **options)
+
+
+def test_a_cpu_convolves_backwards_too_and_every_gradient_is_the_same():
+    rng = np.random.default_rng(0)
+    x, kernel, upstream = (
+        tf.constant(rng.normal(size=size), tf.float32) for size in ((2, 5, 6, 3), (3, 3, 3, 4), (2, 5, 6, 4))
+    )
+
+    def gradients(target):
+        """Of first order, and of second order of the square of those."""
+        with tracing_for(target), tf.GradientTape() as outer:
+            outer.watch([x, kernel, upstream])
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                y = convolve(x, kernel)
+            first = tape.gradient(y, [x, kernel], upstream)
+            loss = tf.add_n([tf.reduce_sum(tf.square(value)) for value in first])
+        return [y, *first, *outer.gradient(loss, [x, kernel, upstream])]
+
+    for ours, plain in zip(gradients(Target.CPU), gradients(Target.TENSORFLOW), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-3)
+    graph = tf.function(lambda: gradients(Target.CPU)).get_concrete_function().graph
+    assert "Conv2DBackpropInput" not in {operation.type for operation in graph.get_operations()}

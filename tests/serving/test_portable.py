@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli import export as command
-from stylegan_tf.ops.upfirdn import make_filter, plain_operations, upsample_fir
+from stylegan_tf.ops.target import Target, tracing_for
+from stylegan_tf.ops.upfirdn import make_filter, upsample_fir
 from stylegan_tf.serving import portable
 from stylegan_tf.serving.portable import export_portable
 from stylegan_tf.serving.verify import VerificationError
@@ -109,7 +110,7 @@ def test_plain_operations_compute_the_same():
 
     @tf.function
     def plain(x):
-        with plain_operations():
+        with tracing_for(Target.PORTABLE):
             return upsample_fir(x, taps)
 
     kinds = [{op.type for op in f.get_concrete_function(x).graph.get_operations()} for f in (transposed, plain)]
