@@ -7,10 +7,13 @@ import os
 import shutil
 import sys
 import time
+from concurrent.futures import Future, wait
 from types import TracebackType
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from stylegan_tf.printing import CLEAR_LINE
+
+T = TypeVar("T")
 
 _LIVE_INTERVAL_S = 0.5
 _LOG_INTERVAL_S = 10.0
@@ -62,6 +65,41 @@ class ProgressLine:
         line = f"{self._what}: {done:,} of {total:,} {self._units}, {speed:,.0f}/s, {left} left"
         print(live_line(line) if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True)
         self._printed = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live and self._printed:
+            print(CLEAR_LINE, end="", file=self._stream, flush=True)
+
+
+class WaitingLine:
+    """Says what is being waited for, and for how long already.
+
+    A context manager: the line of a terminal is cleared at the end.
+
+    Args:
+        stream: Where it is printed; None for stdout.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._live = is_live(self._stream)
+        self._printed = False
+
+    def __enter__(self) -> WaitingLine:
+        return self
+
+    def wait(self, future: Future[T], what: str) -> T:
+        """The result of work that another thread does; raises what it raises."""
+        started = time.monotonic()
+        while not wait([future], _LIVE_INTERVAL_S if self._live else _LOG_INTERVAL_S).done:
+            line = f"{what}: {format_seconds(time.monotonic() - started)}"
+            print(
+                live_line(line) if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True
+            )
+            self._printed = True
+        return future.result()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -23,6 +23,7 @@ from typing import NoReturn, TextIO, cast
 
 from absl import flags
 
+from stylegan_tf.background import background_is_busy
 from stylegan_tf.cli import keras_settings, signals
 from stylegan_tf.cli.streams import lasting_streams
 from stylegan_tf.files import begin_command, disk_errno
@@ -74,6 +75,10 @@ def run(
         if reason:
             _complain(name, f"standard output could not be written: {reason}. The rest was done.")
             code = code or USER_ERROR
+    if background_is_busy():  # what is compiled and not needed any more: nobody should wait for it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

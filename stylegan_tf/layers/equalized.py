@@ -101,7 +101,7 @@ class Equalized(keras.layers.Layer):
         multiplier = self.learning_rate_multiplier
         self.kernel_scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1])) * multiplier * self.activation_gain
         self.bias_scale = multiplier * self.activation_gain
-        autocast = self.compute_dtype != self.variable_dtype  # else a network's own type would count outside of the layer
+        autocast = self.compute_dtype != self.variable_dtype  # else a network's type counts outside of the layer
         self.kernel = self.add_weight(
             shape=kernel_shape,
             initializer=keras.initializers.RandomNormal(stddev=1.0 / multiplier),

@@ -123,9 +123,8 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         level = self.num_levels - 1 if level is None else level
         by_layer = self.by_layer(ws, level)
         layers = self.styled_layers[: len(by_layer)]
-        styles: Sequence[Any] = [None] * len(layers)
-        if self.has_styles:
-            styles = dense_together([layer.adain.style for layer in layers], by_layer)
+        adains = [layer.adain for layer in layers if layer.adain is not None]  # of all layers, or of none
+        styles = dense_together([adain.style for adain in adains], by_layer) if adains else [None] * len(layers)
         x = self.input_layer(by_layer[0])
         below = None
         for index in range(2 * (level + 1)):

@@ -35,7 +35,7 @@ def convolve(x: Tensor, kernel: Tensor) -> Tensor:
 
 @tf.custom_gradient
 def _convolve_both_ways(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
-    """A convolution whose gradient by the images is a convolution: TensorFlow's own form takes up to three times as long.
+    """A convolution whose gradient by the images is a convolution: TensorFlow's own takes up to three times as long.
 
     The images' gradient is the convolution with the mirrored, transposed kernel. That and the kernel's gradient are
     linear in both of their arguments, and convolutions likewise, so gradients of every order are of these two.

@@ -66,7 +66,7 @@ def apply_fir(x: Tensor, fir: FIR) -> Tensor:
       fir: the map.
 
     Returns:
-      [N, H', W', C] of the type of `x`; sums are taken in float32 at least, but for unit factors in bfloat16 outside XLA.
+      [N, H', W', C] of the type of `x`; sums are taken in float32, but where a convolution in bfloat16 does.
     """
     target = current_target()
     if target is Target.PORTABLE or not tf.is_tensor(x):
@@ -126,16 +126,17 @@ def _as_slices(x: tf.Tensor, fir: FIR) -> tf.Tensor:
     """As sums of shifted slices, which XLA makes one pass of; TensorFlow alone would make many."""
     y = tf.cast(x, tf.float32)
     factors = _separated(fir.kernel)
-    if factors is None:
+    both = [up > 1 and down > 1 for up, down in zip(fir.up, fir.down, strict=True)]
+    if factors is None or any(both):
         y = _pad(_insert_zeros(y, fir.up), fir.padding)
         y = _weighted_sum(
-            (value, y[:, row:row + y.shape[1] - fir.size[0] + 1:fir.down[0],
-                      column:column + y.shape[2] - fir.size[1] + 1:fir.down[1]])
+            (value, _slice(y, (row, column), fir.output_size(x.shape[1:3]), fir.down))
             for row, values in enumerate(fir.kernel) for column, value in enumerate(values)
         )
     else:
-        for axis, taps in enumerate(factors):
-            y = _along_axis(y, taps, axis + 1, fir.up[axis], fir.down[axis], fir.padding[axis])
+        rows, columns = (_Axis(fir, taps, axis, x.shape[axis + 1]) for axis, taps in enumerate(factors.taps))
+        y = _pad(y, (rows.padding, columns.padding))
+        y = columns.apply(rows.apply(y)) * factors.gain
     return tf.cast(y, x.dtype)
 
 
@@ -158,36 +159,50 @@ _FORMS: dict[Target, Callable[[Any, FIR], Any]] = {
 }
 
 
-def _along_axis(
-    x: tf.Tensor, taps: tuple[float, ...], axis: int, up: int, down: int, padding: tuple[int, int]
-) -> tf.Tensor:
-    """Correlates along one axis, whose pixels the decimation and the zeros of the insertion cost nothing."""
-    if up > 1 and down > 1:  # not needed anywhere fast
-        return _along_axis(_insert_zeros_along(x, axis, up), taps, axis, 1, down, padding)
-    pixels, before = x.shape[axis], padding[0]
-    size = (pixels * up + sum(padding) - len(taps)) // down + 1
-    # The pixel `offset + place` away takes part with `tap` in the result at `phase + up * place`, place by place.
-    by_phase = [
-        [((phase * down + index - before) // up, tap) for index, tap in enumerate(taps)
-         if (phase * down + index - before) % up == 0] or [(0, 0.0)]
-        for phase in range(up)
-    ]
-    places = -(-size // up)
-    offsets = [offset for terms in by_phase for offset, _ in terms]
-    first, last = min(offsets), max(offsets) + (places - 1) * down
-    x = _pad_axis(x, axis, -first, last + 1 - pixels)
-    phases = [
-        _weighted_sum(
-            (tap, _slice_axis(x, axis, offset - first, offset - first + (places - 1) * down + 1, down))
-            for offset, tap in terms
-        )
-        for terms in by_phase
-    ]
-    if up == 1:
-        return phases[0]
-    x = tf.stack(phases, axis + 1)
-    x = tf.reshape(x, [*(-1 if n is None else n for n in x.shape[:axis]), places * up, *x.shape[axis + 2:]])
-    return _slice_axis(x, axis, 0, size, 1)
+class _Axis:
+    """Correlation along one axis, which computes neither with the zeros of an insertion nor what decimation drops.
+
+    Args:
+      fir: the map.
+      taps: of this axis.
+      axis: 0 for the height, 1 for the width.
+      pixels: of the images along it.
+    """
+
+    def __init__(self, fir: FIR, taps: tuple[float, ...], axis: int, pixels: int) -> None:
+        self.axis, self.up, self.down = axis, fir.up[axis], fir.down[axis]
+        before = fir.padding[axis][0]
+        self.size = (pixels * self.up + sum(fir.padding[axis]) - len(taps)) // self.down + 1
+        # For every up-th result from the phase on: how far from the place of the first the pixels lie that take part.
+        self.terms = [
+            [((phase + index - before) // self.up, tap) for index, tap in enumerate(taps)
+             if (phase + index - before) % self.up == 0] or [(0, 0.0)]
+            for phase in range(self.up)
+        ]
+        self.places = -(-self.size // self.up)
+        offsets = [offset for terms in self.terms for offset, _ in terms]
+        self.first = min(offsets)
+        self.padding = (-self.first, max(offsets) + (self.places - 1) * self.down + 1 - pixels)
+
+    def apply(self, x: tf.Tensor) -> tf.Tensor:
+        """Of images that are padded by `padding`, or more along the other axis."""
+        shape, axis = x.shape, self.axis + 1
+        sizes, steps = list(shape[1:3]), [1, 1]
+        sizes[self.axis], steps[self.axis] = self.places, self.down
+
+        @functools.cache
+        def shifted(offset: int) -> tf.Tensor:
+            starts = [0, 0]
+            starts[self.axis] = offset - self.first
+            return _slice(x, starts, sizes, steps)
+
+        phases = [_weighted_sum((tap, shifted(offset)) for offset, tap in terms) for terms in self.terms]
+        if self.up == 1:
+            return phases[0]
+        sizes[self.axis] *= self.up
+        y = tf.reshape(tf.concat(phases, axis + 1), [-1, *sizes, shape[3]])
+        sizes[self.axis] = self.size
+        return _slice(y, (0, 0), sizes, (1, 1))
 
 
 def _weighted_sum(terms: Any) -> tf.Tensor:
@@ -199,17 +214,25 @@ def _weighted_sum(terms: Any) -> tf.Tensor:
     return functools.reduce(tf.add, products)
 
 
-def _separated(kernel: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """The kernel as a product of one column and one row, if it is one."""
+class _Factors(NamedTuple):
+    """A kernel as a column times a row times a number, with as many taps of 1 as can be."""
+
+    taps: tuple[tuple[float, ...], tuple[float, ...]]
+    gain: float
+
+
+def _separated(kernel: tuple[tuple[float, ...], ...]) -> _Factors | None:
+    """The factors of a kernel that has them."""
     array = np.array(kernel)
     row, column = np.unravel_index(np.argmax(np.abs(array)), array.shape)
-    largest = array[row, column]
-    if largest == 0:
+    first, second = array[:, column], array[row]
+    if not array[row, column] or not np.allclose(
+        np.outer(first, second) / array[row, column], array, rtol=1e-6, atol=1e-7 * abs(array[row, column])
+    ):
         return None
-    first, second = array[:, column], array[row] / largest
-    if not np.allclose(np.outer(first, second), array, rtol=1e-6, atol=1e-7 * abs(largest)):
-        return None
-    return tuple(first.tolist()), tuple(second.tolist())
+    units = [taps[np.nonzero(taps)[0][0]] for taps in (first, second)]
+    gain = float(np.prod(units) / array[row, column])
+    return _Factors((tuple((first / units[0]).tolist()), tuple((second / units[1]).tolist())), gain)
 
 
 def _insert_zeros(x: Tensor, up: tuple[int, int]) -> Tensor:
@@ -227,22 +250,23 @@ def _insert_zeros_along(x: Tensor, axis: int, factor: int) -> Tensor:
 
 
 def _pad(x: Tensor, padding: Padding2D) -> Tensor:
-    for axis, (before, after) in enumerate(padding, start=1):
-        x = _slice_axis(x, axis, max(-before, 0), x.shape[axis] - max(-after, 0), 1)
+    starts = [max(-before, 0) for before, _ in padding]
+    sizes = [
+        pixels - start - max(-after, 0) for pixels, start, (_, after) in zip(x.shape[1:3], starts, padding, strict=True)
+    ]
+    x = _slice(x, starts, sizes, (1, 1))
     added = [(max(before, 0), max(after, 0)) for before, after in padding]
     return ops.pad(x, [(0, 0), *added, (0, 0)]) if np.any(added) else x
 
 
-def _pad_axis(x: Tensor, axis: int, before: int, after: int) -> Tensor:
-    padding = [(0, 0), (0, 0)]
-    padding[axis - 1] = (before, after)
-    return _pad(x, (padding[0], padding[1]))
-
-
-def _slice_axis(x: Tensor, axis: int, start: int, stop: int, step: int) -> Tensor:
-    if start == 0 and stop == x.shape[axis] and step == 1:
+def _slice(x: Tensor, starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> Tensor:
+    """Rows and columns of images: so many from the starts on, each so many steps behind the one before."""
+    (row, column), (rows, columns), (down, right) = starts, sizes, steps
+    if (row, column, rows, columns) == (0, 0, *x.shape[1:3]) and down == right == 1:
         return x
-    return x[(slice(None),) * axis + (slice(start, stop, step),)]
+    if down == right == 1 and tf.is_tensor(x):
+        return tf.slice(x, [0, row, column, 0], [-1, rows, columns, -1])
+    return x[:, row:row + (rows - 1) * down + 1:down, column:column + (columns - 1) * right + 1:right]
 
 
 def _of_every_channel(fir: FIR, x: Tensor) -> np.ndarray:

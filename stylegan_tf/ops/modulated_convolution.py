@@ -10,6 +10,7 @@ from keras import KerasTensor as Tensor
 from keras import ops
 
 from stylegan_tf.ops.convolution import convolve_resampled
+from stylegan_tf.ops.target import Target, current_target
 
 EPSILON = 1e-8
 
@@ -65,7 +66,11 @@ def _for_each_channel(factors: Tensor) -> Tensor:
 
 def _demodulation(kernel: Tensor, styles: Tensor) -> Tensor:
     """Equation 3, as a factor. [N, D]."""
-    power = ops.matmul(ops.square(styles), ops.sum(ops.square(kernel), axis=(0, 1)))
+    styles, power = ops.square(styles), ops.sum(ops.square(kernel), axis=(0, 1))
+    if current_target() is Target.XLA:  # one pass over both; a product would be one more to be tuned
+        power = ops.sum(ops.reshape(styles, (-1, styles.shape[1], 1)) * power, axis=1)
+    else:
+        power = ops.matmul(styles, power)
     return ops.rsqrt(power + EPSILON)
 
 

@@ -115,8 +115,8 @@ def train(
 ) -> Progress:
     """Trains from `images_seen` to the schedule's end, or until a stop is requested.
 
-    A stop that is requested during the first step, whose compilation takes long, breaks it off: the weights are not to
-    be used then, and the clock has not moved.
+    A stop that is requested while steps are prepared, or during the first one, which takes long, breaks it off; of the
+    first step, the weights are not to be used then, and the clock has not moved.
 
     Args:
       state: restored to `images_seen`.
@@ -144,13 +144,18 @@ def train(
         stage = progress.stage = schedule.at(before)
         if stage.period.index != int(state.optimizer_period.numpy()):
             begin_period(state, stage.period)
-        if reading != (stage.level, stage.batch_size):
+        is_new = reading != (stage.level, stage.batch_size)
+        if is_new:
             reading = (stage.level, stage.batch_size)
             batches = read_batches(pipeline, step.strategy, stage.period, before)
         state.set_learning_rates(stage.learning_rate, stage.critic_learning_rate)
         number = stage.step_at(before)
         due = [phase for phase in state.phases if phase.due(number)]
-        work = functools.partial(_take_step, progress, step, next(batches), due)
+        batch = next(batches)
+        prepare = functools.partial(step.prepare, batch, stage.level, stage.batch_size, state.phases)
+        if is_new and not stop.breakable(prepare):
+            break
+        work = functools.partial(_take_step, progress, step, batch, due)
         if before > images_seen:
             work()
         elif not stop.breakable(work):

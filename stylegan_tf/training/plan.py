@@ -14,10 +14,11 @@ from stylegan_tf.training.schedule import Period, Schedule
 from stylegan_tf.training.state import TrainState
 
 _MOST_NAMES = 6
+_XLA = {"off": "off", "on": "on", "auto": "where it is faster"}
 
 
 def describe_plan(
-    state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: bool,
+    state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: str,
     other_files: Mapping[str, int] = types.MappingProxyType({}),
 ) -> str:
     """The plan as text: devices, data and which files beside it are left out, parameters, schedule, places."""
@@ -25,7 +26,7 @@ def describe_plan(
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
     labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
     lines = [
-        f"Devices    {devices}, {state.dtype_policy}, XLA {'on' if jit else 'off'}",
+        f"Devices    {devices}, {state.dtype_policy}, XLA {_XLA[jit]}",
         f"Data       {printable(dataset.name)}: {dataset.count:,} images, {height}x{width} "
         f"{kinds[dataset.channels]}{labels}",
         *([f"Left out   {printable(others_text(other_files))}"] if other_files else []),

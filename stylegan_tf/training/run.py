@@ -79,7 +79,7 @@ class Run:
     schedule: Schedule
     state: TrainState
     augmentation: Augmentation | None
-    jit: bool
+    jit: str
     start: str = ""
 
 
@@ -250,11 +250,11 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
         write_start(writer, config, state.config, plan, picture)
     step = TrainingStep(
         state, make_objective(state.config), run.strategy, augmentation=augmentation, jit_compile=run.jit,
-        max_batch_per_device=config.run.max_batch_per_device,
+        max_batch_per_device=config.run.max_batch_per_device, tell=log,
     )
     scalars = TensorBoardScalars(writer, config)
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
-    with contextlib.ExitStack() as profiling, stop_on_signals() as stop:
+    with contextlib.closing(step), contextlib.ExitStack() as profiling, stop_on_signals() as stop:
         actions: list[Action] = [
             StatusLine(
                 run.schedule.total_images, config.run.status_interval_s, log.to_file if is_live() else log,

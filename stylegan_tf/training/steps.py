@@ -13,6 +13,7 @@ from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.ops.resample import blend_with_half_resolution
 from stylegan_tf.ops.target import Target, tracing_for
 from stylegan_tf.training import devices
+from stylegan_tf.training.compilation import PhaseFunctions
 from stylegan_tf.training.draws import Draws, draw, draw_augmentation_pair, draw_path_noise, step_key
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, Result, StepKind
@@ -30,8 +31,9 @@ class TrainingStep:
       objective: losses and gradient penalty.
       strategy: spreads a batch over devices.
       augmentation: of what the critic sees; None for none.
-      jit_compile: compile gradients with XLA.
+      jit_compile: whether XLA compiles gradients: "off", "on", or "auto", see `PhaseFunctions`.
       max_batch_per_device: larger batches are accumulated from pieces of at most this size; 0 for no limit.
+      tell: is told in a line what "auto" chose.
     """
 
     def __init__(
@@ -41,16 +43,17 @@ class TrainingStep:
         strategy: tf.distribute.Strategy,
         *,
         augmentation: Augmentation | None = None,
-        jit_compile: bool = False,
+        jit_compile: str = "off",
         max_batch_per_device: int = 0,
+        tell: Callable[[str], None] = print,
     ) -> None:
         self.state = state
         self.strategy = strategy
         self.gradients = PhaseGradients(state, objective, augmentation, strategy.num_replicas_in_sync)
         self.augmentation = augmentation
-        self.jit_compile = jit_compile
         self.max_batch_per_device = max_batch_per_device
-        self._compiled: dict[StepKind, Callable[..., dict[str, tf.Tensor]]] = {}
+        self._functions = PhaseFunctions(self, jit_compile, tell)
+        self._compiled_gradients: dict[tuple[StepKind, int], Compute] = {}
         self._average_generator = tf.function(self._move_average)
 
     def __call__(
@@ -76,31 +79,62 @@ class TrainingStep:
           Scalars float32 by name, means over the batch of what these phases measure. Norms of weight gradients are
           summed over replicas.
         """
+        self.prepare(batch, level, batch_size, phases)
         clock, share = tf.constant(images_seen, tf.int64), tf.constant(fade_in, tf.float32)
         report: dict[str, tf.Tensor] = {}
         for phase in phases:
-            kind = StepKind(level, batch_size, phase)
-            if kind not in self._compiled:
-                self._compiled[kind] = self.compile(kind)
-            report |= self._compiled[kind](*batch, clock, share)
+            report |= self._functions[StepKind(level, batch_size, phase)](*batch, clock, share)
         settings = self.state.config.optimizer
         half_life = settings.ema_half_life_kimg or 0.0
         decay = average_decay(batch_size, images_seen, half_life, settings.ema_rampup)
         self._average_generator(tf.constant(1.0 - decay, tf.float32))
         return report
 
-    def compile(self, kind: StepKind) -> Callable[..., dict[str, tf.Tensor]]:
-        """The compiled phase of a kind: of images, labels, images seen and fade-in, to its report."""
+    def prepare(self, batch: tuple[Any, Any], level: int, batch_size: int, phases: Sequence[Phase]) -> None:
+        """Traces or compiles what steps with these phases run; arguments as above. Changes nothing that is saved."""
+        kinds = [StepKind(level, batch_size, phase) for phase in phases]
+        self._functions.prepare(kinds, [*batch, tf.constant(0, tf.int64), tf.constant(0.0)])
+
+    def close(self) -> None:
+        """Gives up what was to be compiled."""
+        self._functions.close()
+
+    def describe(self, kind: StepKind) -> str:
+        """Such as "generator at 32x32"."""
+        height, width = self.state.generator.synthesis.size(kind.level)
+        return f"{kind.phase.name} at {height}x{width}"
+
+    def compile(self, kind: StepKind, xla: bool = False) -> Callable[..., dict[str, tf.Tensor]]:
+        """The compiled phase of a kind: of images, labels, images seen and fade-in, to its report.
+
+        Args:
+          kind: what it is specialised for.
+          xla: whether XLA compiles the gradients and, on a single device, the update.
+        """
 
         @tf.function
         def run(images: Any, labels: Any, images_seen: tf.Tensor, fade_in: tf.Tensor) -> dict[str, tf.Tensor]:
-            report = self.strategy.run(self.replica_phase, (images, labels, images_seen, fade_in, kind))
+            report = self.strategy.run(self.replica_phase, (images, labels, images_seen, fade_in, kind, None, xla))
             return {
                 name: self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None)
                 for name, value in report.items()
             }
 
         return run
+
+    def compile_gradients(self, kind: StepKind, arguments: Sequence[Any]) -> None:
+        """Has XLA compile the gradients of a kind, on every device, by computing them once for nothing.
+
+        Args:
+          kind: what they are specialised for.
+          arguments: of the function that `compile` gives.
+        """
+
+        @tf.function
+        def compute(images: Any, labels: Any, images_seen: tf.Tensor, fade_in: tf.Tensor) -> Any:
+            return self.strategy.run(self._replica_gradients, (images, labels, images_seen, fade_in, kind, None, True))
+
+        compute(*arguments)
 
     def replica_phase(
         self,
@@ -110,6 +144,7 @@ class TrainingStep:
         fade_in: tf.Tensor,
         kind: StepKind,
         draws: Draws | None = None,
+        xla: bool = False,
     ) -> dict[str, tf.Tensor]:
         """One replica's part of a phase, updating its network.
 
@@ -118,25 +153,22 @@ class TrainingStep:
           labels: [n, num_classes].
           images_seen, fade_in: scalars.
           kind: what the phase is specialised for.
-          draws: random numbers; None draws them.
+          draws: random numbers; None draws them, outside of what XLA compiles, which would draw others.
+          xla: see `compile`.
 
         Returns:
           Scalars float32 by name, which add up over the replicas.
         """
         state, phase = self.state, kind.phase
-        reals = to_float(images)
-        if kind.level > 0 and state.generator.synthesis.grows:
-            reals = blend_with_half_resolution(reals, fade_in)
-        count = self.gradients.images(kind) // self.strategy.num_replicas_in_sync
-        reals, labels = reals[:count], labels[:count]
-        if draws is None:
-            draws = self._draw(reals, images_seen, kind)
+        result = self._replica_gradients(images, labels, images_seen, fade_in, kind, draws, xla)
         network = state.critic if phase.network == "critic" else state.generator
-        gradients_of = self.gradients.critic if phase.network == "critic" else self.gradients.generator
-        result = self._accumulate(self._compute(gradients_of, kind), fade_in, (reals, labels, draws))
         optimizer = state.optimizer(phase.network)
-        gradients = FlatWeights(network, kind.level).split(result.gradient)
-        optimizer.apply(gradients, network.active_weights(kind.level))
+
+        def update(gradient: tf.Tensor) -> None:
+            optimizer.apply(FlatWeights(network, kind.level).split(gradient), network.active_weights(kind.level))
+
+        alone = xla and self.strategy.num_replicas_in_sync == 1 and self.gradients.score_scale == 1.0
+        (tf.function(update, jit_compile=True) if alone else update)(result.gradient)
         if "w" in result.means:
             state.generator.update_w_average(result.means["w"][tf.newaxis], state.config.optimizer.w_average_decay)
         if "path_length" in result.means:
@@ -145,6 +177,26 @@ class TrainingStep:
         if phase.main:
             report[f"{phase.network}_weight_gradient_norm"] = self._norm(optimizer, result.gradient)
         return report
+
+    def _replica_gradients(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        images_seen: tf.Tensor,
+        fade_in: tf.Tensor,
+        kind: StepKind,
+        draws: Draws | None,
+        xla: bool,
+    ) -> Result:
+        """What a phase computes before it changes anything."""
+        reals = to_float(images)
+        if kind.level > 0 and self.state.generator.synthesis.grows:
+            reals = blend_with_half_resolution(reals, fade_in)
+        count = self.gradients.images(kind) // self.strategy.num_replicas_in_sync
+        reals, labels = reals[:count], labels[:count]
+        if draws is None:
+            draws = self._draw(reals, images_seen, kind)
+        return self._accumulate(self._compute(kind, xla), fade_in, (reals, labels, draws))
 
     def _draw(self, reals: tf.Tensor, images_seen: tf.Tensor, kind: StepKind) -> Draws:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -160,15 +212,21 @@ class TrainingStep:
             draws = draws._replace(real_augmentation=of_reals, fake_augmentation=of_fakes)
         return draws
 
-    def _compute(self, function: Compute, kind: StepKind) -> Compute:
-        """The gradient function of a kind; under XLA compiled alone, since updates are outside its reach."""
-        target = Target.XLA if self.jit_compile else devices.training_target()
+    def _compute(self, kind: StepKind, xla: bool) -> Compute:
+        """The gradient function of a kind; XLA compiles it alone: updates of several devices are out of its reach."""
+        function = self.gradients.critic if kind.phase.network == "critic" else self.gradients.generator
+        target = Target.XLA if xla else devices.training_target()
 
         def compute(*inputs: Any) -> Result:
             with tracing_for(target):
                 return function(*inputs, kind=kind)
 
-        return tf.function(compute, jit_compile=True) if self.jit_compile else compute
+        if not xla:
+            return compute
+        # One function for each device: what is compiled goes by its name.
+        replica = int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
+        compiled = tf.function(compute, jit_compile=True, autograph=False)
+        return self._compiled_gradients.setdefault((kind, replica), compiled)
 
     def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any) -> Result:
         """Sums results over pieces of the batch that fit the device."""

@@ -1,4 +1,4 @@
-"""Every form of a resampling filter against NumPy's loops in float64, and its gradients against the transposed matrix."""
+"""Every form of a resampling filter against loops in float64, and its gradients against the transposed matrix."""
 
 from __future__ import annotations
 

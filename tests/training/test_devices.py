@@ -72,11 +72,11 @@ def test_cpu_flags_of_a_machine(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "gpus", "chosen"), [
-    ("on", 0, True), ("off", 1, False), ("auto", 1, True), ("auto", 0, False), ("on", 1, True), ("off", 0, False),
+    ("on", 0, "on"), ("off", 1, "off"), ("auto", 1, "auto"), ("auto", 0, "off"), ("on", 1, "on"), ("off", 0, "off"),
 ])
 def test_jit(machine, name, gpus, chosen):
     machine([gpu(9, 0)] * gpus)
-    assert devices.choose_jit(name) is chosen
+    assert devices.choose_jit(name) == chosen
 
 
 @pytest.fixture
@@ -88,12 +88,19 @@ def mirrored(monkeypatch):
     return made
 
 
-@pytest.mark.parametrize(("asked", "used"), [(0, ["GPU:0", "GPU:1"]), (1, ["GPU:0"]), (2, ["GPU:0", "GPU:1"])])
+@pytest.mark.parametrize(("asked", "used"), [(0, ["GPU:0", "GPU:1"]), (2, ["GPU:0", "GPU:1"])])
 def test_gpus_of_a_strategy(machine, mirrored, asked, used):
     machine([gpu(9, 0)] * 2)
     devices.choose_strategy(asked)
     assert mirrored.devices == used
     assert mirrored.growing == [("GPU:0", True), ("GPU:1", True)]
+
+
+@pytest.mark.parametrize(("asked", "gpus"), [(0, 1), (1, 1), (1, 2)])
+def test_one_gpu_needs_no_strategy_of_its_own(machine, mirrored, asked, gpus):
+    machine([gpu(9, 0)] * gpus)
+    assert devices.choose_strategy(asked) is tf.distribute.get_strategy()
+    assert mirrored.devices is None and mirrored.growing
 
 
 def test_more_gpus_than_there_are(machine, mirrored):

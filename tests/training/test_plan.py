@@ -22,7 +22,7 @@ def state():
     return TrainState(tiny_config(), 2, 2, "float32")
 
 
-def plan_of(state, dataset=None, jit=False, configure=tiny_config, other_files=None, **values):
+def plan_of(state, dataset=None, jit="off", configure=tiny_config, other_files=None, **values):
     config = configure(**values)
     schedule = Schedule.from_config(config, 2)
     shown = SimpleNamespace(
@@ -49,7 +49,8 @@ def test_plan_tells_devices_data_networks_loss_and_place(state):
     ]
     assert lines[5] == ""
     assert lines[-1] == "Writes to  runs/mine"
-    assert plan_of(state, jit=True, loss="logistic")[0].endswith("XLA on")
+    assert plan_of(state, jit="on", loss="logistic")[0].endswith("XLA on")
+    assert plan_of(state, jit="auto", loss="logistic")[0].endswith("XLA where it is faster")
 
 
 def test_words_of_strangers_stay_on_their_line(state):
