@@ -259,7 +259,12 @@ class RunConfig:
         "auto", f"{', '.join(DTYPE_POLICIES)}; auto takes the fastest that is safe here", choices=DTYPE_POLICIES
     )
     jit_compile: str = option(
-        "auto", "compile the gradients with XLA: on, off, or auto (on for GPUs)", may_change=True, choices=JIT_CHOICES
+        "auto", "XLA for the gradients: on, off, or auto, which tries it on GPUs while training goes on without",
+        may_change=True, choices=JIT_CHOICES
+    )
+    tf32: bool = option(
+        True, "let GPUs round the factors of convolutions and large products in float32 to TensorFloat-32",
+        may_change=True
     )
     num_devices: int = option(
         0, "GPUs (without any: logical CPUs) to use; 0 for all GPUs or one CPU", may_change=True, least=0

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.ops.products import full_product
+
 # The grey axis of RGB, and what projects onto it.
 _LUMA = np.full(3, 1.0 / math.sqrt(3.0))
 _ONTO_LUMA = np.outer(_LUMA, _LUMA)
@@ -68,7 +70,7 @@ def apply_color(images: tf.Tensor, color_map: tf.Tensor) -> tf.Tensor:
         product = tf.reduce_mean(tf.reduce_sum(product, axis=2, keepdims=True), axis=1, keepdims=True)
         shift = tf.reduce_mean(shift, axis=1, keepdims=True)
     colors = tf.reshape(images[:, :3], [-1, product.shape[1], height * width])
-    colors = tf.reshape(tf.matmul(product, colors) + shift, [-1, product.shape[1], height, width])
+    colors = tf.reshape(full_product(product, colors) + shift, [-1, product.shape[1], height, width])
     return tf.concat([colors, images[:, 3:]], axis=1) if channels == 4 else colors
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.augment.wavelets import band_filters, reflected
+from stylegan_tf.ops.products import full_product
 
 # Expected power of the four bands: that of natural images, 1/f, lowest frequencies first.
 BAND_POWER = np.array([10.0, 1.0, 1.0, 1.0]) / 13.0
@@ -45,14 +46,16 @@ def filter_bands(images: tf.Tensor, gains: tf.Tensor) -> tf.Tensor:
     for _ in range(2):  # columns, then rows
         count, channels, height, width = images.shape
         bands = _weighted_bands(gains, width)
-        images = tf.matmul(tf.reshape(images, [count, channels * height, width]), bands, transpose_b=True)
+        images = full_product(
+            tf.reshape(images, [count, channels * height, width]), tf.linalg.matrix_transpose(bands)
+        )
         images = tf.transpose(tf.reshape(images, [count, channels, height, width]), [0, 1, 3, 2])
     return images
 
 
 def _weighted_bands(gains: tf.Tensor, size: int) -> tf.Tensor:
     bands = tf.constant(_band_matrices(size).reshape(len(BAND_POWER), size * size), tf.float32)
-    return tf.reshape(tf.matmul(gains, bands), [-1, size, size])
+    return tf.reshape(full_product(gains, bands), [-1, size, size])
 
 
 @functools.cache

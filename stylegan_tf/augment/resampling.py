@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.augment.wavelets import SYM6_LOWPASS, reflected
+from stylegan_tf.ops.products import full_product
 
 _TAPS = SYM6_LOWPASS.size
 # Fine positions outside the image that the way back takes, at either end.
@@ -55,9 +56,9 @@ def _transformed_axes(planes: tf.Tensor, last: tf.Tensor, first: tf.Tensor) -> t
       [N, C, b, a].
     """
     images, channels, size, _ = planes.shape
-    planes = tf.matmul(tf.reshape(planes, [-1, planes.shape[3]]), last, transpose_b=True)
+    planes = full_product(tf.reshape(planes, [-1, planes.shape[3]]), tf.transpose(last))
     planes = tf.transpose(tf.reshape(planes, [images * channels, size, -1]), [0, 2, 1])
-    planes = tf.matmul(tf.reshape(planes, [-1, size]), first, transpose_b=True)
+    planes = full_product(tf.reshape(planes, [-1, size]), tf.transpose(first))
     return tf.reshape(planes, [images, channels, last.shape[0], first.shape[0]])
 
 

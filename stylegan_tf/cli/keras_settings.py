@@ -47,6 +47,8 @@ def set_defaults() -> None:
     if keras.config.backend() != "tensorflow":
         raise ValueError(f"Keras must run on TensorFlow here. Received: the backend {keras.config.backend()}.")
     set_keras_settings(*DEFAULTS)
+    # Images, features and their statistics are float32 to its rounding; training allows less for itself (--tf32).
+    sys.modules["tensorflow"].config.experimental.enable_tensor_float_32_execution(False)
 
 
 def check_xla_flags() -> None:

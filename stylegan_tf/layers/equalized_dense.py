@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from stylegan_tf.layers.equalized import Equalized
+from stylegan_tf.ops.products import full_product
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -29,7 +30,7 @@ class EqualizedDense(Equalized):
         self.add_equalized_weights((int(input_shape[-1] or 0), self.units))
 
     def call(self, x: Any) -> Any:
-        return self.add_bias_and_activate(ops.matmul(x, self.scaled_kernel))
+        return self.add_bias_and_activate(full_product(x, self.scaled_kernel))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
@@ -51,7 +52,7 @@ def dense_together(layers: Sequence[EqualizedDense], inputs: Sequence[Any]) -> l
         x = ops.stack([ops.cast(inputs[place], "float32") for place in group])  # [L, N, C]
         kernels = ops.stack([layers[place].scaled_kernel for place in group])
         biases = ops.stack([layers[place].scaled_bias for place in group])
-        y = ops.matmul(x, kernels) + ops.reshape(biases, (len(group), 1, -1))  # [L, N, units]
+        y = full_product(x, kernels) + ops.reshape(biases, (len(group), 1, -1))  # [L, N, units]
         for place, value in zip(group, ops.unstack(y, num=len(group)), strict=True):
             results[place] = value
     return results

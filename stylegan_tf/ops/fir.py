@@ -7,6 +7,7 @@ A linear map whose transpose is one of the same kind, with both factors exchange
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ from keras import KerasTensor as Tensor
 from keras import ops
 
 from stylegan_tf.ops.target import Target, current_target
+
+# Smaller images are not worth a function of their own, which takes a tenth of a second to be compiled.
+LEAST_PIXELS = 1024
 
 Padding2D = tuple[tuple[int, int], tuple[int, int]]
 
@@ -71,6 +75,8 @@ def apply_fir(x: Tensor, fir: FIR) -> Tensor:
     target = current_target()
     if target is Target.PORTABLE or not tf.is_tensor(x):
         return _in_steps(x, fir)
+    if target is Target.CPU and max(math.prod(x.shape[1:3]), math.prod(fir.output_size(x.shape[1:3]))) < LEAST_PIXELS:
+        target = Target.TENSORFLOW
     return _FORMS[target](x, fir)
 
 

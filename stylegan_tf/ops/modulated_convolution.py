@@ -10,6 +10,7 @@ from keras import KerasTensor as Tensor
 from keras import ops
 
 from stylegan_tf.ops.convolution import convolve_resampled
+from stylegan_tf.ops.products import full_product
 from stylegan_tf.ops.target import Target, current_target
 
 EPSILON = 1e-8
@@ -70,7 +71,7 @@ def _demodulation(kernel: Tensor, styles: Tensor) -> Tensor:
     if current_target() is Target.XLA:  # one pass over both; a product would be one more to be tuned
         power = ops.sum(ops.reshape(styles, (-1, styles.shape[1], 1)) * power, axis=1)
     else:
-        power = ops.matmul(styles, power)
+        power = full_product(styles, power)
     return ops.rsqrt(power + EPSILON)
 
 

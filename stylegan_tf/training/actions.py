@@ -18,7 +18,7 @@ from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.progress import format_seconds, is_live, live_line
-from stylegan_tf.training.devices import memory_used
+from stylegan_tf.training.devices import memory_used, rounding_allowed
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.schedule import Schedule, Stage
 from stylegan_tf.training.state import TrainState
@@ -269,7 +269,8 @@ class SampleGrid:
         for start in range(0, len(self.latents), GRID_COLUMNS):
             part = slice(start, start + GRID_COLUMNS)
             labels = None if self.labels is None else self.labels[part]
-            rows.append(generate(self.latents[part], labels, tf.constant(stage.fade_in, tf.float32)).numpy())
+            with rounding_allowed(False):
+                rows.append(generate(self.latents[part], labels, tf.constant(stage.fade_in, tf.float32)).numpy())
         return np.concatenate(rows)
 
     def _generate(self, state: TrainState, level: int, latents: Any, labels: Any, fade_in: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -71,6 +73,20 @@ def choose_jit(name: str) -> str:
     On a CPU it is always slower: six times for a WGAN-GP step at 32x32.
     """
     return "off" if name == "auto" and not tf.config.list_physical_devices("GPU") else name
+
+
+@contextlib.contextmanager
+def rounding_allowed(allowed: bool) -> Iterator[None]:
+    """While the block runs, GPUs may, or may not, round float32 factors to TensorFloat-32, but those of full products.
+
+    What XLA compiles goes by what is allowed when it is compiled, everything else when it runs.
+    """
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(allowed)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def training_target() -> Target:

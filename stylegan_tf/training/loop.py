@@ -14,6 +14,7 @@ import tensorflow as tf
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.stop_signals import heard_signals
 from stylegan_tf.training.actions import Action, Progress
+from stylegan_tf.training.memory import full_memory_told
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.schedule import Period, Schedule
 from stylegan_tf.training.state import TrainState
@@ -132,6 +133,7 @@ def train(
 
     Raises:
       NonFiniteError: when a loss or a gradient is not finite any more.
+      FullMemoryError: when a step does not fit into a device's memory.
     """
     stop = stop or StopRequest()
     loss_scaling = state.dtype_policy == "mixed_float16"
@@ -153,13 +155,14 @@ def train(
         due = [phase for phase in state.phases if phase.due(number)]
         batch = next(batches)
         prepare = functools.partial(step.prepare, batch, stage.level, stage.batch_size, state.phases)
-        if is_new and not stop.breakable(prepare):
-            break
         work = functools.partial(_take_step, progress, step, batch, due)
-        if before > images_seen:
-            work()
-        elif not stop.breakable(work):
-            break
+        with full_memory_told(stage, step.strategy.num_replicas_in_sync):
+            if is_new and not stop.breakable(prepare):
+                break
+            if before > images_seen:
+                work()
+            elif not stop.breakable(work):
+                break
         progress.images_seen = before + stage.batch_size
         progress.statistics.add(before, progress.report)
         progress.seconds = time.monotonic() - started

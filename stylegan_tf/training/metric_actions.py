@@ -20,6 +20,7 @@ from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.training.actions import Progress, crosses
 from stylegan_tf.training.checkpoints import CheckpointFolder
+from stylegan_tf.training.devices import rounding_allowed
 from stylegan_tf.training.loop import BrokenOffError, StopRequest
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.soundness import require_sound
@@ -127,7 +128,8 @@ class Metrics:
             return
         progress.statistics.read()  # raises before anything unsound is measured or saved
         try:
-            results = self.evaluator.evaluate(self._images(progress))
+            with rounding_allowed(False):
+                results = self.evaluator.evaluate(self._images(progress))
         except BrokenOffError:
             return
         self._measured_at = progress.images_seen

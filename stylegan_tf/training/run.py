@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 import signal
 import sys
-from pathlib import Path
 
 import tensorflow as tf
 
@@ -23,7 +21,7 @@ from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
 from stylegan_tf.printing import printable
-from stylegan_tf.progress import ProgressLine, format_seconds, is_live
+from stylegan_tf.progress import ProgressLine, is_live
 from stylegan_tf.resolutions import parse_size
 from stylegan_tf.settings import parse_profile_steps, require
 from stylegan_tf.training import devices
@@ -41,9 +39,11 @@ from stylegan_tf.training.automatic import fill_in
 from stylegan_tf.training.batch_checks import check_batches
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.checkpoints import tell_passed_over
+from stylegan_tf.training.ending import summary, tell_stop
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
 from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals, train
+from stylegan_tf.training.memory import FullMemoryError, advice_when_full
 from stylegan_tf.training.metric_actions import Metrics, make_evaluator, prepare_instruments
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.profile import Profile
@@ -95,7 +95,7 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
 
     Raises:
       ValueError: for what a user can mend: data, sizes, directories.
-      NonFiniteError: when training broke down; the message says from where to go on.
+      NonFiniteError, FullMemoryError: when training broke down; the message says from where to go on.
     """
     # Grappler's remapper fails on the second-order gradients of a biased leaky ReLU, with a page of warnings.
     tf.config.optimizer.set_experimental_options({"remapping": False})
@@ -254,7 +254,10 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     )
     scalars = TensorBoardScalars(writer, config)
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
-    with contextlib.closing(step), contextlib.ExitStack() as profiling, stop_on_signals() as stop:
+    with (
+        contextlib.closing(step), devices.rounding_allowed(config.run.tf32),
+        contextlib.ExitStack() as profiling, stop_on_signals() as stop,
+    ):
         actions: list[Action] = [
             StatusLine(
                 run.schedule.total_images, config.run.status_interval_s, log.to_file if is_live() else log,
@@ -281,25 +284,31 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
             )
             profiling.close()
             if progress.images_seen == images_seen:
-                return _stopped(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
+                return tell_stop(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
             checkpoints.run(progress)
-        except NonFiniteError as error:
+        except (NonFiniteError, FullMemoryError) as error:
             newest = checkpoints.newest.prefix if checkpoints.newest else None
-            advice = advice_after_breakdown(config, newest, directory.free_neighbour())
-            message = f"training broke down: {error}. {advice}"
+            message = f"training broke down: {error}. {_advice(run, error, images_seen, newest)}"
             with contextlib.suppress(DiskError):  # which would hide the reason
                 log.to_file(message)
-            raise NonFiniteError(message) from error
+            raise type(error)(message) from error
         scalars.run(progress)
         _draw_the_end(grid, directory, progress, stop)
         if metrics is not None and stop.signal is None:
             metrics.run(progress)
         writer.close()
         if stop.signal is not None:
-            return _stopped(stop, log, f"and saved at {progress.images_seen / 1000:g} kimg")
+            return tell_stop(stop, log, f"and saved at {progress.images_seen / 1000:g} kimg")
     newest = checkpoints.newest.prefix if checkpoints.newest else "none"
-    log(_summary(run, progress, newest, metrics.summary() if metrics is not None else ""))
+    log(summary(run.directory, progress, newest, metrics.summary() if metrics is not None else ""))
     return 0
+
+
+def _advice(run: Run, error: NonFiniteError | FullMemoryError, images_seen: int, checkpoint: str | None) -> str:
+    if isinstance(error, NonFiniteError):
+        return advice_after_breakdown(run.config, checkpoint, run.directory.free_neighbour())
+    replicas = run.strategy.num_replicas_in_sync
+    return advice_when_full(run.config, run.schedule, replicas, images_seen, checkpoint)
 
 
 def _draw_the_end(grid: SampleGrid, directory: RunDirectory, progress: Progress, stop: StopRequest) -> None:
@@ -313,32 +322,3 @@ def _draw_the_end(grid: SampleGrid, directory: RunDirectory, progress: Progress,
         draw()
     else:
         stop.breakable(draw)
-
-
-def _stopped(stop: StopRequest, log: Logger, how: str) -> int:
-    """Says how a run was stopped, and returns its exit code."""
-    number = stop.signal or signal.SIGINT
-    log(f"Stopped by {signal.Signals(number).name} {how}; run the same command to go on.")
-    return 128 + number
-
-
-def _summary(run: Run, progress: Progress, checkpoint: str, best: str) -> str:
-    directory, path = run.directory, run.directory.path
-    run_dir, exports, logs = map(
-        shlex.quote, map(str, (path, Path("exports", path.name), directory.tensorboard))
-    )
-    return "\n".join([
-        f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
-        f"  last samples   {directory.sample_grids()[-1]}",
-        f"  animation      {directory.progress_file}",
-        f"  checkpoint     {checkpoint}",
-        *([f"  best           {best}", f"  metrics        {directory.results_file}"] if best else []),
-        f"  configuration  {directory.config_file}",
-        f"  log            {directory.log_file}",
-        "Next:",
-        f"  python -m stylegan_tf.cli.sample --run_dir={run_dir} --seeds=0-63 --output=grid.png",
-        f"  python export.py --run_dir={run_dir} --output_dir={exports}",
-        f"  tensorboard --logdir={logs}",
-    ])
-
-

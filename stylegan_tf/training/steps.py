@@ -54,7 +54,7 @@ class TrainingStep:
         self.max_batch_per_device = max_batch_per_device
         self._functions = PhaseFunctions(self, jit_compile, tell)
         self._compiled_gradients: dict[tuple[StepKind, int], Compute] = {}
-        self._average_generator = tf.function(self._move_average)
+        self._average_generator = tf.function(self._move_average, autograph=False)
 
     def __call__(
         self,
@@ -112,7 +112,7 @@ class TrainingStep:
           xla: whether XLA compiles the gradients and, on a single device, the update.
         """
 
-        @tf.function
+        @tf.function(autograph=False)
         def run(images: Any, labels: Any, images_seen: tf.Tensor, fade_in: tf.Tensor) -> dict[str, tf.Tensor]:
             report = self.strategy.run(self.replica_phase, (images, labels, images_seen, fade_in, kind, None, xla))
             return {
@@ -130,7 +130,7 @@ class TrainingStep:
           arguments: of the function that `compile` gives.
         """
 
-        @tf.function
+        @tf.function(autograph=False)
         def compute(images: Any, labels: Any, images_seen: tf.Tensor, fade_in: tf.Tensor) -> Any:
             return self.strategy.run(self._replica_gradients, (images, labels, images_seen, fade_in, kind, None, True))
 
@@ -168,7 +168,7 @@ class TrainingStep:
             optimizer.apply(FlatWeights(network, kind.level).split(gradient), network.active_weights(kind.level))
 
         alone = xla and self.strategy.num_replicas_in_sync == 1 and self.gradients.score_scale == 1.0
-        (tf.function(update, jit_compile=True) if alone else update)(result.gradient)
+        (tf.function(update, jit_compile=True, autograph=False) if alone else update)(result.gradient)
         if "w" in result.means:
             state.generator.update_w_average(result.means["w"][tf.newaxis], state.config.optimizer.w_average_decay)
         if "path_length" in result.means:

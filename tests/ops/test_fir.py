@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from stylegan_tf.ops import fir as module
 from stylegan_tf.ops.fir import FIR, apply_fir
 from stylegan_tf.ops.target import Target, current_target, tracing_for
 
@@ -27,6 +28,12 @@ MAPS = {
     "more zeros than taps": FIR(((2.0,),), (3, 3), (1, 1), ((0, 0), (0, 0))),
 }
 TARGETS = [Target.TENSORFLOW, Target.PORTABLE, Target.CPU, Target.XLA]
+
+
+@pytest.fixture(autouse=True)
+def _small_images(monkeypatch):
+    """A CPU compiles filters of these images too."""
+    monkeypatch.setattr(module, "LEAST_PIXELS", 0)
 
 
 def matrix(fir: FIR, size: tuple[int, int]) -> np.ndarray:

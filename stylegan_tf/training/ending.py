@@ -1,0 +1,50 @@
+"""What a run says at its end."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from pathlib import Path
+
+from stylegan_tf.progress import format_seconds
+from stylegan_tf.training.actions import Progress
+from stylegan_tf.training.log import Logger
+from stylegan_tf.training.loop import StopRequest
+from stylegan_tf.training.run_directory import RunDirectory
+
+
+def tell_stop(stop: StopRequest, log: Logger, how: str) -> int:
+    """Says how a run was stopped, and returns its exit code."""
+    number = stop.signal or signal.SIGINT
+    log(f"Stopped by {signal.Signals(number).name} {how}; run the same command to go on.")
+    return 128 + number
+
+
+def summary(directory: RunDirectory, progress: Progress, checkpoint: str, best: str) -> str:
+    """Where everything lies, and what to do with it.
+
+    Args:
+      directory: of the run.
+      progress: at its end.
+      checkpoint: prefix of the newest one.
+      best: the best state by the metrics, in words; empty without.
+    """
+    path = directory.path
+    run_dir, exports, logs = map(
+        shlex.quote, map(str, (path, Path("exports", path.name), directory.tensorboard))
+    )
+    return "\n".join([
+        f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
+        f"  last samples   {directory.sample_grids()[-1]}",
+        f"  animation      {directory.progress_file}",
+        f"  checkpoint     {checkpoint}",
+        *([f"  best           {best}", f"  metrics        {directory.results_file}"] if best else []),
+        f"  configuration  {directory.config_file}",
+        f"  log            {directory.log_file}",
+        "Next:",
+        f"  python -m stylegan_tf.cli.sample --run_dir={run_dir} --seeds=0-63 --output=grid.png",
+        f"  python export.py --run_dir={run_dir} --output_dir={exports}",
+        f"  tensorboard --logdir={logs}",
+    ])
+
+
