@@ -8,7 +8,9 @@ Every case runs in a process of its own. A line says: seconds to build networks 
 trace it and until its first call ends (optimising or compiling it, then running it); milliseconds of each phase and
 of the averaged generator (medians, taken in turns); the operations that each launches (constants, reshapes and reads
 left out, what XLA compiles counts as one); images a second and seconds for a thousand images with the phases
-averaged over their intervals; and the peak of the memory, of the process or of the GPU.
+averaged over their intervals; and the peak of the memory, of the process or of the GPU. With XLA, on one device, also
+the instructions that it is given for the gradients, among them convolutions and products, and the kernels that it
+makes of them for this device.
 """
 
 from __future__ import annotations
@@ -70,63 +72,101 @@ def _measure(case: Case) -> dict[str, Any]:
     with app.quiet_startup():
         import tensorflow as tf
 
-        from stylegan_tf.presets import preset
         from stylegan_tf.training import devices
-        from stylegan_tf.training.automatic import fill_in
-        from stylegan_tf.training.gradients import StepKind
-        from stylegan_tf.training.launches import count_launches
-        from stylegan_tf.training.run import make_augmentation, make_objective
-        from stylegan_tf.training.state import TrainState
-        from stylegan_tf.training.steps import TrainingStep
     tf.config.optimizer.set_experimental_options({"remapping": False})
     started = time.perf_counter()
+    step, kinds, arguments, policy = _build(case)
+    built = time.perf_counter()
+    xla = case.jit == "on"
+    functions: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        kind.phase.name: (step.compile(kind, xla), arguments) for kind in kinds
+    }
+    functions["average"] = (step.average_generator, (tf.constant(0.001),))
+    parts = {name: _first_call(function, inputs) for name, (function, inputs) in functions.items()}
+    for name, times in _times(functions, case.steps).items():
+        parts[name]["ms"] = 1000.0 * statistics.median(times)
+    if xla and step.strategy.num_replicas_in_sync == 1:
+        for kind in kinds:
+            parts[kind.phase.name] |= _xla_counts(step, kind, arguments)
+    intervals = {kind.phase.name: kind.phase.interval for kind in kinds}
+    step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items())
+    return {
+        **dataclasses.asdict(case), "policy": policy, "devices": devices.describe_devices(step.strategy),
+        "build_s": built - started, "phases": parts, "step_ms": step_ms, "images_per_s": 1000.0 * case.batch / step_ms,
+        "s_per_kimg": step_ms / case.batch, "peak_mib": devices.memory_peak() / 2**20,
+    }
+
+
+def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
+    """The step, the kinds of its phases, their arguments, and the policy."""
+    import tensorflow as tf
+
+    from stylegan_tf.presets import preset
+    from stylegan_tf.training import devices
+    from stylegan_tf.training.automatic import fill_in
+    from stylegan_tf.training.gradients import StepKind
+    from stylegan_tf.training.run import make_augmentation, make_objective
+    from stylegan_tf.training.state import TrainState
+    from stylegan_tf.training.steps import TrainingStep
+
     strategy = devices.choose_strategy(case.devices)
     policy = devices.choose_dtype_policy(case.policy)
+    size = (case.resolution, case.resolution)
     config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
     config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
-    config = fill_in(config, (case.resolution, case.resolution), strategy.num_replicas_in_sync)
-    level = config.num_levels_for((case.resolution, case.resolution)) - 1
+    config = fill_in(config, size, strategy.num_replicas_in_sync)
+    level = config.num_levels_for(size) - 1
     with strategy.scope():
         state = TrainState(config, level + 1, 0, policy)
         state.set_learning_rates(0.001, 0.001)
-    step = TrainingStep(
-        state, make_objective(config), strategy, augmentation=make_augmentation(config), jit_compile=case.jit == "on"
-    )
-    built = time.perf_counter()
+    step = TrainingStep(state, make_objective(config), strategy, augmentation=make_augmentation(config))
     share = case.batch // strategy.num_replicas_in_sync
-    pixels = np.random.default_rng(0).integers(0, 256, (share, case.resolution, case.resolution, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (share, *size, 3), dtype=np.uint8)
     images = strategy.experimental_distribute_values_from_function(lambda _: tf.constant(pixels))
     labels = strategy.experimental_distribute_values_from_function(lambda _: tf.zeros([share, 0]))
-    arguments = (images, labels, tf.constant(0, tf.int64), tf.constant(1.0))
-    functions: dict[str, tuple[Any, tuple[Any, ...]]] = {
-        phase.name: (step.compile(StepKind(level, case.batch, phase)), arguments) for phase in state.phases
+    kinds = [StepKind(level, case.batch, phase) for phase in state.phases]
+    return step, kinds, (images, labels, tf.constant(0, tf.int64), tf.constant(1.0)), policy
+
+
+def _first_call(function: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
+    """Seconds of tracing and of the first call, and what is launched."""
+    from stylegan_tf.training.launches import count_launches
+
+    begun = time.perf_counter()
+    function.get_concrete_function(*inputs)
+    traced = time.perf_counter()
+    launches = count_launches(function, *inputs)
+    return {
+        "trace_s": traced - begun, "first_call_s": time.perf_counter() - traced,
+        "launches": sum(launches.values()), "by_type": dict(launches.most_common()),
     }
-    functions["average"] = (tf.function(step._move_average), (tf.constant(0.001),))
-    parts: dict[str, dict[str, Any]] = {}
-    for name, (function, inputs) in functions.items():
-        begun = time.perf_counter()
-        function.get_concrete_function(*inputs)
-        traced = time.perf_counter()
-        launches = count_launches(function, *inputs)
-        parts[name] = {
-            "trace_s": traced - begun, "first_call_s": time.perf_counter() - traced,
-            "launches": sum(launches.values()), "by_type": dict(launches.most_common()),
-        }
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(case.steps + 2):
-        for name, (function, inputs) in functions.items():
+
+
+def _times(functions: dict[str, tuple[Any, tuple[Any, ...]]], steps: int) -> dict[str, list[float]]:
+    """Seconds of calls, taken in turns, behind two that do not count; traced once, as in training."""
+    import tensorflow as tf
+
+    concrete = {
+        name: (function.get_concrete_function(*inputs), inputs) for name, (function, inputs) in functions.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in concrete}
+    for _ in range(steps + 2):
+        for name, (function, inputs) in concrete.items():
             begun = time.perf_counter()
             function(*inputs)
             tf.test.experimental.sync_devices()
             times[name].append(time.perf_counter() - begun)
-    for name, seconds in times.items():
-        parts[name]["ms"] = 1000.0 * statistics.median(seconds[2:])
-    intervals = {phase.name: phase.interval for phase in state.phases}
-    step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items())
+    return {name: seconds[2:] for name, seconds in times.items()}
+
+
+def _xla_counts(step: Any, kind: Any, arguments: tuple[Any, ...]) -> dict[str, int]:
+    """Instructions that XLA is given for a phase's gradients, and kernels that it makes of them on this device."""
+    from stylegan_tf.training.launches import count_instructions, count_kernels
+
+    given = count_instructions(step.compiler_ir(kind, arguments, "hlo"))
     return {
-        **dataclasses.asdict(case), "policy": policy, "devices": devices.describe_devices(strategy),
-        "build_s": built - started, "phases": parts, "step_ms": step_ms, "images_per_s": 1000.0 * case.batch / step_ms,
-        "s_per_kimg": step_ms / case.batch, "peak_mib": devices.memory_peak() / 2**20,
+        "instructions": sum(given.values()), "convolutions": given["convolution"], "products": given["dot"],
+        "kernels": count_kernels(step.compiler_ir(kind, arguments, "optimized_hlo")),
     }
 
 
@@ -140,6 +180,8 @@ def _line(result: dict[str, Any]) -> str:
     return "; ".join([head, *(
         f"{name} {part['ms']:.1f} ms, {part['launches']} launches, trace {part['trace_s']:.1f} s, "
         f"first call {part['first_call_s']:.1f} s"
+        + (f", XLA: {part['instructions']} instructions, {part['convolutions']} convolutions, {part['products']} "
+           f"products, {part['kernels']} kernels" if "kernels" in part else "")
         for name, part in result["phases"].items()
     )])
 

@@ -1,8 +1,9 @@
-"""How many operations a compiled function launches: what small networks spend their time on."""
+"""How many operations a compiled function launches: what small networks spend their time on; and how many XLA has."""
 
 from __future__ import annotations
 
 import collections
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -40,3 +41,19 @@ def count_launches(function: Callable[..., Any], *arguments: Any) -> collections
         for graph in graphs for partition in graph.partition_graphs for node in partition.node
         if node.op not in _LAUNCHES_NOTHING
     )
+
+
+# What hands values on, in what XLA has compiled.
+_NO_KERNEL = frozenset({"bitcast", "constant", "get-tuple-element", "parameter", "tuple"})
+_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.\-]+ = (?:\([^=]*?\)|\S+) ([a-z][\w\-]*)\(", re.MULTILINE)
+
+
+def count_instructions(hlo: str) -> collections.Counter[str]:
+    """Instructions of all computations by opcode, in XLA's text; "convolution" and "dot" are what a card tunes."""
+    return collections.Counter(_INSTRUCTION.findall(hlo))
+
+
+def count_kernels(optimized_hlo: str) -> int:
+    """Instructions that run one after the other, in the text of what XLA has compiled: a fusion is one."""
+    entry = optimized_hlo.partition("\nENTRY ")[2].partition("\n}")[0]
+    return sum(count for opcode, count in count_instructions(entry).items() if opcode not in _NO_KERNEL)

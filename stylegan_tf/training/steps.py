@@ -20,7 +20,7 @@ from stylegan_tf.training.gradients import PhaseGradients, Result, StepKind
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
 
-Compute = Callable[..., Result]
+Compute = Callable[..., Any]  # of a Result; as a `tf.function` under XLA
 
 
 class TrainingStep:
@@ -34,6 +34,9 @@ class TrainingStep:
       jit_compile: whether XLA compiles gradients: "off", "on", or "auto", see `PhaseFunctions`.
       max_batch_per_device: larger batches are accumulated from pieces of at most this size; 0 for no limit.
       tell: is told in a line what "auto" chose.
+
+    Attributes:
+      average_generator: moves the averaged generator by a share of its distance.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class TrainingStep:
         self.max_batch_per_device = max_batch_per_device
         self._functions = PhaseFunctions(self, jit_compile, tell)
         self._compiled_gradients: dict[tuple[StepKind, int], Compute] = {}
-        self._average_generator = tf.function(self._move_average, autograph=False)
+        self.average_generator = tf.function(self._move_average, autograph=False)
 
     def __call__(
         self,
@@ -87,7 +90,7 @@ class TrainingStep:
         settings = self.state.config.optimizer
         half_life = settings.ema_half_life_kimg or 0.0
         decay = average_decay(batch_size, images_seen, half_life, settings.ema_rampup)
-        self._average_generator(tf.constant(1.0 - decay, tf.float32))
+        self.average_generator(tf.constant(1.0 - decay, tf.float32))
         return report
 
     def prepare(self, batch: tuple[Any, Any], level: int, batch_size: int, phases: Sequence[Phase]) -> None:
@@ -135,6 +138,20 @@ class TrainingStep:
             return self.strategy.run(self._replica_gradients, (images, labels, images_seen, fade_in, kind, None, True))
 
         compute(*arguments)
+
+    def compiler_ir(self, kind: StepKind, arguments: Sequence[Any], stage: str) -> str:
+        """What XLA is given for the gradients of a kind ("hlo"), or makes of it for this device ("optimized_hlo").
+
+        Args:
+          kind: what they are specialised for.
+          arguments: of the function that `compile` gives; of one device.
+          stage: see `tf.function`'s `experimental_get_compiler_ir`.
+        """
+        images, labels, images_seen, fade_in = arguments
+        inputs = self._gradient_inputs(images, labels, images_seen, fade_in, kind, None)
+        compiled: Any = self._compute(kind, xla=True)
+        ir: str = compiled.experimental_get_compiler_ir(fade_in, *inputs)(stage=stage)
+        return ir
 
     def replica_phase(
         self,
@@ -189,6 +206,19 @@ class TrainingStep:
         xla: bool,
     ) -> Result:
         """What a phase computes before it changes anything."""
+        inputs = self._gradient_inputs(images, labels, images_seen, fade_in, kind, draws)
+        return self._accumulate(self._compute(kind, xla), fade_in, inputs)
+
+    def _gradient_inputs(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        images_seen: tf.Tensor,
+        fade_in: tf.Tensor,
+        kind: StepKind,
+        draws: Draws | None,
+    ) -> tuple[tf.Tensor, tf.Tensor, Draws]:
+        """Reals, labels and random numbers for the images that a phase looks at."""
         reals = to_float(images)
         if kind.level > 0 and self.state.generator.synthesis.grows:
             reals = blend_with_half_resolution(reals, fade_in)
@@ -196,7 +226,7 @@ class TrainingStep:
         reals, labels = reals[:count], labels[:count]
         if draws is None:
             draws = self._draw(reals, images_seen, kind)
-        return self._accumulate(self._compute(kind, xla), fade_in, (reals, labels, draws))
+        return reals, labels, draws
 
     def _draw(self, reals: tf.Tensor, images_seen: tf.Tensor, kind: StepKind) -> Draws:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group

@@ -7,7 +7,7 @@ import tensorflow as tf
 from stylegan_tf.presets import preset
 from stylegan_tf.training.automatic import fill_in
 from stylegan_tf.training.gradients import StepKind
-from stylegan_tf.training.launches import count_launches
+from stylegan_tf.training.launches import count_instructions, count_kernels, count_launches
 from stylegan_tf.training.run import make_augmentation, make_objective
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.steps import TrainingStep
@@ -63,3 +63,32 @@ def test_a_phase_launches_no_more_than(name, size, most):
     }
     assert set(found) == set(most)
     assert all(most[phase] // 2 < found[phase] <= most[phase] for phase in most), found
+
+
+def test_what_xla_is_given_for_the_published_settings():
+    """Filters are no convolutions there, styles few products, demodulation none: a card has fewer kernels to try."""
+    config = preset("stylegan2-ada").replace({"resolution": "64", "batch_size": 4, "feature_maps_max": 4})
+    config = fill_in(config, (64, 64), 1)
+    level = config.num_levels_for((64, 64)) - 1
+    state = TrainState(config, level + 1, 0, "mixed_bfloat16")
+    step = TrainingStep(
+        state, make_objective(config), tf.distribute.get_strategy(), augmentation=make_augmentation(config)
+    )
+    arguments = (
+        tf.constant(np.zeros((4, 64, 64, 3), np.uint8)), tf.zeros([4, 0]), tf.constant(0, tf.int64), tf.constant(1.0)
+    )
+    hlo = step.compiler_ir(StepKind(level, 4, state.phases[0]), arguments, "hlo")
+    given = count_instructions(hlo)
+    assert "feature_group_count" not in hlo
+    assert given["convolution"] <= 54 and given["dot"] <= 52 and given["rng-bit-generator"] == 0
+
+
+def test_kernels_are_the_instructions_that_run():
+    @tf.function(jit_compile=True)
+    def function(x):
+        return tf.reduce_sum(tf.sin(x) * 2.0 + x) + tf.linalg.matmul(x, x)
+
+    ir = function.experimental_get_compiler_ir(tf.zeros([64, 64]))
+    given = count_instructions(ir(stage="hlo"))
+    assert given["dot"] == 1 and given["sine"] == 1 and given["multiply"] == 1
+    assert 1 <= count_kernels(ir(stage="optimized_hlo")) < sum(given.values())
