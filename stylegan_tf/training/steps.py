@@ -112,7 +112,7 @@ class TrainingStep:
 
         Args:
           kind: what it is specialised for.
-          xla: whether XLA compiles the gradients and, on a single device, the update.
+          xla: whether XLA compiles the gradients.
         """
 
         @tf.function(autograph=False)
@@ -180,12 +180,8 @@ class TrainingStep:
         result = self._replica_gradients(images, labels, images_seen, fade_in, kind, draws, xla)
         network = state.critic if phase.network == "critic" else state.generator
         optimizer = state.optimizer(phase.network)
-
-        def update(gradient: tf.Tensor) -> None:
-            optimizer.apply(FlatWeights(network, kind.level).split(gradient), network.active_weights(kind.level))
-
-        alone = xla and self.strategy.num_replicas_in_sync == 1 and self.gradients.score_scale == 1.0
-        (tf.function(update, jit_compile=True, autograph=False) if alone else update)(result.gradient)
+        gradients = FlatWeights(network, kind.level).split(result.gradient)
+        optimizer.apply(gradients, network.active_weights(kind.level))
         if "w" in result.means:
             state.generator.update_w_average(result.means["w"][tf.newaxis], state.config.optimizer.w_average_decay)
         if "path_length" in result.means:
