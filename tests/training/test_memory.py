@@ -7,12 +7,12 @@ import os
 
 import pytest
 import tensorflow as tf
+from tiny_run import tiny_config, tiny_stylegan2
 
 from stylegan_tf.training import steps
 from stylegan_tf.training.memory import FullMemoryError, advice_when_full, full_memory_told
 from stylegan_tf.training.run import run_training
 from stylegan_tf.training.schedule import Schedule
-from tests.training.tiny_run import tiny_config, tiny_stylegan2
 
 
 def schedule_of(config):

@@ -1,12 +1,17 @@
 """A training step: what its phases update, accumulation, precision."""
 
+import re
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from tiny_run import tiny_config, tiny_stylegan2
 
 from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.background import background_is_busy
 from stylegan_tf.settings import LOSSES
+from stylegan_tf.training import compilation
 from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
@@ -33,14 +38,14 @@ def compiled(_run_eagerly):
     tf.config.run_functions_eagerly(False)
 
 
-def make_step(configure=tiny_config, policy="float32", classes=0, levels=2, augmentation=None, limit=0, jit=False,
-              **values):
+def make_step(configure=tiny_config, policy="float32", classes=0, levels=2, augmentation=None, limit=0, jit="off",
+              tell=print, **values):
     config = configure(**values)
     state = TrainState(config, levels, classes, policy)
     state.set_learning_rates(0.01, 0.01)
     return TrainingStep(
         state, make_objective(config), tf.distribute.get_strategy(), augmentation=augmentation,
-        max_batch_per_device=limit, jit_compile="on" if jit else "off",
+        max_batch_per_device=limit, jit_compile=jit, tell=tell,
     )
 
 
@@ -366,7 +371,7 @@ def test_phases_are_compiled_apart(compiled):
 @BOTH
 @pytest.mark.slow
 def test_xla_compiled_gradients_equal_the_others(compiled, configure):
-    one, other = (run(make_step(configure, jit=jit)) for jit in (False, True))
+    one, other = (run(make_step(configure, jit=jit)) for jit in ("off", "on"))
     assert one.keys() == other.keys()
     for name in one:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-4, err_msg=name)
@@ -435,3 +440,21 @@ def test_the_penalty_is_of_the_score_alone():
     gradients = FlatWeights(critic, 1).split(result.gradient)
     (gradient,) = [g for g, w in zip(gradients, critic.active_weights(1), strict=True) if w is critic.score.kernel]
     assert np.max(np.abs(gradient[:, 0])) > 0 and not np.any(gradient[:, 1:])
+
+
+@pytest.mark.slow
+def test_a_phase_goes_from_one_form_to_the_other_while_it_trains(compiled, monkeypatch):
+    """Both give the same step; what XLA compiled beside the training is not compiled again."""
+    monkeypatch.setattr(compilation, "TIMED_CALLS", 2)
+    lines, reports = [], {}
+    for form in ("off", "auto"):
+        step = make_step(tiny_stylegan2, jit=form, tell=lines.append)
+        phases = [step.state.phases[-1]]
+        reports[form] = [run(step, phases=phases)["gradient_penalty"]]
+        step.close()
+        while background_is_busy():
+            time.sleep(0.1)
+        reports[form] += [run(step, 8 * number, phases=phases)["gradient_penalty"] for number in range(1, 9)]
+    np.testing.assert_allclose(reports["auto"], reports["off"], rtol=1e-3)
+    assert len(lines) == 1
+    assert re.match(r"critic regularizer at 8x8 takes [\d.]+ ms with XLA, [\d.]+ ms without, and goes on", lines[0])
