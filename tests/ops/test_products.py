@@ -15,6 +15,8 @@ plain_product = tf.matmul
 
 
 def rounded(x: tf.Tensor) -> tf.Tensor:
+    if x.dtype != tf.float32:
+        return x
     bits = tf.bitcast(x, tf.int32)
     return tf.bitcast(tf.bitwise.bitwise_and(bits + 2**12, -(2**13)), tf.float32)
 
@@ -49,12 +51,9 @@ def values_and_gradients(product, a, b):
 def test_a_full_product_loses_nothing_where_a_plain_one_does(card, shapes):
     a, b = factors(shapes)
     exact = values_and_gradients(plain_product, *(tf.cast(x, tf.float64) for x in (a, b)))
-    for full, rough, value in zip(
-        values_and_gradients(full_product, a, b), values_and_gradients(tf.matmul, a, b), exact, strict=True
-    ):
-        largest = np.max(np.abs(value))
-        assert np.max(np.abs(full - tf.cast(value, tf.float32))) < 3e-6 * largest
-        assert np.max(np.abs(rough - tf.cast(value, tf.float32))) > 5e-5 * largest
+    for full, value in zip(values_and_gradients(full_product, a, b), exact, strict=True):
+        assert np.max(np.abs(full.numpy() - value.numpy())) < 3e-6 * np.max(np.abs(value))
+    assert np.max(np.abs(tf.matmul(a, b).numpy() - exact[0].numpy())) > 5e-5 * np.max(np.abs(exact[0]))
 
 
 def test_it_is_compiled_alike(card):
@@ -69,9 +68,9 @@ def test_without_such_units_and_for_other_libraries_it_is_the_plain_product(card
         return {operation.type for operation in graph.get_operations()}
 
     a, b = factors(SHAPES[0])
-    assert "Bitcast" in kinds(a, b)
+    assert "ConcatV2" in kinds(a, b)
     with tracing_for(Target.PORTABLE):
-        assert "Bitcast" not in kinds(a, b)
-    assert "Bitcast" not in kinds(tf.cast(a, tf.bfloat16), tf.cast(b, tf.bfloat16))
+        assert "ConcatV2" not in kinds(a, b)
+    assert "ConcatV2" not in kinds(tf.cast(a, tf.bfloat16), tf.cast(b, tf.bfloat16))
     monkeypatch.undo()
-    assert "Bitcast" not in kinds(a, b)
+    assert "ConcatV2" not in kinds(a, b)
