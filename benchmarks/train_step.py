@@ -105,7 +105,7 @@ def _make_step(resolution: int, policy: str, values: dict[str, Any]) -> tuple[An
     levels = config.num_levels_for((resolution, resolution))
     state = TrainState(config, levels, 0, policy)
     state.set_learning_rates(0.001, 0.001)
-    step = TrainingStep(state, make_objective(config), tf.distribute.get_strategy(), jit_compile=_JIT.value)
+    step = TrainingStep(state, make_objective(config), tf.distribute.get_strategy())
     images = np.random.default_rng(0).integers(0, 256, (_BATCH.value, resolution, resolution, 3), dtype=np.uint8)
     return step, ((tf.constant(images), tf.zeros([_BATCH.value, 0])), levels - 1)
 
@@ -141,7 +141,7 @@ def _convolution_seconds(step: Any, arguments: tuple[Any, int], phase: Any) -> f
     from stylegan_tf.training.gradients import StepKind
 
     batch, level = arguments
-    compiled = step.compile(StepKind(level, _BATCH.value, phase))
+    compiled = step.compile(StepKind(level, _BATCH.value, phase), _JIT.value)
     graph = compiled.get_concrete_function(*batch, tf.constant(0, tf.int64), tf.constant(0.5)).graph
     kinds: collections.Counter[tuple[Any, ...]] = collections.Counter()
     for operation in graph.get_operations():

@@ -70,7 +70,7 @@ def choose_dtype_policy(name: str) -> str:
 def choose_jit(name: str) -> str:
     """Whether XLA compiles gradients: "on", "off", or "auto", which is "off" without a GPU.
 
-    On a CPU it is always slower: six times for a WGAN-GP step at 32x32.
+    On a CPU a run must not depend on the moment when something was compiled: it goes on bit by bit after a stop.
     """
     return "off" if name == "auto" and not tf.config.list_physical_devices("GPU") else name
 
