@@ -112,8 +112,7 @@ def _in_steps(x: Tensor, fir: FIR) -> Tensor:
 def _as_convolutions(x: tf.Tensor, fir: FIR) -> tf.Tensor:
     """As a depthwise convolution, or a transposed one, with their own padding where they have such."""
     (up, up_2), (down, down_2) = fir.up, fir.down
-    transposed = fir.transposed(x.shape[1:3])
-    geometry = fir if up == 1 else transposed
+    geometry = fir if up == 1 else fir.transposed(x.shape[1:3])
     if up != up_2 or down != down_2 or min(up, down) > 1 or min(min(pair) for pair in geometry.padding) < 0:
         return _in_steps(x, fir)
     dtype = _convolution_dtype(x, max(up, down))

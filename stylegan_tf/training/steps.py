@@ -82,11 +82,12 @@ class TrainingStep:
           Scalars float32 by name, means over the batch of what these phases measure. Norms of weight gradients are
           summed over replicas.
         """
-        self.prepare(batch, level, batch_size, phases)
-        clock, share = tf.constant(images_seen, tf.int64), tf.constant(fade_in, tf.float32)
+        arguments = [*batch, tf.constant(images_seen, tf.int64), tf.constant(fade_in, tf.float32)]
+        kinds = [StepKind(level, batch_size, phase) for phase in phases]
+        self._functions.prepare(kinds, arguments)
         report: dict[str, tf.Tensor] = {}
-        for phase in phases:
-            report |= self._functions[StepKind(level, batch_size, phase)](*batch, clock, share)
+        for kind in kinds:
+            report |= self._functions[kind](*arguments)
         settings = self.state.config.optimizer
         half_life = settings.ema_half_life_kimg or 0.0
         decay = average_decay(batch_size, images_seen, half_life, settings.ema_rampup)
