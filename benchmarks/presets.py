@@ -8,7 +8,8 @@ Every case runs in a process of its own. A line says: seconds to build networks 
 trace it and until its first call ends (optimising or compiling it, then running it); milliseconds of each phase and
 of the averaged generator (medians, taken in turns); the operations that each launches (constants, reshapes and reads
 left out, what XLA compiles counts as one); images a second and seconds for a thousand images with the phases
-averaged over their intervals; and the peak of the memory, of the process or of the GPU. With XLA, on one device, also
+averaged over their intervals; and the peak of the memory, of the process or of the GPU, with what the plan of a run
+estimates for a device. With XLA, on one device, also
 the instructions that it is given for the gradients, among them convolutions and products, and the kernels that it
 makes of them for this device.
 """
@@ -73,6 +74,7 @@ def _measure(case: Case) -> dict[str, Any]:
         import tensorflow as tf
 
         from stylegan_tf.training import devices
+        from stylegan_tf.training.memory import memory_needed
     tf.config.optimizer.set_experimental_options({"remapping": False})
     started = time.perf_counter()
     step, kinds, arguments, policy = _build(case)
@@ -89,11 +91,13 @@ def _measure(case: Case) -> dict[str, Any]:
         for kind in kinds:
             parts[kind.phase.name] |= _xla_counts(step, kind, arguments)
     intervals = {kind.phase.name: kind.phase.interval for kind in kinds}
+    needed = memory_needed(step.state, kinds[0].level, case.batch // step.strategy.num_replicas_in_sync)
     step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items())
     return {
         **dataclasses.asdict(case), "policy": policy, "devices": devices.describe_devices(step.strategy),
         "build_s": built - started, "phases": parts, "step_ms": step_ms, "images_per_s": 1000.0 * case.batch / step_ms,
         "s_per_kimg": step_ms / case.batch, "peak_mib": devices.memory_peak() / 2**20,
+        "estimated_mib": needed / 2**20,
     }
 
 
@@ -175,7 +179,7 @@ def _line(result: dict[str, Any]) -> str:
         f"{result['preset']} {result['resolution']}x{result['resolution']}, batch {result['batch']}, "
         f"{result['policy']}, XLA {result['jit']}, {result['devices']}: {result['images_per_s']:.1f} images/s, "
         f"{result['s_per_kimg']:.2f} s/kimg, a step {result['step_ms']:.1f} ms, build {result['build_s']:.1f} s, "
-        f"peak {result['peak_mib']:.0f} MiB"
+        f"peak {result['peak_mib']:.0f} MiB (estimated {result['estimated_mib']:.0f} a device)"
     )
     return "; ".join([head, *(
         f"{name} {part['ms']:.1f} ms, {part['launches']} launches, trace {part['trace_s']:.1f} s, "

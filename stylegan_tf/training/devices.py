@@ -11,6 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from stylegan_tf.ops.target import Target
+from stylegan_tf.training.gpu_diagnosis import card_memory
 
 try:
     import resource
@@ -122,6 +123,27 @@ def memory_peak() -> int:
     if tf.config.list_physical_devices("GPU"):
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
     return _most_memory()
+
+
+def memory_total() -> int:
+    """Bytes that there are: on the smallest GPU, or for this process where there is none; 0 where nobody tells."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return min(card_memory(len(gpus)), default=0)
+    limits = [
+        int(text) for file in ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
+        if (text := _text(Path("/", file))).isdigit()
+    ]
+    with contextlib.suppress(ValueError, OSError, AttributeError):  # not on Windows
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(limits, default=0)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def _most_memory() -> int:

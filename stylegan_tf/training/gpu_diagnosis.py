@@ -1,7 +1,8 @@
-"""Why TensorFlow uses no NVIDIA GPU where there should be one, and what to do about it."""
+"""What NVIDIA's driver says: why TensorFlow uses no GPU where there should be one, and how much memory one has."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import os
@@ -203,3 +204,19 @@ def _ask_driver() -> DriverAnswer:
     if not error:
         library.cuDeviceGetCount(ctypes.byref(count))
     return DriverAnswer((version.value // 1000, version.value % 1000 // 10), error, count.value)
+
+
+def card_memory(count: int) -> list[int]:
+    """Bytes of the first GPUs that the driver shows to this process; fewer, or none, where it does not tell."""
+    sizes: list[int] = []
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL("libcuda.so.1")
+        if library.cuInit(0):
+            return sizes
+        for index in range(count):
+            device, size = ctypes.c_int(), ctypes.c_size_t()
+            if library.cuDeviceGet(ctypes.byref(device), index):
+                break
+            if not library.cuDeviceTotalMem_v2(ctypes.byref(size), device) and size.value:
+                sizes.append(size.value)
+    return sizes

@@ -1,8 +1,10 @@
-"""A device whose memory is full: what did not fit, and what to do."""
+"""What a step needs of a device's memory: estimated before the run, and what to do where it was too much."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -10,11 +12,108 @@ import tensorflow as tf
 from stylegan_tf.config import TrainConfig
 from stylegan_tf.files import disk_errno
 from stylegan_tf.training.batch_checks import check_batches
-from stylegan_tf.training.schedule import Schedule, Stage
+from stylegan_tf.training.schedule import Period, Schedule, Stage
+from stylegan_tf.training.state import TrainState
+
+# What a phase holds when it holds the most, in sizes of the outputs of both networks' convolutions: with a second order
+# of gradients in the main phase, and without. And what else it holds of an image, in sizes of the float32 image.
+# Measured on a CPU; docs/training.md, "Memory", says with which error.
+OUTPUTS_HELD = {"wgan-gp": 6.5, "other": 2.5}
+IMAGES_HELD = 80
+# A network's weights as vectors, their gradient and its pieces.
+WEIGHT_COPIES = 5
+# Python, TensorFlow and what they have loaded, in the machine's memory.
+PROGRAM_BYTES = 700 << 20
+# Of a card's memory, what its driver and libraries leave.
+USABLE = 0.94
 
 
 class FullMemoryError(ValueError):
     """A step does not fit into a device's memory: settings to mend, not a bug."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryPlan:
+    """What the step that needs the most is estimated to need.
+
+    Attributes:
+      period: where that is.
+      images: that a device takes at once there.
+      needed: bytes.
+      total: of the device; 0 where it is not known.
+      on_gpu: or in the machine's memory.
+    """
+
+    period: Period
+    images: int
+    needed: int
+    total: int
+    on_gpu: bool
+
+    @property
+    def fits(self) -> bool:
+        """Whether it seems to fit."""
+        return not self.total or self.needed <= (USABLE if self.on_gpu else 1.0) * self.total
+
+    def __str__(self) -> str:
+        height, width = self.period.size
+        total = f"of {self.total / 2**30:.1f} " if self.total else ""
+        return f"about {self.needed / 2**30:.1f} {total}GiB, with {_images(self.images)} of {height}x{width} at once"
+
+
+def plan_memory(
+    state: TrainState, schedule: Schedule, replicas: int, images_seen: int, total: int, on_gpu: bool,
+    max_batch_per_device: int = 0,
+) -> MemoryPlan:
+    """Estimates what the step of a run needs that needs the most.
+
+    Args:
+      state: networks, and the type that they compute in.
+      schedule: the run's periods.
+      replicas: number of devices; logical ones of a CPU share its memory.
+      images_seen: where the run starts or was resumed.
+      total: bytes of the device's memory, or 0.
+      on_gpu: whether devices have memories of their own.
+      max_batch_per_device: see `TrainingStep`.
+    """
+    plans = []
+    for period in schedule.reached(images_seen) or schedule.periods[-1:]:
+        images = period.batch_size // replicas
+        images = math.ceil(images / math.ceil(images / (max_batch_per_device or images)))
+        needed = memory_needed(state, period.level, images)
+        if not on_gpu:
+            needed = PROGRAM_BYTES + replicas * needed
+        plans.append(MemoryPlan(period, images, needed, total, on_gpu))
+    return max(plans, key=lambda plan: plan.needed)
+
+
+def memory_needed(state: TrainState, level: int, images: int) -> int:
+    """About how many bytes a device has in use while a step holds the most.
+
+    Args:
+      state: networks, and the type that they compute in.
+      level: the active level.
+      images: that a device takes at once.
+    """
+    generator, critic = (
+        4 * sum(math.prod(weight.shape) for weight in network.trainable_weights)
+        for network in (state.generator, state.critic)
+    )
+    kept = 3 * (generator + critic) + generator  # with two averages each, and the averaged generator
+    passing = WEIGHT_COPIES * max(generator, critic)
+    synthesis = state.generator.synthesis
+    outputs = sum(
+        2 * math.prod(synthesis.size(reached)) * network.feature_maps(reached)
+        for reached in range(level + 1) for network in (synthesis, state.critic)
+    )
+    held = OUTPUTS_HELD.get(state.config.loss.loss, OUTPUTS_HELD["other"])
+    image = 4 * math.prod(synthesis.size(level)) * state.config.channels
+    output_bytes = (2 if state.dtype_policy.startswith("mixed") else 4) * outputs
+    return kept + passing + round(images * (held * output_bytes + IMAGES_HELD * image))
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 @contextlib.contextmanager
@@ -32,9 +131,30 @@ def full_memory_told(stage: Stage, replicas: int) -> Iterator[None]:
         height, width = stage.period.size
         share = stage.batch_size // replicas
         raise FullMemoryError(
-            f"a device's memory is full with {share} image{'' if share == 1 else 's'} of {height}x{width} at once, or "
+            f"a device's memory is full with {_images(share)} of {height}x{width} at once, or "
             "with --max_batch_per_device where that is given"
         ) from error
+
+
+def warning_before(
+    plan: MemoryPlan, state: TrainState, config: TrainConfig, schedule: Schedule, replicas: int, images_seen: int
+) -> str:
+    """A warning of a run that will probably not fit, with the flag that helps; empty where it seems to fit.
+
+    Args:
+      plan: of the run.
+      state: networks, and the type that they compute in.
+      config: of the run.
+      schedule: its periods.
+      replicas: number of devices.
+      images_seen: where the run starts or was resumed.
+    """
+    if plan.fits:
+        return ""
+    for pieces in _smaller_pieces(config, schedule, replicas, images_seen):
+        if plan_memory(state, schedule, replicas, images_seen, plan.total, plan.on_gpu, pieces).fits:
+            return f"WARNING: a step will probably not fit into the memory: it needs {plan}. {_add(pieces)}."
+    return f"WARNING: a step will probably not fit into the memory: it needs {plan}. {_CHOOSE_SMALLER}."
 
 
 def advice_when_full(
@@ -49,13 +169,25 @@ def advice_when_full(
       images_seen: where the run started or was resumed.
       checkpoint: prefix of its newest checkpoint, if there is one.
     """
+    pieces = next(_smaller_pieces(config, schedule, replicas, images_seen), 0)
+    advice = _add(pieces) if pieces else _CHOOSE_SMALLER
+    return f"{advice}. {f'It goes on from {checkpoint}' if checkpoint else 'No checkpoint was saved yet'}."
+
+
+_CHOOSE_SMALLER = "Choose smaller images, fewer feature maps or a smaller batch, or a device with more memory"
+
+
+def _add(pieces: int) -> str:
+    return f"Add --max_batch_per_device={pieces} to the same command: batches are then added up from pieces"
+
+
+def _smaller_pieces(config: TrainConfig, schedule: Schedule, replicas: int, images_seen: int) -> Iterator[int]:
+    """Smaller limits of what a device takes at once, the largest first, with which batches can be shared out."""
     largest = max(period.batch_size for period in schedule.reached(images_seen)) // replicas
     limit = min(config.run.max_batch_per_device or largest, largest)
-    for smaller in range(limit // 2, 0, -1):
+    for smaller in sorted({math.ceil(largest / pieces) for pieces in range(1, largest + 1)}, reverse=True):
+        if smaller > limit // 2:
+            continue
         with contextlib.suppress(ValueError):
             check_batches(config.replace({"max_batch_per_device": smaller}), schedule, replicas, images_seen)
-            advice = f"Add --max_batch_per_device={smaller} to the same command: batches are then added up from pieces"
-            break
-    else:
-        advice = "Choose smaller images, fewer feature maps or a smaller batch, or a device with more memory"
-    return f"{advice}. {f'It goes on from {checkpoint}' if checkpoint else 'No checkpoint was saved yet'}."
+            yield smaller

@@ -19,9 +19,9 @@ _XLA = {"off": "off", "on": "on", "auto": "where it is faster"}
 
 def describe_plan(
     state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: str,
-    other_files: Mapping[str, int] = types.MappingProxyType({}),
+    other_files: Mapping[str, int] = types.MappingProxyType({}), memory: str = "",
 ) -> str:
-    """The plan as text: devices, data and which files beside it are left out, parameters, schedule, places."""
+    """The plan as text: devices, data and which files beside it are left out, parameters, memory, schedule, places."""
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
     labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
@@ -34,6 +34,7 @@ def describe_plan(
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
         *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
+        *([f"Memory     {memory}"] if memory else []),
         "",
         *_table(
             [

@@ -43,7 +43,7 @@ from stylegan_tf.training.ending import summary, tell_stop
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
 from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals, train
-from stylegan_tf.training.memory import FullMemoryError, advice_when_full
+from stylegan_tf.training.memory import FullMemoryError, advice_when_full, plan_memory, warning_before
 from stylegan_tf.training.metric_actions import Metrics, make_evaluator, prepare_instruments
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.profile import Profile
@@ -114,10 +114,19 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
             images_seen = checkpoints.restore()
             if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted run
                 run.state.augment_p.assign(config.augment.augment_p)
-        notes = [warning, tell_passed_over(checkpoints.newest)]
+        replicas = run.strategy.num_replicas_in_sync
+        on_gpu = bool(tf.config.list_physical_devices("GPU"))
+        memory = plan_memory(
+            run.state, run.schedule, replicas, images_seen, devices.memory_total(), on_gpu,
+            config.run.max_batch_per_device,
+        )
+        too_much = warning_before(memory, run.state, run.config, run.schedule, replicas, images_seen)
+        if too_much:
+            print(too_much, file=sys.stderr, flush=True)
+        notes = [warning, tell_passed_over(checkpoints.newest), too_much]
         plan = describe_plan(
             run.state, run.schedule, run.dataset, directory, devices.describe_devices(run.strategy), run.jit,
-            run.image_set.ignored,
+            run.image_set.ignored, str(memory),
         )
         plan = f"{plan}\n{run.start}" if run.start else plan
         print(plan, flush=True)

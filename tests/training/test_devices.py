@@ -156,3 +156,23 @@ def test_memory_where_the_system_tells_only_the_most_that_was_used(monkeypatch, 
     assert devices.memory_used() == devices.memory_peak() == 5000 * unit
     monkeypatch.setattr(devices, "resource", None)
     assert devices.memory_used() == devices.memory_peak() == 0
+
+
+def test_the_smallest_limit_of_the_memory_counts(machine, monkeypatch):
+    machine()
+    limits = {"memory.max": "max"}
+    monkeypatch.setattr(devices, "_text", lambda file: limits.get(file.name, ""))
+    everything = devices.memory_total()
+    assert everything > 2**28
+    limits["memory.max"] = "123456789"
+    assert devices.memory_total() == 123456789
+    limits["memory.limit_in_bytes"] = "1234567"
+    assert devices.memory_total() == 1234567
+
+
+def test_the_smallest_card_counts(machine, monkeypatch):
+    machine([gpu(8, 0), gpu(8, 0)])
+    monkeypatch.setattr(devices, "card_memory", lambda count: [count * 2**30, 2**30])
+    assert devices.memory_total() == 2**30
+    monkeypatch.setattr(devices, "card_memory", lambda count: [])
+    assert devices.memory_total() == 0

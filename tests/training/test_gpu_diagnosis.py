@@ -129,6 +129,8 @@ DRIVER = """
 int cuInit(unsigned flags) { return %d; }
 int cuDriverGetVersion(int *version) { *version = 12100; return 0; }
 int cuDeviceGetCount(int *count) { *count = 3; return 0; }
+int cuDeviceGet(int *device, int index) { *device = 7 + index; return index > 1; }
+int cuDeviceTotalMem_v2(unsigned long *size, int device) { *size = 1000 * device; return 0; }
 """
 
 
@@ -143,6 +145,7 @@ def test_asking_a_driver(monkeypatch, tmp_path, code, answer):
     load = ctypes.CDLL
     monkeypatch.setattr(ctypes, "CDLL", lambda name: load(str(tmp_path / name)))
     assert gpu_diagnosis._ask_driver() == answer
+    assert gpu_diagnosis.card_memory(3) == ([] if code else [7000, 8000])
 
 
 def test_a_container_is_known_by_its_environment(monkeypatch):

@@ -10,9 +10,17 @@ import tensorflow as tf
 from tiny_run import tiny_config, tiny_stylegan2
 
 from stylegan_tf.training import steps
-from stylegan_tf.training.memory import FullMemoryError, advice_when_full, full_memory_told
+from stylegan_tf.training.memory import (
+    FullMemoryError,
+    advice_when_full,
+    full_memory_told,
+    memory_needed,
+    plan_memory,
+    warning_before,
+)
 from stylegan_tf.training.run import run_training
 from stylegan_tf.training.schedule import Schedule
+from stylegan_tf.training.state import TrainState
 
 
 def schedule_of(config):
@@ -48,3 +56,46 @@ def test_a_run_says_what_to_do(tmp_path, monkeypatch, capsys):
         run_training(config)
     assert "Add --max_batch_per_device=4" in str(caught.value) and "No checkpoint was saved yet." in str(caught.value)
     assert "memory is full" in (tmp_path / "run" / "log.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def state():
+    return TrainState(tiny_stylegan2(), 2, 0, "float32")
+
+
+def test_images_cost_what_they_cost_beside_the_weights(state):
+    sizes = [memory_needed(state, 1, images) for images in (0, 1, 2)]
+    assert sizes[2] - sizes[1] == sizes[1] - sizes[0] > 0 < sizes[0]
+
+
+@pytest.mark.parametrize(("values", "images"), [({}, 8), ({"max_batch_per_device": 3}, 3), ({"num_devices": 2}, 4)])
+def test_what_a_device_takes_at_once_is_planned(state, values, images):
+    config = tiny_stylegan2(**values)
+    limit = config.run.max_batch_per_device
+    plan = plan_memory(state, schedule_of(config), config.run.num_devices or 1, 0, 2**34, True, limit)
+    assert plan.images == images
+    assert plan.needed == memory_needed(state, 1, images)
+    assert str(plan) == f"about {plan.needed / 2**30:.1f} of 16.0 GiB, with {images} images of 8x8 at once"
+
+
+def test_a_run_that_will_not_fit_is_warned_of(state):
+    config = tiny_stylegan2(minibatch_stddev_group=2)
+    schedule = schedule_of(config)
+
+    def warning(total):
+        plan = plan_memory(state, schedule, 1, 0, total, True)
+        return warning_before(plan, state, config, schedule, 1, 0)
+
+    for images in (2, 4):
+        text = warning(round(1.1 * memory_needed(state, 1, images)))
+        assert text.startswith("WARNING: a step will probably not fit") and f"--max_batch_per_device={images} " in text
+    assert "Choose smaller images" in warning(1000)
+    assert not warning(2**30) and not warning(0)
+
+
+def test_the_plan_of_a_run_tells_its_memory(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("stylegan_tf.training.devices.memory_total", lambda: 1 << 20)
+    assert run_training(tiny_stylegan2(run_dir=str(tmp_path / "run")), dry_run=True) == 0
+    captured = capsys.readouterr()
+    assert "Memory     about 0.7 of 0.0 GiB, with 8 images of 8x8 at once" in captured.out
+    assert "WARNING: a step will probably not fit into the memory: it needs about 0.7 of 0.0 GiB" in captured.err
