@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
-from stylegan_tf.background import background_worker
+from stylegan_tf.background import BackgroundWorker
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import WaitingLine, format_seconds
 from stylegan_tf.training.gradients import StepKind
@@ -52,7 +52,7 @@ class PhaseFunctions:
     def __init__(self, step: CompilesPhases, xla: str, tell: Callable[[str], None]) -> None:
         self._step, self._xla, self._tell = step, xla, tell
         self._functions: dict[StepKind, PhaseFunction] = {}
-        self._worker = background_worker()
+        self._worker = BackgroundWorker()
 
     def prepare(self, kinds: Sequence[StepKind], arguments: Sequence[Any]) -> None:
         """Makes the functions of kinds that are needed soon, of whichever kinds came before.
@@ -64,7 +64,7 @@ class PhaseFunctions:
         if not new:
             return
         self.close()
-        self._worker = background_worker()
+        self._worker = BackgroundWorker()
         if self._xla == "on":
             with WaitingLine() as line:
                 for index, kind in enumerate(new):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.background import background_is_busy
+from stylegan_tf.background import BackgroundWorker, background_is_busy
 from stylegan_tf.training.compilation import TIMED_CALLS, PhaseFunctions
 
 
@@ -44,6 +44,13 @@ def lines():
     return []
 
 
+def wait_for_background():
+    deadline = time.monotonic() + 60.0
+    while background_is_busy():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def calls(functions, number, kind="generator at 8x8"):
     return [functions[kind](1)["xla"] for _ in range(number)]
 
@@ -52,8 +59,7 @@ def ready(functions, step, kind="generator at 8x8"):
     step.release.set()
     functions.prepare([kind], [1])
     functions.close()
-    while background_is_busy():
-        time.sleep(0.01)
+    wait_for_background()
 
 
 @pytest.mark.parametrize(("plain_s", "compiled_s", "kept"), [(0.003, 0.0, True), (0.0, 0.003, False)])
@@ -116,3 +122,15 @@ def test_off_never_compiles():
     functions = PhaseFunctions(step, "off", print)
     functions.prepare(["generator at 8x8"], [1])
     assert not any(calls(functions, 3)) and not background_is_busy()
+
+
+def test_a_worker_without_work_is_not_busy():
+    """Whoever forgot to shut it down: its thread alone keeps nobody waiting."""
+    worker, release = BackgroundWorker(), threading.Event()
+    worker.submit(release.wait, 60.0)
+    waiting = worker.submit(time.sleep, 0.0)
+    assert background_is_busy()
+    waiting.cancel()
+    release.set()
+    wait_for_background()
+    worker.shutdown()

@@ -452,7 +452,9 @@ def test_a_phase_goes_from_one_form_to_the_other_while_it_trains(compiled, monke
         phases = [step.state.phases[-1]]
         reports[form] = [run(step, phases=phases)["gradient_penalty"]]
         step.close()
+        deadline = time.monotonic() + 120.0
         while background_is_busy():
+            assert time.monotonic() < deadline
             time.sleep(0.1)
         reports[form] += [run(step, 8 * number, phases=phases)["gradient_penalty"] for number in range(1, 9)]
     np.testing.assert_allclose(reports["auto"], reports["off"], rtol=1e-3)
