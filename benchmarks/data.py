@@ -144,9 +144,9 @@ def _decode_and_resize(task: tuple[list[str], int]) -> None:
 
 
 def _prepared(scratch: Path, data: Path, size: int, encoding: str) -> Path:
+    from stylegan_tf.configuration.resolutions import count_levels
     from stylegan_tf.data.loading import DataSettings, find_source, resolve
     from stylegan_tf.data.prepare import prepare
-    from stylegan_tf.resolutions import count_levels
 
     directory = scratch / f"{data.name}-{encoding}"
     source = find_source(str(data))

@@ -105,9 +105,9 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     """The step, the kinds of its phases, their arguments, and the policy."""
     import tensorflow as tf
 
-    from stylegan_tf.presets import preset
+    from stylegan_tf.configuration.presets import preset
+    from stylegan_tf.configuration.resolve import fill_in
     from stylegan_tf.training import devices
-    from stylegan_tf.training.automatic import fill_in
     from stylegan_tf.training.gradients import StepKind
     from stylegan_tf.training.run import make_augmentation, make_objective
     from stylegan_tf.training.state import TrainState

@@ -54,8 +54,8 @@ def make_served() -> Any:
     """The networks of the preset, with random weights."""
     import keras
 
+    from stylegan_tf.configuration.presets import preset
     from stylegan_tf.networks.build import build_generator
-    from stylegan_tf.presets import preset
     from stylegan_tf.serving.endpoints import ServedGenerator
 
     keras.utils.set_random_seed(0)

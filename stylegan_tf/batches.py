@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
+
 
 class BatchFunction:
     """A compiled function of tensors [size, ...] that is called with arrays [N, ...].
@@ -40,7 +42,7 @@ class BatchFunction:
         """
         count = len(arrays[0])
         if not count or any(len(array) != count for array in arrays):
-            raise ValueError(f"there must be images, and as many of every input. Received: {[len(a) for a in arrays]}.")
+            raise UserError(f"there must be images, and as many of every input. Received: {[len(a) for a in arrays]}.")
         return self._generate(count, arrays)
 
     def whole(self, *arrays: np.ndarray) -> np.ndarray:

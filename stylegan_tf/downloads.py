@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errors, write_text
 from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.locks import try_lock
@@ -63,7 +64,7 @@ def split_checksum(url: str, *, in_name: bool = False) -> tuple[str, str]:
     parts = split_address(url)
     match = re.fullmatch(r"sha256=([0-9a-fA-F]{64})", parts.fragment)
     if parts.fragment and match is None:
-        raise ValueError(
+        raise UserError(
             f"A URL must end without #, or write #sha256= and 64 hexadecimal digits after it. Received: {url!r}."
         )
     if match is None and in_name:
@@ -110,7 +111,7 @@ def download(
         KeyboardInterrupt: With a note that tells what is kept.
     """
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", sha256):
-        raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits. Received: sha256={sha256!r}.")
+        raise UserError(f"sha256 must be 8 to 64 hexadecimal digits. Received: sha256={sha256!r}.")
     expected = (sha256 or "").lower()
     require_safe(url, expected, SCHEMES)
     target = Path(path)
@@ -122,7 +123,7 @@ def download(
             size = part.size
             part.restart()
             must = "be" if len(expected) == len(found) else "begin with"
-            raise ValueError(
+            raise UserError(
                 f"The SHA-256 of {url} must {must} {expected}; nothing was kept. Received: {found}, of {size:,} "
                 f"bytes.{_sentence(advice)}"
             )
@@ -222,7 +223,7 @@ def _locked_part(target: Path, url: str) -> Iterator[_Part]:
 def _lock(file: io.BufferedRandom, path: Path, target: Path) -> None:
     # The other process may have finished, and moved the file to its place, after it was opened here.
     if not try_lock(file) or not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-        raise ValueError(f"{target} is being downloaded by another process: wait until that is done. Received: {path}.")
+        raise UserError(f"{target} is being downloaded by another process: wait until that is done. Received: {path}.")
 
 
 def _complete(

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import written_whole
 
 
@@ -76,7 +77,7 @@ def save_animation(
     """
     kind = Path(path).suffix.lower().lstrip(".")
     if kind not in ("gif", "webp") or not len(frames):
-        raise ValueError(f"an animation needs frames and a .gif or .webp path. Received: {len(frames)} frames, {path}.")
+        raise UserError(f"an animation needs frames and a .gif or .webp path. Received: {len(frames)} frames, {path}.")
     pictures = [as_picture(frame) for frame in frames]
     # Without these, transparent frames pile up (GIF) or lose their transparency (WebP).
     options = {"disposal": 2} if kind == "gif" else {"kmax": 1}

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from stylegan_tf.errors import UserError
+
 T = TypeVar("T")
 
 MAX_BYTES = 2**26  # that a file may have
@@ -38,11 +40,11 @@ def read_json(path: Path) -> Any:
 def read_bounded(path: Path) -> bytes:
     """The contents of a file of at most `MAX_BYTES`; raises as `read_json` does."""
     if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        raise ValueError("it is no file")
+        raise UserError("it is no file")
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        raise UserError(f"it has more than {MAX_BYTES:,} bytes")
     return content
 
 
@@ -52,11 +54,11 @@ def parse_json(content: bytes | str) -> Any:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
-        raise ValueError("its lists or objects lie too deep in each other") from None
+        raise UserError("its lists or objects lie too deep in each other") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8 (byte {error.start:,})") from None
+        raise UserError(f"it is not UTF-8 (byte {error.start:,})") from None
     except ValueError as error:  # no JSON, or a number of thousands of digits
-        raise ValueError(f"it is no JSON ({error})") from None
+        raise UserError(f"it is no JSON ({error})") from None
 
 
 def as_record(kind: type[T], values: Any, *, others: bool = False) -> T:
@@ -83,7 +85,7 @@ def as_type(value: Any, kind: Any, name: str) -> Any:
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+    raise UserError(f"{text} is no number")
 
 
 @functools.cache
@@ -97,11 +99,11 @@ def _record(kind: type[T], values: Any, name: str) -> T:
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]
     unknown = [key for key in values if key not in fields]
     if unknown:
-        raise ValueError(f"{_inside(name, reprlib.repr(unknown[0]))} is no field that is known")
+        raise UserError(f"{_inside(name, reprlib.repr(unknown[0]))} is no field that is known")
     for key, field in fields.items():
         is_needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if key not in values and is_needed:
-            raise ValueError(f"{_inside(name, repr(key))} is missing")
+            raise UserError(f"{_inside(name, repr(key))} is missing")
     types_of = _field_types(kind)  # type: ignore[arg-type]
     return kind(**{key: _checked(value, types_of[key], _inside(name, key)) for key, value in values.items()})
 
@@ -162,7 +164,7 @@ def _plain(value: Any, name: str) -> Any:
         level = [part for whole in level for part in _contents(whole)]
         if not level:
             return value
-    raise ValueError(f"{name} has lists or objects too deep in each other")
+    raise UserError(f"{name} has lists or objects too deep in each other")
 
 
 def _contents(value: Any) -> Any:
@@ -170,7 +172,7 @@ def _contents(value: Any) -> Any:
 
 
 def _refuse(value: Any, wanted: str, name: str) -> NoReturn:
-    raise ValueError(f"{name or 'it'} must be {wanted}, and is {_shown(value)}")
+    raise UserError(f"{name or 'it'} must be {wanted}, and is {_shown(value)}")
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from stylegan_tf.errors import UserError
+
 try:
     import fcntl
 except ImportError:  # not on Windows, where nothing is locked
@@ -48,7 +50,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         if not try_lock(file):
             file.seek(0)
             holder = file.read(200).strip() or "another process"
-            raise ValueError(f"{what} by another process; wait until it ends. Received: {path}, held by {holder}.")
+            raise UserError(f"{what} by another process; wait until it ends. Received: {path}, held by {holder}.")
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
         file.flush()
@@ -82,7 +84,7 @@ def locked_itself(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[Non
                         path.unlink()
                 return
         if time.monotonic() >= deadline:
-            raise ValueError(f"{what} by another process; wait until it ends. Received: {path}.")
+            raise UserError(f"{what} by another process; wait until it ends. Received: {path}.")
         time.sleep(0.01)
 
 

@@ -11,6 +11,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from stylegan_tf.errors import UserError
+
 SHA256_DIGITS = 64
 
 
@@ -19,7 +21,7 @@ def split_address(url: str) -> urllib.parse.SplitResult:
     try:
         return urllib.parse.urlsplit(url)
     except ValueError as error:
-        raise ValueError(f"A URL must be an address. Received: {url!r}: {error}.") from None
+        raise UserError(f"A URL must be an address. Received: {url!r}: {error}.") from None
 
 
 def require_safe(url: str, expected: str, schemes: Sequence[str]) -> None:
@@ -36,9 +38,9 @@ def require_safe(url: str, expected: str, schemes: Sequence[str]) -> None:
     scheme = split_address(url).scheme
     if scheme not in schemes:
         allowed = " or ".join(f"{name}://" for name in schemes)
-        raise ValueError(f"A URL must begin with {allowed}. Received: {url!r}.")
+        raise UserError(f"A URL must begin with {allowed}. Received: {url!r}.")
     if scheme == "http" and len(expected) < SHA256_DIGITS:
-        raise ValueError(
+        raise UserError(
             "A URL must begin with https://, or state the checksum of its file, as anyone on the way can change what "
             f"comes over plain http: write #sha256= and 64 hexadecimal digits after it. Received: {url!r}."
         )

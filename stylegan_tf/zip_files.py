@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from stylegan_tf.errors import UserError
+
 # What may be unpacked of a file, unless the file itself is larger.
 MAX_UNPACKED_BYTES = 2**32
 
@@ -30,7 +32,7 @@ _BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _FEW_BYTES = 64
 
 
-class ArchiveError(ValueError):
+class ArchiveError(UserError):
     """What is wrong with a zip archive."""
 
 

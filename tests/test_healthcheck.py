@@ -14,7 +14,7 @@ import pytest
 from absl import flags
 
 from stylegan_tf.cli.config_flags import config_from_flags, define_config_flags
-from stylegan_tf.presets import DEFAULT_PRESET
+from stylegan_tf.configuration.presets import DEFAULT_PRESET
 
 SCRIPT = Path(__file__).resolve().parents[1] / "docker" / "healthcheck.py"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

@@ -43,7 +43,7 @@ def test_they_last_as_long_as_the_block(with_settings):
 
 @pytest.mark.parametrize("family", ["stylegan", "stylegan2"])
 def test_networks_and_their_optimizers(with_settings, family):
-    from stylegan_tf.config import TrainConfig
+    from stylegan_tf.configuration.config import TrainConfig
     from stylegan_tf.training.state import TrainState
 
     small = {"z_size": 8, "w_size": 8, "mapping_layers": 2, "feature_maps_base": 32, "feature_maps_max": 8}

@@ -13,6 +13,7 @@ from stylegan_tf.augment import color, geometry
 from stylegan_tf.augment.draws import AugmentDraws
 from stylegan_tf.augment.filtering import band_gains, filter_bands
 from stylegan_tf.augment.resampling import resample
+from stylegan_tf.errors import UserError
 
 _BLIT = ("xflip", "rotate90", "xint")
 _GEOMETRY = ("scale", "rotate", "aniso", "xfrac")
@@ -112,7 +113,7 @@ class Augmentation:
         names = ",".join(_ALIASES.get(name.strip(), name.strip()) for name in groups.split(",")).split(",")
         for name in names:
             if name not in GROUPS:
-                raise ValueError(
+                raise UserError(
                     f"groups must be names out of {', '.join(GROUPS)}, joined by commas, or one of "
                     f"{', '.join(_ALIASES)}. Received: {groups!r}."
                 )

@@ -15,7 +15,6 @@ import signal
 import sys
 import tempfile
 import textwrap
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from absl import flags
 from stylegan_tf.background import background_is_busy
 from stylegan_tf.cli import keras_settings, signals
 from stylegan_tf.cli.streams import lasting_streams
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import begin_command, disk_errno
 from stylegan_tf.names import can_be_written, spelt_on_disk
 from stylegan_tf.printing import PrintableStream, printable
@@ -112,7 +112,7 @@ def _exit_code(main: Callable[[], int | None], argv: Sequence[str], flag_values:
         _complain(name, " ".join(["interrupted.", *getattr(stop, "__notes__", [])]))
         return interrupted_exit_code(stop)
     except Exception as error:
-        if not _is_users(error, main):
+        if not _is_users(error):
             raise
         _complain(name, _one_line(error))
         return USER_ERROR
@@ -196,7 +196,7 @@ def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
         flag_values[name].unparse()
     positional = flag_values(argv)[1:]
     if positional:
-        raise ValueError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
+        raise UserError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
 
 
 def _settle_names(flag_values: flags.FlagValues) -> None:
@@ -214,7 +214,7 @@ def _settle_names(flag_values: flags.FlagValues) -> None:
 
 def _settled(name: str, text: str) -> str:
     if not can_be_written(text):
-        raise ValueError(f"--{name} must be written in UTF-8; rename the file or folder. Received: {text!r}.")
+        raise UserError(f"--{name} must be written in UTF-8; rename the file or folder. Received: {text!r}.")
     return spelt_on_disk(os.path.expanduser(text))
 
 
@@ -234,16 +234,11 @@ def _flag_help(flag: flags.Flag, width: int) -> list[str]:
     return [f"{name:<{_HELP_COLUMN}}{wrapped[0]}", *(indent + line for line in wrapped[1:])]
 
 
-def _is_users(error: Exception, main: Callable[[], int | None]) -> bool:
-    """Whether an error is for the user to mend: TensorFlow's own ValueErrors, for example, are our bugs."""
-    if isinstance(error, OSError) or disk_errno(error) is not None:
-        return True
-    if not isinstance(error, ValueError | ImportError):
-        return False
-    if isinstance(error, ImportError) and error.name:  # an import statement failed; a missing extra is raised by hand
-        return False
-    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename).resolve()
-    return _PACKAGE_FOLDER in raised_in.parents or raised_in == Path(main.__code__.co_filename).resolve()
+def _is_users(error: Exception) -> bool:
+    """Whether an error is for the user to mend; everything else is a bug, and shows where."""
+    if isinstance(error, ImportError):  # with a name, an import statement failed; a missing extra is raised by hand
+        return not error.name
+    return isinstance(error, (OSError, UserError)) or disk_errno(error) is not None
 
 
 def _one_line(error: Exception) -> str:

@@ -18,14 +18,14 @@ import numpy as np
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.data.loading import DataSettings, default_size, find_source, read_into_memory, resolve
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.listing import others_text
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import expanded
 from stylegan_tf.printing import note_line
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
-from stylegan_tf.resolutions import parse_size
-from stylegan_tf.settings import require
 
 # Pictures of sets without a --resolution are made no larger than this; classes can be told apart in small ones.
 LARGEST_DEFAULT_SIZE = 64
@@ -86,7 +86,7 @@ def _read(size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, tuple[s
     with ProgressLine("Reading the data") as progress:
         image_set = read_into_memory(source, resolve(settings, source), progress=progress)
     if image_set.labels is None:  # a prepared set may have none, whatever is asked for
-        raise ValueError(f"--data must be a labelled set; prepare it with --use_labels. Received: {_DATA.value}.")
+        raise UserError(f"--data must be a labelled set; prepare it with --use_labels. Received: {_DATA.value}.")
     for note in image_set.label_notes:
         print(note_line("classifier", note), file=sys.stderr, flush=True)
     return image_set.images, image_set.labels, image_set.label_names

@@ -7,9 +7,10 @@ from typing import Any
 
 from absl import flags
 
-from stylegan_tf.config import TrainConfig, all_fields
-from stylegan_tf.presets import DEFAULT_PRESET, PRESETS, preset
-from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.presets import DEFAULT_PRESET, PRESETS, preset
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.errors import UserError
 
 # Headings of --help, in its order.
 SECTIONS = {
@@ -112,7 +113,7 @@ def _read_preset(name: str) -> TrainConfig:
     try:
         config = TrainConfig.from_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"preset must be a name, or a run's config.json. Received: preset={name}: {error}") from error
+        raise UserError(f"preset must be a name, or a run's config.json. Received: preset={name}: {error}") from error
     return config.replace({"run_dir": str(file.parent)})
 
 

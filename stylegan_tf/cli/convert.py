@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import check_writable, expanded, is_new_or_empty
 from stylegan_tf.names import can_be_written
-from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
     from stylegan_tf.pretrained.published_file import PublishedFile
@@ -100,7 +100,7 @@ def check_target(flag: flags.FlagHolder) -> None:
         check_writable(folder)
     except OSError as error:
         reason = f"{error.strerror}: {folder}"
-        raise ValueError(f"--{flag.name} must be where files can be written. Received: {target} ({reason}).") from None
+        raise UserError(f"--{flag.name} must be where files can be written. Received: {target} ({reason}).") from None
 
 
 def check_output(target: Path) -> None:
@@ -134,7 +134,7 @@ def convert_pickle(
         file = read_published_file(path, skip_critic=skip_critic)
     except ValueError as error:
         again = f" It came from {source}: delete the file to download it again." if source else ""
-        raise ValueError(f"{error}{again}") from None
+        raise UserError(f"{error}{again}") from None
     conversion = plan_conversion(file, run_dir or "run")
     print(f"{path}\n{describe(file, conversion)}", flush=True)
     if dry_run:
@@ -275,7 +275,7 @@ def _download(given: str) -> Path:
         try:
             parts = urllib.parse.urlsplit(given)
         except ValueError as error:
-            raise ValueError(f"--url must be an address. Received: {given!r}: {error}.") from None
+            raise UserError(f"--url must be an address. Received: {given!r}: {error}.") from None
         named = "@" in parts.netloc
         require(not named, "--url must be without user and password; or give --pickle", "one with them")
         url, checksum = split_checksum(given)
@@ -307,7 +307,7 @@ def _require_pickle(path: Path) -> None:
             refuse_other_formats(file)
             refuse_a_part(file)
     except ValueError as error:
-        raise ValueError(f"{_URL.value} must be the address of a pickle; nothing was kept: {error}") from None
+        raise UserError(f"{_URL.value} must be the address of a pickle; nothing was kept: {error}") from None
 
 
 if __name__ == "__main__":

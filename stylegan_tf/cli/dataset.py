@@ -25,7 +25,8 @@ import numpy as np
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.config import TrainConfig, all_fields
+from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.resolutions import count_levels, parse_size
 from stylegan_tf.data.contact_images import contact_images
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.data.inspection import inspect_source
@@ -38,11 +39,10 @@ from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify
+from stylegan_tf.errors import require
 from stylegan_tf.files import expanded
 from stylegan_tf.printing import note_line, printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
-from stylegan_tf.resolutions import count_levels, parse_size
-from stylegan_tf.settings import require
 
 SHEET_IMAGES = 64
 SHEET_CELL = 96  # pixels

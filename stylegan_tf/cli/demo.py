@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.serving.request_head import AllowedHosts
-from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
     from stylegan_tf.serving.demo_server import DemoServer
@@ -56,7 +56,7 @@ def main() -> None:
     AllowedHosts([_HOST.value, *_ALLOWED_HOSTS.value])
     base_path = Path(_EXPORT.value)
     if (base_path / "saved_model.pb").exists():
-        raise ValueError(
+        raise UserError(
             "export must be the directory of the versions, not one of them: "
             f"--export={base_path.resolve().parent}. Received: {base_path}."
         )
@@ -76,7 +76,7 @@ def _run(base_path: Path) -> None:
     try:
         server = DemoServer(_HOST.value, _PORT.value, api, _ALLOWED_HOSTS.value)
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"host and port must be free to listen on; try another port. "
             f"Received: --host={_HOST.value} --port={_PORT.value}: {error.strerror}."
         ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.images import save_animation, save_png
 from stylegan_tf.names import nfc
 from stylegan_tf.printing import printable
@@ -113,7 +114,7 @@ def _truncation(request: Request) -> str:
 
 def _style_mixing(request: Request) -> str:
     if not request.sampler.generator.synthesis.has_styles:
-        raise ValueError("the style_mixing figure needs a generator with styles. Received: a run without them.")
+        raise UserError("the style_mixing figure needs a generator with styles. Received: a run without them.")
     top, left = _subjects(request, request.seeds), _subjects(request, request.row_seeds)
     layers = _layers(request)
     picture = figures.style_mixing(
@@ -127,7 +128,7 @@ def _style_mixing(request: Request) -> str:
 
 def _noise_figure(request: Request) -> str:
     if not request.sampler.generator.synthesis.has_noise:
-        raise ValueError(
+        raise UserError(
             "the noise figure needs a generator with noise; train one with --noise. Received: a run without it."
         )
     subjects = _subjects(request, request.seeds)
@@ -183,14 +184,14 @@ def _subjects(request: Request, seeds: Sequence[int]) -> Subjects:
 
 def _class_number(text: str, names: Sequence[str]) -> int:
     if not names:
-        raise ValueError(f"--classes needs a run that was trained with labels. Received: {text!r}, for a run without.")
+        raise UserError(f"--classes needs a run that was trained with labels. Received: {text!r}, for a run without.")
     alike = [nfc(name) for name in names]
     if text in names or nfc(text) in alike:
         return names.index(text) if text in names else alike.index(nfc(text))
     if text.isascii() and text.isdigit() and int(text) < len(names):
         return int(text)
     listed = ", ".join(map(printable, names[:20])) + (", ..." if len(names) > 20 else "")
-    raise ValueError(f"--classes must be names ({listed}) or numbers from 0 to {len(names) - 1}. Received: {text!r}.")
+    raise UserError(f"--classes must be names ({listed}) or numbers from 0 to {len(names) - 1}. Received: {text!r}.")
 
 
 def _layers(request: Request) -> dict[str, range]:
@@ -209,11 +210,11 @@ def _layers(request: Request) -> dict[str, range]:
             numbers = parse_seeds(text, "--styles, unless coarse, middle or fine, are layers and")
             layers = range(numbers[0], numbers[-1] + 1)
         if layers[-1] >= num_ws:
-            raise ValueError(f"--styles must be layers from 0 to {num_ws - 1}. Received: {text!r}.")
+            raise UserError(f"--styles must be layers from 0 to {num_ws - 1}. Received: {text!r}.")
         name = text if text in known else f"layers {text}"
         chosen[f"{name}\n{figures.describe_layers(layers, synthesis)}"] = layers
     if not chosen:
-        raise ValueError(f"--styles must name some of {', '.join(known)}, or layers. Received: {request.styles}.")
+        raise UserError(f"--styles must name some of {', '.join(known)}, or layers. Received: {request.styles}.")
     return chosen
 
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.configuration.resolutions import parse_size
+from stylegan_tf.errors import require
 from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import (
     DEFAULT_PROTOCOLS,
@@ -29,8 +31,6 @@ from stylegan_tf.metrics.protocols import (
     protocol,
 )
 from stylegan_tf.printing import note_line
-from stylegan_tf.resolutions import parse_size
-from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
     from stylegan_tf.data.image_set import ImageSet

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.errors import require
 from stylegan_tf.files import check_room
 from stylegan_tf.names import can_be_written
-from stylegan_tf.settings import require
 
 if TYPE_CHECKING:
     from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import Any
 
+from stylegan_tf.errors import UserError
+
 # What keras.json may set, and what Keras takes for it; with anything else it cannot even be imported.
 _FLOAT_TYPES = ("float16", "float32", "float64")
 _DATA_FORMATS = ("channels_last", "channels_first")
@@ -45,7 +47,7 @@ def set_defaults() -> None:
     from stylegan_tf.keras_defaults import DEFAULTS, set_keras_settings
 
     if keras.config.backend() != "tensorflow":
-        raise ValueError(f"Keras must run on TensorFlow here. Received: the backend {keras.config.backend()}.")
+        raise UserError(f"Keras must run on TensorFlow here. Received: the backend {keras.config.backend()}.")
     set_keras_settings(*DEFAULTS)
     # Images, features and their statistics are float32 to its rounding; training allows less for itself (--tf32).
     sys.modules["tensorflow"].config.experimental.enable_tensor_float_32_execution(False)
@@ -70,7 +72,7 @@ def check_xla_flags() -> None:
         return
     unknown = re.search(r"Unknown flags? in (\w+): *(.*)", tried.stderr)
     if tried.returncode != 0 and unknown:
-        raise ValueError(f"{unknown[1]} must hold flags that this TensorFlow knows. Received: {unknown[2].strip()}.")
+        raise UserError(f"{unknown[1]} must hold flags that this TensorFlow knows. Received: {unknown[2].strip()}.")
 
 
 def _keras_file() -> str:
@@ -91,19 +93,19 @@ def _check_keras_file(path: str) -> None:
     except ValueError:  # Keras goes on without it
         return
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"Keras' settings must be a file that can be read. Received: {path}: {error.strerror}."
         ) from error
     if not isinstance(settings, dict):
-        raise ValueError(f"Keras' settings must be a JSON object; mend or delete {path}. Received: {settings!r:.40}.")
+        raise UserError(f"Keras' settings must be a JSON object; mend or delete {path}. Received: {settings!r:.40}.")
     _check_setting(path, settings, "floatx", _FLOAT_TYPES)
     _check_setting(path, settings, "image_data_format", _DATA_FORMATS)
     epsilon = settings.get("epsilon", 0.0)
     if not isinstance(epsilon, float):
-        raise ValueError(f"epsilon must be a number such as 1e-07 in {path}. Received: epsilon={epsilon!r:.40}.")
+        raise UserError(f"epsilon must be a number such as 1e-07 in {path}. Received: epsilon={epsilon!r:.40}.")
 
 
 def _check_setting(path: str, settings: dict[str, Any], name: str, allowed: tuple[str, ...]) -> None:
     value = settings.get(name, allowed[0])
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)} in {path}. Received: {name}={value!r:.40}.")
+        raise UserError(f"{name} must be one of {', '.join(allowed)} in {path}. Received: {name}={value!r:.40}.")

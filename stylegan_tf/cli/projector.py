@@ -11,8 +11,8 @@ import shlex
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.errors import require
 from stylegan_tf.sampling.seeds import parse_seeds
-from stylegan_tf.settings import require
 
 LARGEST_PSI = 2.0
 

@@ -22,8 +22,8 @@ from typing import Any
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.errors import require
 from stylegan_tf.sampling.seeds import parse_seeds
-from stylegan_tf.settings import require
 
 FIGURES = ("grid", "images", "truncation", "style_mixing", "noise", "interpolation")
 DEFAULT_SEEDS = {

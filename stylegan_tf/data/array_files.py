@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.zip_files import Member, opened_member, opened_zip, unpacked_limit
 
 _MAX_HEADER_BYTES = 10_000  # NumPy's own bound, which it checks after it has read the header
@@ -29,7 +30,7 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
         dtype, shape, is_fortran = _header(file.read, os.path.getsize(path))
         array = np.empty(math.prod(shape), dtype)
         if file.readinto(array.view(np.uint8).data) != array.nbytes:
-            raise ValueError("the file ends early")
+            raise UserError("the file ends early")
     return array.reshape(shape, order="F" if is_fortran else "C")
 
 
@@ -57,7 +58,7 @@ def read_npz(path: str | os.PathLike[str], names: Collection[str]) -> tuple[dict
         wanted = [members[name] for name in names if name in members]
         total = sum(info.file_size for info in wanted)
         if total > limit:
-            raise ValueError(
+            raise UserError(
                 f"its arrays unpack to {total:,} bytes, and at most {limit:,} are unpacked; save the images with "
                 "numpy.save as a .npy file, which is read from disk piece by piece"
             )
@@ -78,25 +79,25 @@ def _header(read: Callable[[int], bytes], size: int) -> tuple[np.dtype[Any], tup
     """Type, shape and order of the array in `size` bytes, which must be as many as the array takes."""
     start = read(8)
     if len(start) < 8 or not start.startswith(b"\x93NUMPY"):
-        raise ValueError("it does not begin as a .npy file does")
+        raise UserError("it does not begin as a .npy file does")
     version = (start[6], start[7])
     if version not in _LENGTHS:
-        raise ValueError(f"version {version[0]}.{version[1]} of the .npy format is not read")
+        raise UserError(f"version {version[0]}.{version[1]} of the .npy format is not read")
     length_bytes = read(struct.calcsize(_LENGTHS[version]))
     length = int.from_bytes(length_bytes, "little")
     if length > min(_MAX_HEADER_BYTES, size):
-        raise ValueError(f"its header has {length:,} bytes, and at most {_MAX_HEADER_BYTES:,} are read")
+        raise UserError(f"its header has {length:,} bytes, and at most {_MAX_HEADER_BYTES:,} are read")
     text = read(length)
     try:
         shape, is_fortran, dtype = _READERS[version](io.BytesIO(length_bytes + text))
     except Exception as error:  # the text is a Python literal, which can be wrong in as many ways as Python
-        raise ValueError(f"its header cannot be understood ({type(error).__name__})") from error
+        raise UserError(f"its header cannot be understood ({type(error).__name__})") from error
     if dtype.hasobject:
-        raise ValueError("it holds pickled objects, not numbers")
+        raise UserError("it holds pickled objects, not numbers")
     expected = math.prod(shape) * dtype.itemsize
     found = size - len(start) - len(length_bytes) - len(text)
     if min(shape, default=0) < 0 or expected != found or not dtype.itemsize or len(shape) > 32:
-        raise ValueError(f"an array {dtype} of shape {_shown(shape)} does not have {found:,} bytes")
+        raise UserError(f"an array {dtype} of shape {_shown(shape)} does not have {found:,} bytes")
     return dtype, shape, is_fortran
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageColor, JpegImagePlugin
 
 from stylegan_tf.data.image_file import UnusableImageError
+from stylegan_tf.errors import UserError
 
 CROPS = ("center", "pad", "none")
 
@@ -51,15 +52,15 @@ class Conversion:
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 1:
-            raise ValueError(f"size must be a height and a width, both above 0. Received: size={self.size}.")
+            raise UserError(f"size must be a height and a width, both above 0. Received: size={self.size}.")
         if self.channels not in _MODES:
-            raise ValueError(f"channels must be 1 (grey), 3 (RGB) or 4 (RGBA). Received: channels={self.channels}.")
+            raise UserError(f"channels must be 1 (grey), 3 (RGB) or 4 (RGBA). Received: channels={self.channels}.")
         if self.crop not in CROPS:
-            raise ValueError(f"crop must be one of {', '.join(CROPS)}. Received: crop={self.crop!r}.")
+            raise UserError(f"crop must be one of {', '.join(CROPS)}. Received: crop={self.crop!r}.")
         try:
             ImageColor.getrgb(self.background)
         except ValueError as error:
-            raise ValueError(
+            raise UserError(
                 f"background must be a colour such as white or #808080. Received: background={self.background!r}."
             ) from error
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError, features
 
 from stylegan_tf.data.png_notes import tolerate_notes
+from stylegan_tf.errors import UserError
 from stylegan_tf.printing import printable
 
 HEIF_COMMAND = 'pip install -e ".[heif]"'  # brings what reads HEIC, HEIF and AVIF
@@ -48,7 +49,7 @@ logging.getLogger("PIL").setLevel(logging.CRITICAL)
 tolerate_notes()
 
 
-class UnusableImageError(ValueError):
+class UnusableImageError(UserError):
     """A file that is no picture, or a picture that 8 bits a channel cannot be made of; says why in plain words."""
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from stylegan_tf.configuration.resolutions import MAX_LEVELS
 from stylegan_tf.data.pyramid import image_pyramid
 from stylegan_tf.data.sources.base import digest
-from stylegan_tf.resolutions import MAX_LEVELS
+from stylegan_tf.errors import UserError
 
 CHANNELS = (1, 3, 4)
 MAX_HALVINGS = MAX_LEVELS - 1
@@ -85,7 +86,7 @@ class ImageSet(abc.ABC):
             ValueError: the set has no such level.
         """
         if not 0 <= halvings < self.num_levels:
-            raise ValueError(f"halvings must be from 0 to {self.num_levels - 1}. Received: halvings={halvings}.")
+            raise UserError(f"halvings must be from 0 to {self.num_levels - 1}. Received: halvings={halvings}.")
         return *self.sizes[halvings], self.channels
 
 
@@ -110,20 +111,20 @@ class ArrayImageSet(ImageSet):
         name: str = "images",
     ) -> None:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in CHANNELS or 0 in images.shape:
-            raise ValueError(
+            raise UserError(
                 "images must be uint8 of shape [N, height, width, channels] with N at least 1 and 1, 3 or 4 "
                 f"channels. Received: {images.dtype} of shape {images.shape}."
             )
         if labels is None:
             if label_names:
-                raise ValueError(f"label_names need labels. Received: label_names={label_names}.")
+                raise UserError(f"label_names need labels. Received: label_names={label_names}.")
         elif labels.dtype != np.int32 or labels.shape != (len(images),):
-            raise ValueError(
+            raise UserError(
                 f"labels must be int32 of shape [{len(images)}], one for each image. "
                 f"Received: {labels.dtype} of shape {labels.shape}."
             )
         elif labels.min() < 0 or labels.max() >= len(label_names):
-            raise ValueError(
+            raise UserError(
                 f"labels must lie from 0 to {len(label_names) - 1}, as there are {len(label_names)} label_names. "
                 f"Received: {labels.min()} to {labels.max()}."
             )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stylegan_tf.configuration.resolutions import count_levels
 from stylegan_tf.data import workers
 from stylegan_tf.data.decode import CROPS, Conversion, to_pixels, upright_size
 from stylegan_tf.data.image_file import reason
@@ -25,9 +26,9 @@ from stylegan_tf.data.sources.base import Item, Source, digest, in_batches
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import expanded
 from stylegan_tf.progress import counted
-from stylegan_tf.resolutions import count_levels
 
 MAX_DEFAULT_SIZE = 1024
 # Sets above this are prepared into the cache, smaller ones are read into memory whenever they are needed.
@@ -65,15 +66,15 @@ class DataSettings:
     def __post_init__(self) -> None:
         for name, pair in (("size", self.size), ("base_size", self.base_size)):
             if pair is not None and (len(pair) != 2 or min(pair) < 1):
-                raise ValueError(f"{name} must be a height and a width, both above 0. Received: {name}={pair}.")
+                raise UserError(f"{name} must be a height and a width, both above 0. Received: {name}={pair}.")
         if self.channels not in (0, *CHANNELS):
-            raise ValueError(
+            raise UserError(
                 "channels must be 1 (grey), 3 (RGB), 4 (RGBA), or 0 for what the data has. "
                 f"Received: channels={self.channels}."
             )
         for name, choices in (("crop", CROPS), ("on_error", ON_ERROR)):
             if getattr(self, name) not in choices:
-                raise ValueError(
+                raise UserError(
                     f"{name} must be one of {', '.join(choices)}. Received: {name}={getattr(self, name)}."
                 )
 
@@ -276,7 +277,7 @@ def default_cache() -> Path:
     """
     folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if folder.startswith("~"):
-        raise ValueError(
+        raise UserError(
             "A cache needs a directory: give --cache_dir, or set HOME or XDG_CACHE_HOME. Received: none of them."
         )
     return Path(folder) / "stylegan_tf"
@@ -291,18 +292,18 @@ def cache_directory(settings: DataSettings, source: Source, conversion: Conversi
 def _open_prepared(settings: DataSettings) -> PreparedImageSet:
     image_set = PreparedImageSet(settings.data, settings.size)
     if settings.base_size not in image_set.sizes:
-        raise ValueError(
+        raise UserError(
             f"The prepared set must hold the base size {level_folder(settings.base_size)}; it holds "
             f"{', '.join(map(level_folder, image_set.sizes))}. Choose another --base_size, or prepare it again with "
             f"this one. Received: {settings.data}."
         )
     if settings.channels not in (0, image_set.channels):
-        raise ValueError(
+        raise UserError(
             f"The set was prepared with {counted(image_set.channels, 'channel')}; leave --channels out, or prepare it "
             f"again. Received: channels={settings.channels}."
         )
     if settings.use_labels and not image_set.label_names:
-        raise ValueError(
+        raise UserError(
             "The set was prepared without labels; prepare it again with --use_labels, or train without. "
             f"Received: {settings.data}."
         )

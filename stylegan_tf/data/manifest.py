@@ -9,11 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from stylegan_tf.configuration.resolutions import MAX_LEVELS
 from stylegan_tf.data.image_set import CHANNELS
 from stylegan_tf.data.sources.base import digest
+from stylegan_tf.errors import UserError
 from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.printing import printable
-from stylegan_tf.resolutions import MAX_LEVELS
 
 MANIFEST = "manifest.json"
 INCOMPLETE = "incomplete.json"
@@ -37,7 +38,7 @@ class FileCheck:
 
     def __post_init__(self) -> None:
         if self.bytes < 0 or not 0 <= self.crc32c <= _MAX_CRC:
-            raise ValueError(f"a file cannot have {self.bytes:,} bytes and the checksum {self.crc32c}")
+            raise UserError(f"a file cannot have {self.bytes:,} bytes and the checksum {self.crc32c}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,24 +167,24 @@ class Manifest:
         path = directory / MANIFEST
         if not path.exists():
             if (directory / INCOMPLETE).is_file():
-                raise ValueError(
+                raise UserError(
                     f"The set is not complete: preparing it was interrupted, or pictures could not be read (see "
                     f"{LEFT_OUT} there). Run the command that prepared it again; it goes on where it stopped. "
                     f"Received: {directory}."
                 )
-            raise ValueError(f"A prepared set must hold {MANIFEST}. Received: {directory}.")
+            raise UserError(f"A prepared set must hold {MANIFEST}. Received: {directory}.")
         try:
             fields = read_json(path)
             _require(isinstance(fields, dict), "it must be an object")
             version = fields.pop("version", None)
             if fields.pop("format", None) != FORMAT or type(version) is not int or not 0 < version <= VERSION:
-                raise ValueError(f"its format is not {FORMAT!r} of version {VERSION} or older")
+                raise UserError(f"its format is not {FORMAT!r} of version {VERSION} or older")
             count = fields.pop("count", None)
             manifest = as_record(cls, fields)
             as_record(Making, manifest.source)
             _require(type(count) is int and count == manifest.count, "count must be the sum of shard_counts")
         except (OSError, ValueError) as error:
-            raise ValueError(
+            raise UserError(
                 f"The manifest of a prepared set could not be read: {printable(str(path))} ({error})."
             ) from error
         return manifest
@@ -191,7 +192,7 @@ class Manifest:
 
 def _require(condition: bool, expected: str) -> None:
     if not condition:
-        raise ValueError(expected)
+        raise UserError(expected)
 
 
 def level_folder(size: tuple[int, int]) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from stylegan_tf.data import order, workers
 from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.errors import UserError
 
 # Small pieces are read together, up to so many images and bytes: a call from TensorFlow to Python costs as much as
 # reading 30 small images.
@@ -91,7 +92,7 @@ class ImagePipeline:
         use_labels: bool = True,
     ) -> None:
         if not 0 <= random_crop < 1:
-            raise ValueError(f"random_crop must be 0 or more, and below 1. Received: random_crop={random_crop}.")
+            raise UserError(f"random_crop must be 0 or more, and below 1. Received: random_crop={random_crop}.")
         self.image_set = image_set
         self._failure: ValueError | OSError | None = None
         self._seed = _checked_seed(seed)
@@ -133,12 +134,12 @@ class ImagePipeline:
         """
         image_shape, num_classes = self.image_set.image_shape(halvings), self.num_classes
         if position < 0 or batch_size < 1:
-            raise ValueError(
+            raise UserError(
                 "position must be 0 or above, and batch_size 1 or above. "
                 f"Received: position={position}, batch_size={batch_size}."
             )
         if not 0 <= worker < num_workers or batch_size % (num_workers * replicas):
-            raise ValueError(
+            raise UserError(
                 "worker must be below num_workers, and batch_size a multiple of num_workers * replicas. "
                 f"Received: worker={worker}, num_workers={num_workers}, replicas={replicas}, batch_size={batch_size}."
             )
@@ -227,7 +228,7 @@ class ImagePipeline:
             ValueError: halvings, number or seed out of range.
         """
         if n < 1:
-            raise ValueError(f"The number of images must be 1 or above. Received: n={n}.")
+            raise UserError(f"The number of images must be 1 or above. Received: n={n}.")
         indices = order.draw(_checked_seed(seed), np.arange(n), len(self.image_set), first_epoch=_SAMPLE_EPOCH)
         images, labels = self.image_set.read(halvings, indices)
         return images, self._one_hot(labels, n)
@@ -274,5 +275,5 @@ def _cut(image: np.ndarray, share: float, place: np.ndarray) -> np.ndarray:
 
 def _checked_seed(seed: int) -> int:
     if not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be from 0 to 2^63 - 1. Received: seed={seed}.")
+        raise UserError(f"seed must be from 0 to 2^63 - 1. Received: seed={seed}.")
     return seed

@@ -25,6 +25,7 @@ from stylegan_tf.data.shard_parts import ShardTasks, remove_parts
 from stylegan_tf.data.shards import WORK, ShardNote, ShardTask, note_path, write_shard
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.unreadable import unreadable_error
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errors, write_text, written_whole
 from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.locks import try_lock
@@ -147,7 +148,7 @@ def _complete_set(directory: Path, plan: dict[str, Any], on_error: str) -> Prepa
     known = Manifest.read(directory).source
     _refuse_differences(directory, known, plan)
     if on_error == "fail" and known.get("left_out"):
-        raise ValueError(
+        raise UserError(
             f"When this set was prepared, --on_error=skip left out {counted(known['left_out'], 'picture')} that could "
             f"not be read (see {LEFT_OUT} there); accept this with --on_error=skip, or repair what was left out, "
             f"delete the set and prepare it again. Received: {directory}."
@@ -158,13 +159,13 @@ def _complete_set(directory: Path, plan: dict[str, Any], on_error: str) -> Prepa
 
 def _check_directory(directory: Path, plan: dict[str, Any]) -> None:
     if directory.exists() and not directory.is_dir():
-        raise ValueError(f"output must be a directory. Received: {directory}, a file.")
+        raise UserError(f"output must be a directory. Received: {directory}, a file.")
     known = _read_begun(directory)
     if known is not None:
         if not _is_outdated(known, plan):
             _refuse_differences(directory, known, plan)
     elif directory.is_dir() and any(not _is_ours(name) for name in os.listdir(directory)):
-        raise ValueError(
+        raise UserError(
             f"output must be a new or empty directory, or one that this command began. Received: {directory}, which "
             "holds other files."
         )
@@ -179,7 +180,7 @@ def _read_begun(directory: Path) -> dict[str, Any] | None:
         known = read_json(path)
         as_record(Making, known)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} could not be read; delete the directory ({error}).") from error
+        raise UserError(f"{path} could not be read; delete the directory ({error}).") from error
     return dict(known)
 
 
@@ -200,7 +201,7 @@ def _is_ours(name: str) -> bool:
 def _refuse_differences(directory: Path, known: dict[str, Any], plan: dict[str, Any]) -> None:
     if differences := _differences(known, plan):
         values = "; ".join(f"{name} was {_shown(known.get(name))}, is now {_shown(plan[name])}" for name in differences)
-        raise ValueError(
+        raise UserError(
             f"{directory} holds a set that was prepared, or begun, otherwise; delete it or choose another --output. "
             f"Received: {values}."
         )
@@ -243,7 +244,7 @@ def _finished(directory: Path, path: Path) -> ShardNote | None:
 def _check_space(directory: Path, needed: int) -> None:
     free = shutil.disk_usage(directory).free
     if needed > free:
-        raise ValueError(
+        raise UserError(
             f"The disk is too small: the set needs {needed / 2**20:,.1f} MiB more, {free / 2**20:,.1f} MiB are free. "
             "Use another disk, a smaller --resolution, or --encoding=png, which takes less. "
             f"Received: {directory}."
@@ -256,7 +257,7 @@ def _locked(directory: Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / _LOCK).open("w") as file:
         if not try_lock(file):
-            raise ValueError(
+            raise UserError(
                 f"Another process is preparing this set; wait for it or choose another --output. Received: {directory}."
             )
         yield  # the file goes with the set's completion alone, when nobody needs it any more

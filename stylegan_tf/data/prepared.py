@@ -56,6 +56,7 @@ from stylegan_tf.data.records import (
 )
 from stylegan_tf.data.sources.base import digest
 from stylegan_tf.data.sources.labels import classes_notes
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import expanded
 from stylegan_tf.names import as_written
 from stylegan_tf.printing import printable
@@ -77,7 +78,7 @@ def is_prepared(data: str) -> bool:
     return (path / MANIFEST).exists() or (path / INCOMPLETE).is_file()
 
 
-class DamagedSetError(ValueError):
+class DamagedSetError(UserError):
     """A prepared set whose files are not what its manifest says."""
 
 
@@ -104,7 +105,7 @@ class PreparedImageSet(ImageSet):
         size = size or self.manifest.sizes[0]
         if size not in self.manifest.sizes:
             known = ", ".join(map(level_folder, self.manifest.sizes))
-            raise ValueError(
+            raise UserError(
                 f"resolution must be one that the prepared set holds: {known}; prepare it again with another "
                 f"--resolution or --base_size. Received: {level_folder(size)}, {directory}."
             )
@@ -134,7 +135,7 @@ class PreparedImageSet(ImageSet):
     def read(self, halvings: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         self.image_shape(halvings)
         if len(indices) and not (indices.min() >= 0 and indices.max() < len(self)):
-            raise ValueError(
+            raise UserError(
                 f"indices must be from 0 to {len(self) - 1}. Received: {indices.min()} to {indices.max()}."
             )
         shards = np.searchsorted(self._ends, indices, side="right")
@@ -274,7 +275,7 @@ class _Level:
 
     def _fill(self, shard: int, buffers: list[Any], position: int, wanted: int) -> None:
         if os.preadv(self._files.get(shard) or self._file(shard), buffers, position) != wanted:
-            raise ValueError(
+            raise UserError(
                 f"{self._folder / shard_name(shard)} is shorter than the manifest says; {_AGAIN[0].lower()}{_AGAIN[1:]}"
             )
 
@@ -315,8 +316,8 @@ def decode_png(data: bytes, shape: Sequence[int]) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.size != (shape[1], shape[0]):  # told before the pixels are unpacked
-                raise ValueError(f"the PNG has {image.height}x{image.width} pixels, not {shape[0]}x{shape[1]}")
+                raise UserError(f"the PNG has {image.height}x{image.width} pixels, not {shape[0]}x{shape[1]}")
             pixels = np.asarray(image)
     except Exception as error:  # Pillow's readers raise nearly every type there is
-        raise ValueError(reason(error)) from error
+        raise UserError(reason(error)) from error
     return pixels.reshape(shape)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stylegan_tf.resolutions import MAX_LEVELS
+from stylegan_tf.configuration.resolutions import MAX_LEVELS
+from stylegan_tf.errors import UserError
 
 _CHUNK_BYTES = 2**24  # of images that are halved at once
 
@@ -31,7 +32,7 @@ def image_pyramid(images: np.ndarray, num_levels: int) -> list[np.ndarray]:
     height, width = images.shape[1:3]
     factor = 2 ** (num_levels - 1) if 1 <= num_levels <= MAX_LEVELS else 0
     if not factor or height % factor or width % factor:
-        raise ValueError(
+        raise UserError(
             f"num_levels must be from 1 to {MAX_LEVELS}, and height and width must be multiples of 2^(num_levels - 1). "
             f"Received: num_levels={num_levels}, height={height}, width={width}."
         )

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 import google_crc32c
 
+from stylegan_tf.errors import UserError
+
 HEADER_BYTES = 12  # length and its checksum
 FOOTER_BYTES = 4  # checksum of the data
 
@@ -20,7 +22,7 @@ _LABEL_BYTES = 5  # of a label's varint, whatever its value
 _MAX_UINT64 = 2**64 - 1
 
 
-class DamagedRecordError(ValueError):
+class DamagedRecordError(UserError):
     """A record whose checksum, length or contents are wrong."""
 
 

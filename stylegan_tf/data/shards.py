@@ -23,6 +23,7 @@ from stylegan_tf.data.prepared import FileCheck, encode_png, index_name, level_f
 from stylegan_tf.data.pyramid import image_pyramid
 from stylegan_tf.data.records import frame, image_example
 from stylegan_tf.data.sources.base import Item
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import write_text, written_whole
 from stylegan_tf.json_files import as_record, read_json
 
@@ -83,9 +84,9 @@ class ShardNote:
         note = as_record(cls, read_json(path))
         digests = bytes.fromhex(note.digests)
         if len(digests) != note.count * DIGEST_BYTES or len(note.labels) not in (0, note.count):
-            raise ValueError("it does not have a digest and a label for each image")
+            raise UserError("it does not have a digest and a label for each image")
         if not all(0 <= label < 2**31 for label in note.labels):
-            raise ValueError("labels must lie from 0 to 2^31 - 1")
+            raise UserError("labels must lie from 0 to 2^31 - 1")
         return note
 
 

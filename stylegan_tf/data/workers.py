@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.progress import counted
 from stylegan_tf.stop_signals import STOP_SIGNALS, heard_signals
 
@@ -90,7 +91,7 @@ class Pool:
         except concurrent.futures.BrokenExecutor as error:
             if self._interrupts:  # which ended the workers, too
                 raise KeyboardInterrupt(self._interrupts[0]) from None
-            raise ValueError(
+            raise UserError(
                 "A worker process ended unexpectedly. If memory ran out, use fewer workers; a script that starts them "
                 f'needs `if __name__ == "__main__":` around its main part. Received: {counted(self.size, "worker")}.'
             ) from error

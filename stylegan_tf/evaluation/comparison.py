@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stylegan_tf.errors import require
 from stylegan_tf.evaluation.results import RESULTS_FILE, Result, read_results
 from stylegan_tf.files import written_whole
 from stylegan_tf.printing import printable
-from stylegan_tf.settings import require
 
 _PANELS_IN_A_ROW = 3
 _PANEL_INCHES = (5.2, 3.6)

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import stylegan_tf
 from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation import generator_measures, measures, pixel_measures
 from stylegan_tf.evaluation.extraction import FeatureSet, FeatureWriter
 from stylegan_tf.evaluation.generated import FakeImages, GeneratorImages, SetImages
@@ -22,7 +23,6 @@ from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.files import work_folder
 from stylegan_tf.metrics.protocols import Protocol
 from stylegan_tf.progress import ProgressLine
-from stylegan_tf.settings import require
 
 _GENERATOR_MEASURES = {
     "path_length": generator_measures.path_length, "separability": generator_measures.separability,
@@ -226,10 +226,10 @@ def check_reals(protocol: Protocol, available: int | None) -> None:
     if protocol.reals == 0:
         return
     if available is None:
-        raise ValueError(f"{protocol.name} compares with real images; give them with --data. Received: none.")
+        raise UserError(f"{protocol.name} compares with real images; give them with --data. Received: none.")
     exact = protocol.reals is not None and not protocol.fewer_reals
     if exact and available < (protocol.reals or 0):
-        raise ValueError(
+        raise UserError(
             f"{protocol.name} needs {protocol.reals:,} real images; a protocol whose name has _full takes all there "
             f"are. Received: {available:,}."
         )
@@ -243,7 +243,7 @@ def check_fakes(protocol: Protocol, fakes: FakeImages) -> None:
     wanted = f"{protocol.name} needs a generator; give --run_dir or --export"
     require(not protocol.needs_generator, wanted, fakes.origin.path)
     if isinstance(fakes, SetImages) and len(fakes) < protocol.fakes:
-        raise ValueError(
+        raise UserError(
             f"{protocol.name} measures {protocol.fakes:,} generated images; choose a protocol for fewer, or make more. "
             f"Received: {len(fakes):,} in {fakes.origin.path}."
         )

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.batches import BatchFunction
+from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.metrics.frechet_distance import RunningStatistics
 
@@ -48,7 +49,7 @@ class FeatureSet:
     def probabilities(self) -> Iterator[np.ndarray]:
         """Yields float64 [n, classes], some images at a time. Raises ValueError for a set without logits."""
         if self.logits is None:
-            raise ValueError("probabilities need the logits of a classifier. Received: features only.")
+            raise UserError("probabilities need the logits of a classifier. Received: features only.")
         for start in range(0, len(self.logits), _ROWS_AT_ONCE):
             logits = np.asarray(self.logits[start : start + _ROWS_AT_ONCE], np.float64)
             powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -133,7 +134,7 @@ class FeatureWriter:
     def close(self) -> FeatureSet:
         """Writes what remains. Raises ValueError when images are missing."""
         if self._done != self.count:
-            raise ValueError(f"there must be {self.count} images. Received: {self._done}.")
+            raise UserError(f"there must be {self.count} images. Received: {self._done}.")
         arrays: dict[str, Any] = {}
         for index, half in enumerate(self._halves):
             half.flush()

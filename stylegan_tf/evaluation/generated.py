@@ -14,13 +14,13 @@ import tensorflow as tf
 from stylegan_tf.data.image_set import CHANNELS, ImageSet
 from stylegan_tf.data.order import draw
 from stylegan_tf.data.sources.labels import listed
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import without_patterns
 from stylegan_tf.json_files import as_record, read_json
 from stylegan_tf.names import nfc
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
-from stylegan_tf.settings import require
 
 # Seeds that belong to one seed of a measurement.
 SEEDS_APART = 100_000_000
@@ -212,7 +212,7 @@ class ExportImages(GeneratorImages):
             with without_patterns(version) as model:
                 self._model = tf.saved_model.load(str(model))
         except (OSError, ValueError, LookupError, TypeError, AttributeError, tf.errors.OpError) as error:
-            raise ValueError(f"export must be one that export.py wrote. Received: {version}: {error}.") from error
+            raise UserError(f"export must be one that export.py wrote. Received: {version}: {error}.") from error
         self.size, self.channels = (about.image.height, about.image.width), about.image.channels
         self.num_classes, self.z_size = about.num_classes, about.z_size
         self.label_names = about.label_names or ()

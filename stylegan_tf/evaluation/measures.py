@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.evaluation.extraction import FeatureSet
 from stylegan_tf.metrics.class_coverage import class_coverage
 from stylegan_tf.metrics.frechet_distance import frechet_distance
@@ -79,14 +80,14 @@ def _density_coverage(protocol: Protocol, reals: FeatureSet, fakes: FeatureSet) 
 def _features(*sets: FeatureSet) -> tuple[np.ndarray, np.ndarray]:
     first, second = (one.features for one in sets)
     if first is None or second is None:
-        raise ValueError("this metric needs the features of every image. Received: statistics only.")
+        raise UserError("this metric needs the features of every image. Received: statistics only.")
     return first, second
 
 
 def _inception_score(protocol: Protocol, reals: FeatureSet | None, fakes: FeatureSet) -> tuple[float, ...]:
     logits = fakes.logits
     if logits is None:
-        raise ValueError("an inception score needs the logits of a classifier. Received: features only.")
+        raise UserError("an inception score needs the logits of a classifier. Received: features only.")
     running = RunningInceptionScore(*logits.shape, **protocol.options)
     for probabilities in fakes.probabilities():
         running.add(probabilities)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from stylegan_tf.errors import require
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.features.classifier import ClassifierFeatures
 from stylegan_tf.features.efficientnet_lite import EfficientNetLite0Features
@@ -15,7 +16,6 @@ from stylegan_tf.features.vgg16 import LPIPSFeatures, VGG16Features, find_lpips_
 from stylegan_tf.features.weights import DEFAULT_URLS, find_weights
 from stylegan_tf.metrics.protocols import CLASSIFIER, EFFICIENTNET, INCEPTION, LPIPS, VGG16, Protocol
 from stylegan_tf.progress import ProgressLine
-from stylegan_tf.settings import require
 
 # What --weights may name.
 WEIGHTS = (INCEPTION, VGG16, LPIPS, "keras_inception", "keras_vgg16", CLASSIFIER, "model")

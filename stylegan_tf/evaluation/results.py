@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import check_writable, disk_errors, written_whole
 from stylegan_tf.json_files import as_record, as_type, parse_json, read_bounded
 from stylegan_tf.locks import locked_itself
@@ -94,10 +95,10 @@ class Result:
             values = {kind: plain.pop(kind) for kind in ("values", "floor")}
             result = dataclasses.replace(as_record(cls, {**plain, "values": {}, "floor": {}}), **values)
             if not result.values:
-                raise ValueError("it has no values")
+                raise UserError("it has no values")
             return result
         except ValueError as error:
-            raise ValueError(
+            raise UserError(
                 f"a result must be a line that this package wrote. Received: {line[:80]!r} ({error})."
             ) from error
 
@@ -105,7 +106,7 @@ class Result:
 def check_results_file(path: Path) -> None:
     """Raises ValueError or OSError when results could not be added to a file, before they cost any time."""
     if path.is_dir():
-        raise ValueError(f"results must be a file. Received: {path}, a directory.")
+        raise UserError(f"results must be a file. Received: {path}, a directory.")
     path.parent.mkdir(parents=True, exist_ok=True)
     check_writable(path.parent)
 
@@ -141,7 +142,7 @@ def read_results(path: Path) -> list[Result]:
             try:
                 results.append(Result.from_json(line))
             except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error} Remove that line.") from error
+                raise UserError(f"{path}, line {number}: {error} Remove that line.") from error
     return results
 
 
@@ -149,7 +150,7 @@ def _read_lines(path: Path) -> str:
     try:
         return read_bounded(path).decode("utf-8", "backslashreplace")
     except ValueError as error:
-        raise ValueError(f"results must be a text file that this package wrote. Received: {path} ({error}).") from error
+        raise UserError(f"results must be a text file that this package wrote. Received: {path} ({error}).") from error
 
 
 def best(results: Iterable[Result], protocol: str) -> Result | None:

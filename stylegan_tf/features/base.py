@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
+
 
 class FeatureOutputs(NamedTuple):
     """What a network makes of a batch.
@@ -66,7 +68,7 @@ class FeatureNetwork(abc.ABC):
         """
         images = checked_images(images)
         if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
+            raise UserError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
         if not hasattr(self, "_compiled"):
             # One trace for every batch size and image size.
             self._compiled = tf.function(
@@ -84,7 +86,7 @@ def checked_images(images: np.ndarray) -> np.ndarray:
     """The images as an array. Raises ValueError unless they are uint8 `[N, height, width, 1 or 3]`."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape[1:3]:
-        raise ValueError(
+        raise UserError(
             "images must be uint8 of shape [N, height, width, 1 or 3]. "
             f"Received: dtype={images.dtype}, shape={images.shape}."
         )

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, checked_images, file_checksum
 from stylegan_tf.features.model import fitted, load_keras_model
 from stylegan_tf.files import work_folder, written_whole
@@ -65,7 +66,7 @@ def build_classifier(size: tuple[int, int], channels: int, num_classes: int) -> 
         ValueError: An argument out of range.
     """
     if min(size) < _SMALLEST_SIDE or channels not in (1, 3) or num_classes < 2:
-        raise ValueError(
+        raise UserError(
             f"A classifier needs images of at least {_SMALLEST_SIDE}x{_SMALLEST_SIDE}, 1 or 3 channels, and 2 classes. "
             f"Received: size={size}, channels={channels}, {num_classes} classes."
         )
@@ -179,12 +180,12 @@ def _widths(side: int) -> list[int]:
 def _check_arguments(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str], epochs: int) -> None:
     checked_images(images)
     if len(images) < _FEWEST_IMAGES or epochs < 1:
-        raise ValueError(
+        raise UserError(
             f"A classifier needs at least {_FEWEST_IMAGES} images and 1 epoch. Received: {len(images)} images, "
             f"epochs={epochs}."
         )
     if labels.shape != (len(images),) or labels.min() < 0 or labels.max() >= len(class_names):
-        raise ValueError(
+        raise UserError(
             f"labels must be a number from 0 to {len(class_names) - 1} for each of {len(images)} images. Received: "
             f"shape {labels.shape}, {labels.min()} to {labels.max()}."
         )
@@ -199,11 +200,11 @@ def _read_class_names(path: Path) -> tuple[str, ...]:
     try:
         with opened_zip(path) as archive:
             if _CLASS_NAMES_FILE not in archive.namelist():
-                raise ValueError(f"{_CLASS_NAMES_FILE} is not in it")
+                raise UserError(f"{_CLASS_NAMES_FILE} is not in it")
             names = parse_json(read_member(archive, archive.getinfo(_CLASS_NAMES_FILE), MAX_BYTES))
             return as_type(names, tuple[str, ...], _CLASS_NAMES_FILE)
     except (OSError, ValueError) as error:
-        raise ValueError(
+        raise UserError(
             "A classifier must be a file that python -m stylegan_tf.cli.classifier wrote. "
             f"Received: {str(path)!r} ({error})."
         ) from None

@@ -13,6 +13,7 @@ import pathlib
 
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
 from stylegan_tf.features.torch_layers import Weights, folded_convolution
@@ -135,7 +136,7 @@ class EfficientNetLite0Features(FeatureNetwork):
 
     def __init__(self, image_size: int = 128) -> None:
         if image_size <= 0 or image_size % 32:
-            raise ValueError(
+            raise UserError(
                 f"image_size must be a positive multiple of 32. Received: image_size={image_size}."
             )
         self.image_size = image_size

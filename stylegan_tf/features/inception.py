@@ -15,6 +15,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
 from stylegan_tf.features.torch_layers import Weights, folded_convolution, tensor
@@ -81,7 +82,7 @@ def inception_model(weights: Weights) -> keras.Model:
     """
     last = tensor(weights, "fc.weight")
     if last.shape != (NUM_CLASSES, NUM_FEATURES):
-        raise ValueError(
+        raise UserError(
             f"fc.weight must be [{NUM_CLASSES}, {NUM_FEATURES}], as in the Inception network of 2015; torchvision's "
             f"is another one, whose numbers are not comparable. Received: {list(last.shape)}."
         )

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum, files_checksum
 from stylegan_tf.files import without_patterns
 from stylegan_tf.zip_files import check_total, opened_zip, unpacked_limit
@@ -45,7 +46,7 @@ class ModelFeatures(FeatureNetwork):
         self._network = _open_saved_model(path) if path.is_dir() else _open_keras_model(path)
         shape = self._network.input.shape
         if shape.rank != 4 or shape[-1] not in (1, 3):
-            raise ValueError(f"A model must take images [N, height, width, 1 or 3]. Received: {path}, {shape}.")
+            raise UserError(f"A model must take images [N, height, width, 1 or 3]. Received: {path}, {shape}.")
         self.feature_count = _count_features(self._network.output.shape, path)
         self.checksum = _checksum(path)
 
@@ -88,7 +89,7 @@ def load_keras_model(path: Path) -> keras.Model:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises many kinds, for files of another format among them
         reason = " ".join(str(error).split())
-        raise ValueError(f"A model must be a .keras file that can be read. Received: {path}: {reason}") from error
+        raise UserError(f"A model must be a .keras file that can be read. Received: {path}: {reason}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _open_keras_model(path: Path) -> _Network:
     model = load_keras_model(path)
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1:
-        raise ValueError(
+        raise UserError(
             "A Keras model must be a functional or sequential one with one input; export others as a SavedModel. "
             f"Received: {path}, {len(inputs)} inputs."
         )
@@ -120,12 +121,12 @@ def _open_saved_model(path: Path) -> _Network:
         function = model.signatures[_SIGNATURE]
     except (OSError, LookupError, ValueError, TypeError, AttributeError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(
+        raise UserError(
             f"A directory must hold a SavedModel with a signature {_SIGNATURE!r}. Received: {path}: {reason}"
         ) from error
     inputs = function.structured_input_signature[1]
     if len(inputs) != 1:
-        raise ValueError(f"A SavedModel must take images only. Received: {path}, with inputs {', '.join(inputs)}.")
+        raise UserError(f"A SavedModel must take images only. Received: {path}, with inputs {', '.join(inputs)}.")
     [(name, spec)] = inputs.items()
     output = _selected(function.structured_outputs, path)
     return _Network(lambda images: _selected(function(**{name: images}), path), spec, output, model)
@@ -147,13 +148,13 @@ def _selected(outputs: Any, path: Path) -> Any:
     if len(outputs) == 1 or all(re.fullmatch(r"output_\d+", name) for name in outputs):
         return outputs[max(outputs, key=lambda name: (len(name), name))]
     names = ", ".join(sorted(outputs))
-    raise ValueError(f"One of several outputs must be called {_FEATURES!r}. Received: {path}: {names}.")
+    raise UserError(f"One of several outputs must be called {_FEATURES!r}. Received: {path}: {names}.")
 
 
 def _count_features(shape: tf.TensorShape, path: Path) -> int:
     counted = shape[3:] if shape.rank == 4 else shape[1:]  # height and width are averaged over
     if not shape.rank or shape.rank < 2 or not counted.is_fully_defined():
-        raise ValueError(f"A model must give a fixed number of features for an image. Received: {path}, {shape}.")
+        raise UserError(f"A model must give a fixed number of features for an image. Received: {path}, {shape}.")
     return int(counted.num_elements())
 
 

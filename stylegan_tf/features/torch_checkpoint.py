@@ -16,6 +16,7 @@ from typing import IO
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.pickles.machine import mapped
 from stylegan_tf.pickles.tensors import Storage, TensorView, as_tensor, read_header, read_storage, unpickle
 from stylegan_tf.zip_files import ArchiveError, check_total, opened_zip, read_member
@@ -52,7 +53,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             table = _tensor_table(unpickle(io.BytesIO(table_bytes)))
             return _tensors(table, lambda storage: _read_member(archive, f"{folder}/data/{storage.key}", storage))
     except ArchiveError as error:
-        raise ValueError(f"The checkpoint is damaged: {error}. Received: {os.fspath(path)!r}.") from None
+        raise UserError(f"The checkpoint is damaged: {error}. Received: {os.fspath(path)!r}.") from None
 
 
 def _checked_folder(archive: zipfile.ZipFile, path: str) -> str:
@@ -60,16 +61,16 @@ def _checked_folder(archive: zipfile.ZipFile, path: str) -> str:
     names = set(archive.namelist())
     folders = [name.removesuffix("/data.pkl") for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(folders) != 1:
-        raise ValueError(f"Expected a checkpoint that torch.save wrote. Received: {path!r}, an archive of other files.")
+        raise UserError(f"Expected a checkpoint that torch.save wrote. Received: {path!r}, an archive of other files.")
     folder = folders[0]
     if f"{folder}/constants.pkl" in names or any(name.startswith(f"{folder}/code/") for name in names):
-        raise ValueError(
+        raise UserError(
             "Expected a table of tensors; a TorchScript program is code, which is not run. Give what "
             f"torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE) writes. Received: {path!r}."
         )
     order = f"{folder}/byteorder"
     if order in names and read_member(archive, archive.getinfo(order), _LARGEST_TABLE) != b"little":
-        raise ValueError(f"The numbers of a checkpoint must be in little-endian order. Received: {path!r}.")
+        raise UserError(f"The numbers of a checkpoint must be in little-endian order. Received: {path!r}.")
     return folder
 
 
@@ -78,22 +79,22 @@ def _read_member(archive: zipfile.ZipFile, name: str, storage: Storage) -> np.nd
     try:
         found = archive.getinfo(name).file_size
     except KeyError:
-        raise ValueError(f"The checkpoint has no storage {storage.key!r}, which its tensors name.") from None
+        raise UserError(f"The checkpoint has no storage {storage.key!r}, which its tensors name.") from None
     if found != needed:
-        raise ValueError(f"Storage {storage.key!r} must have {needed} bytes. Received: {found}.")
+        raise UserError(f"Storage {storage.key!r} must have {needed} bytes. Received: {found}.")
     return np.frombuffer(read_member(archive, archive.getinfo(name), needed), storage.dtype)
 
 
 def _read_single_file(file: IO[bytes], path: str) -> dict[str, np.ndarray]:
     if not read_header(file):
-        raise ValueError(f"Expected a checkpoint that torch.save wrote. Received: {path!r}.")
+        raise UserError(f"Expected a checkpoint that torch.save wrote. Received: {path!r}.")
     unpickle(file)  # system information: sizes of C types, not needed
     table = _tensor_table(unpickle(file))
     needed = {view.storage.key: view.storage for view in table.values()}
     keys = unpickle(file)
     words = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
     if sorted(words) != sorted(needed) or len(words) != len(keys):
-        raise ValueError("The storages in the checkpoint are not those that its tensors name.")
+        raise UserError("The storages in the checkpoint are not those that its tensors name.")
     storages = {key: read_storage(file, needed[key]) for key in keys}
     return _tensors(table, lambda storage: storages[storage.key])
 
@@ -105,7 +106,7 @@ def _tensor_table(unpickled: object) -> dict[str, TensorView]:
         views = {name: view for name, view in table.items() if isinstance(name, str) and view is not None}
         if len(views) == len(unpickled):
             return views
-    raise ValueError(f"Expected a dictionary of tensors. Received: {type(unpickled).__name__}.")
+    raise UserError(f"Expected a dictionary of tensors. Received: {type(unpickled).__name__}.")
 
 
 def _tensors(

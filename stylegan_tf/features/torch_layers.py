@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 Weights = Mapping[str, np.ndarray]
 KernelAndBias = tuple[np.ndarray, np.ndarray]
 
@@ -15,7 +17,7 @@ def tensor(weights: Weights, name: str) -> np.ndarray:
     try:
         return weights[name]
     except KeyError:
-        raise ValueError(f"Weights must be those of the network that was asked for. Received: no {name!r}.") from None
+        raise UserError(f"Weights must be those of the network that was asked for. Received: no {name!r}.") from None
 
 
 def convolution(weights: Weights, name: str) -> KernelAndBias:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum, files_checksum
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
 from stylegan_tf.features.torch_layers import Weights, convolution, tensor
@@ -165,7 +166,7 @@ def _channel_scales(linear: Weights, number: int, channels: int) -> np.ndarray:
     """Roots of the learned weights of a block, float32 `[channels]`."""
     learned = tensor(linear, f"lin{number}.model.1.weight").reshape(-1)
     if len(learned) != channels or learned.min() < 0:
-        raise ValueError(
+        raise UserError(
             f"lin{number} must have {channels} weights of at least 0. Received: {len(learned)} of at least "
             f"{learned.min():g}."
         )

@@ -6,6 +6,7 @@ import urllib.parse
 from pathlib import Path
 
 from stylegan_tf.downloads import SCHEMES, TIMEOUT_S, Progress, download, split_checksum
+from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import file_checksum
 from stylegan_tf.files import expanded
 from stylegan_tf.safe_addresses import split_address
@@ -50,11 +51,11 @@ def find_weights(
     if split_address(given).scheme not in SCHEMES:
         path = expanded(given)
         if not path.exists():
-            raise ValueError(f"Weights must be a file, or a URL that begins with https://. Received: {given!r}.")
+            raise UserError(f"Weights must be a file, or a URL that begins with https://. Received: {given!r}.")
         return path
     url, expected = split_checksum(given, in_name=True)
     if not expected:
-        raise ValueError(
+        raise UserError(
             "A URL of weights must state the checksum of its file: write #sha256= and 64 hexadecimal digits after it. "
             f"Received: {given!r}."
         )

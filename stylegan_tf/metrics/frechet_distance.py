@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 _BLOCK_ROWS = 4096  # rows that are converted to float64 at a time
 
 
@@ -102,7 +104,7 @@ class RunningStatistics:
             ValueError: `ddof` features or fewer were added.
         """
         if self.count <= ddof:
-            raise ValueError(f"Statistics need more than {ddof} features. Received: count={self.count}.")
+            raise UserError(f"Statistics need more than {ddof} features. Received: count={self.count}.")
         return FeatureStatistics(self.mean.copy(), self.scatter / (self.count - ddof))
 
 
@@ -121,7 +123,7 @@ def feature_statistics(features: np.ndarray, ddof: int = 1) -> FeatureStatistics
     """
     features = np.asarray(features)
     if features.ndim != 2 or len(features) <= ddof:
-        raise ValueError(f"features must be [N, d] with N above {ddof}. Received: shape={features.shape}.")
+        raise UserError(f"features must be [N, d] with N above {ddof}. Received: shape={features.shape}.")
     running = RunningStatistics.empty(features.shape[1])
     running.add(features)
     return running.statistics(ddof)

@@ -6,6 +6,7 @@ another classifier than Inception the numbers are comparable among themselves on
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.metrics.class_coverage import checked_probabilities
 
 
@@ -46,7 +47,7 @@ class RunningInceptionScore:
 
     def __init__(self, count: int, num_classes: int, splits: int = 10) -> None:
         if not 1 <= splits <= count:
-            raise ValueError(f"splits must be between 1 and the number of images, {count}. Received: splits={splits}.")
+            raise UserError(f"splits must be between 1 and the number of images, {count}. Received: splits={splits}.")
         self._count = count
         self._added = 0
         self._ends = [(index + 1) * count // splits for index in range(splits)]

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 _BLOCK_ROWS = 1024  # rows of each set that are compared, and converted to float64, at a time
 
 
@@ -66,7 +68,7 @@ def kernel_distance_subsets(
     if num_subsets < 1:
         raise ValueError(f"num_subsets must be at least 1. Received: num_subsets={num_subsets}.")
     if not 2 <= subset_size <= min(len(real), len(fake)):
-        raise ValueError(
+        raise UserError(
             f"subset_size must be between 2 and {min(len(real), len(fake))}, the size of the smaller set. "
             f"Received: subset_size={subset_size}."
         )

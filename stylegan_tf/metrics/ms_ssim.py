@@ -8,6 +8,8 @@ Growing of GANs", https://arxiv.org/abs/1710.10196, which reports it for random 
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # finest first: Wang et al., Section 3.2
 _WINDOW_SIZE, _WINDOW_SIGMA = 11, 1.5  # pixels
 _LARGEST_VALUE = 255.0
@@ -37,7 +39,7 @@ def ms_ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         first.dtype != np.uint8 or second.dtype != np.uint8 or first.shape != second.shape or first.ndim != 4
         or min(first.shape[1:3]) < 2 ** (len(SCALE_WEIGHTS) - 1)
     ):
-        raise ValueError(
+        raise UserError(
             "Both sets must be uint8 of one shape [N, height, width, channels], with sides of 16 pixels or more. "
             f"Received: {first.dtype} {first.shape} and {second.dtype} {second.shape}."
         )

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
+
 PERCEPTUAL_SIZE = 256  # pixels; larger images are reduced to about this before they are compared
 
 
@@ -70,7 +72,7 @@ def perceptual_images(images: Any, crop: bool = False) -> tf.Tensor:
     factor = max(height // PERCEPTUAL_SIZE, 1)
     if crop:
         if height % 8 or width < height * 6 // 8:
-            raise ValueError(
+            raise UserError(
                 "Images to be cropped must have a height that 8 divides, and a width of 6/8 of it or more. "
                 f"Received: {height}x{width}."
             )
@@ -78,7 +80,7 @@ def perceptual_images(images: Any, crop: bool = False) -> tf.Tensor:
         images = images[:, 3 * eighth : 7 * eighth, 2 * eighth : 6 * eighth]
     rows, columns, channels = images.shape[1:]
     if rows % factor or columns % factor:
-        raise ValueError(f"Sides of images of this size must be multiples of {factor}. Received: {rows}x{columns}.")
+        raise UserError(f"Sides of images of this size must be multiples of {factor}. Received: {rows}x{columns}.")
     if factor > 1:
         squares = tf.reshape(images, [-1, rows // factor, factor, columns // factor, factor, channels])
         images = tf.reduce_mean(squares, axis=[2, 4])

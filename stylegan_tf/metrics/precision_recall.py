@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 _BLOCK_ROWS = 2048  # features of each set that are compared, and converted to float64, at a time
 # Squared distances that differ by less, relative to themselves, are equal: the products that they come from are
 # rounded in one way or another according to the block that they are in.
@@ -92,7 +94,7 @@ def _checked(
             f"Received: real_features.shape={real.shape}, fake_features.shape={fake.shape}."
         )
     if len(real) <= neighbours or len(fake) < fewest:
-        raise ValueError(
+        raise UserError(
             f"{neighbours} neighbours must be looked for among {neighbours + 1} real features or more, and {fewest} "
             f"generated ones or more. Received: {len(real)} and {len(fake)}."
         )

@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from stylegan_tf.errors import UserError
+
 INCEPTION, VGG16, LPIPS = "inception", "vgg16", "lpips_vgg16"
 EFFICIENTNET, CLASSIFIER = "efficientnet_lite0", "classifier"
 # Networks that may end a name.
@@ -69,7 +71,7 @@ def protocol(name: str) -> Protocol:
             found = build(name, match)
             if found is not None:
                 return found
-    raise ValueError(
+    raise UserError(
         f"a metric must be the name of a protocol, such as {', '.join(PUBLISHED[:5])}, {DEFAULT_PROTOCOLS[0]}; "
         f"python -m stylegan_tf.cli.evaluate --list names all. Received: {name!r}."
     )

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 PATCH_SIZE = 7  # pixels
 SMALLEST_LEVEL = 16  # pixels of the smaller side
 _BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0], np.float32) / 16.0
@@ -209,7 +211,7 @@ def _regrouped(batches: Iterable[np.ndarray], num_images: int, group_size: int) 
             yield group
         if done == num_images:
             return
-    raise ValueError(
+    raise UserError(
         f"Each set must hold {num_images} images. Received: {done + (0 if waiting is None else len(waiting))}."
     )
 
@@ -219,7 +221,7 @@ def _check_images(images: np.ndarray, earlier: np.ndarray | None) -> None:
         images.dtype != np.uint8 or images.ndim != 4 or min(images.shape[1:3]) < SMALLEST_LEVEL
         or (earlier is not None and images.shape[1:] != earlier.shape[1:])
     ):
-        raise ValueError(
+        raise UserError(
             "Images must be uint8 [n, height, width, channels] of one size, with sides of 16 pixels or more. "
             f"Received: {images.dtype} {images.shape}."
         )

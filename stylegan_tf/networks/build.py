@@ -8,15 +8,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import level_size
+from stylegan_tf.configuration.sections import NetworkConfig, parse_taps
 from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.sizes import level_size
 from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
 from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.synthesis import SynthesisNetwork
-from stylegan_tf.settings import NetworkConfig, parse_taps
 
 
 def build_generator(

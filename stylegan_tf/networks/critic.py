@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from stylegan_tf.configuration.resolutions import level_size
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
@@ -16,7 +17,6 @@ from stylegan_tf.networks.sizes import (
     check_labels,
     feature_maps_at,
     has_minibatch_stddev,
-    level_size,
 )
 from stylegan_tf.ops.resample import downsample_average
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from keras import ops
 
-from stylegan_tf.networks.sizes import feature_maps_at, level_size
+from stylegan_tf.configuration.resolutions import level_size
+from stylegan_tf.networks.sizes import feature_maps_at
 
 
 class SynthesisLevels:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-
-def level_size(base_size: tuple[int, int], level: int) -> tuple[int, int]:
-    """Height and width at a level: the base size times 2^level."""
-    return base_size[0] << level, base_size[1] << level
+from stylegan_tf.configuration.resolutions import level_size
+from stylegan_tf.errors import UserError
 
 
 def feature_maps_at(level: int, base: int, maximum: int) -> int:
@@ -36,7 +34,7 @@ def has_minibatch_stddev(group: int | None, features: int, feature_maps: int) ->
     if group is not None and group <= 1:
         return False
     if features < 1 or feature_maps % features:
-        raise ValueError(
+        raise UserError(
             "minibatch_stddev_features must divide the feature maps at the smallest resolution, "
             f"min(feature_maps_base / 2, feature_maps_max), here {feature_maps}. Received: {features}."
         )

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from stylegan_tf.configuration.resolutions import level_size
 from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
@@ -21,7 +22,6 @@ from stylegan_tf.networks.sizes import (
     checked_level,
     feature_maps_at,
     has_minibatch_stddev,
-    level_size,
 )
 from stylegan_tf.networks.stylegan2_synthesis import ARCHITECTURES, RESIDUAL_GAIN
 from stylegan_tf.ops.upfirdn import downsample_fir, make_filter

@@ -16,6 +16,8 @@ import pickletools
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, cast
 
+from stylegan_tf.errors import UserError
+
 # Published networks have ten or twenty thousand; each may take a hundred bytes of memory, however short it is.
 MOST_OPCODES = 500_000
 
@@ -84,7 +86,7 @@ def load_pickle(
     except _Refusal:
         raise
     except ValueError as error:
-        raise ValueError(
+        raise UserError(
             f"The pickle is damaged, cut short, or holds what networks are not made of: {shortened(str(error))}."
         ) from None
 
@@ -109,7 +111,7 @@ def shortened(text: object) -> str:
 def require_plain(condition: bool, expected: str) -> None:
     """Raises ValueError, for arguments of a builder, saying what was expected."""
     if not condition:
-        raise ValueError(f"expected {expected}")
+        raise UserError(f"expected {expected}")
 
 
 def is_count(value: Any) -> bool:
@@ -141,7 +143,7 @@ def build_list(*arguments: Any) -> list[Any]:
     return list(*arguments)
 
 
-class _Refusal(ValueError):
+class _Refusal(UserError):
     """A name that is not allowed; its message is the user's already."""
 
 
@@ -201,7 +203,7 @@ class _Machine:
         """Carries out one instruction."""
         self._instructions += 1
         if self._instructions > MOST_OPCODES:
-            raise ValueError(f"it has more than {MOST_OPCODES:,} instructions")
+            raise UserError(f"it has more than {MOST_OPCODES:,} instructions")
         if name in _WITH_VALUE:
             short = not isinstance(argument, int) or argument.bit_length() <= _LARGEST_NUMBER_BITS
             require_plain(short, f"numbers of at most {_LARGEST_NUMBER_BITS} bits")
@@ -298,7 +300,7 @@ class _Machine:
         try:
             self._push(target.build(*arguments))
         except TypeError:  # another number of arguments
-            raise ValueError("something is made of other arguments than it should be") from None
+            raise UserError("something is made of other arguments than it should be") from None
 
     def _set_state(self) -> None:
         state, target = self.pop(), self._top()

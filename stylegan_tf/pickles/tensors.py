@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.pickles.machine import (
     Builder,
     Refused,
@@ -79,10 +80,10 @@ class TensorView:
         """
         numbers = self.storage.numbers if numbers is None else numbers
         if numbers is None:
-            raise ValueError(f"A tensor needs the numbers of its storage. Received: {self}.")
+            raise UserError(f"A tensor needs the numbers of its storage. Received: {self}.")
         last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
         if math.prod(self.shape) > len(numbers) or last >= len(numbers) or numbers.dtype != self.storage.dtype:
-            raise ValueError(f"A tensor reaches past the end of its storage. Received: {self}.")
+            raise UserError(f"A tensor reaches past the end of its storage. Received: {self}.")
         if not math.prod(self.shape):
             return np.empty(self.shape, self.storage.dtype)
         steps = tuple(stride * self.storage.dtype.itemsize for stride in self.strides)
@@ -136,10 +137,10 @@ def read_storage(file: IO[bytes], storage: Storage) -> np.ndarray:
     """The elements that come next in a stream. Raises ValueError when there are others than the storage has."""
     size = int.from_bytes(file.read(8), "little", signed=True)
     if size != storage.size:
-        raise ValueError(f"Storage {storage.key!r} must have {storage.size} elements. Received: {size}.")
+        raise UserError(f"Storage {storage.key!r} must have {storage.size} elements. Received: {size}.")
     data = file.read(size * storage.dtype.itemsize)
     if len(data) != size * storage.dtype.itemsize:
-        raise ValueError(f"The checkpoint ends inside storage {storage.key!r}: it is cut short.")
+        raise UserError(f"The checkpoint ends inside storage {storage.key!r}: it is cut short.")
     return np.frombuffer(data, storage.dtype)
 
 

@@ -13,6 +13,8 @@ import difflib
 import itertools
 from collections.abc import Iterator, Sequence
 
+from stylegan_tf.errors import UserError
+
 NOTES = (
     "Most of these networks are for non-commercial use only. What counts is the licence on their page.",
     "Addresses of Google Drive often have to be opened in a browser. SHA-256 where it is publicly known.",
@@ -224,7 +226,7 @@ def find_published(name: str) -> PublishedEntry:
     entries = {entry.name: entry for entry in PUBLISHED_NETWORKS}
     if name not in entries:
         similar = ", ".join(difflib.get_close_matches(name, entries, n=4, cutoff=0.0))
-        raise ValueError(
+        raise UserError(
             f"A published network must be a name of --list, such as {similar}, or an address. Received: {name!r}."
         )
     return entries[name]

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 Array = np.ndarray
 
 _MOST_SHOWN = 500  # problems in an error: more than there are names in a network of 1024x1024
@@ -92,7 +94,7 @@ def fill(
             problems.append(f"{name}: shape {array.shape} becomes {values[name].shape}, not {expected}")
     if problems:
         more = f"; and {len(problems) - _MOST_SHOWN} more" if len(problems) > _MOST_SHOWN else ""
-        raise ValueError(
+        raise UserError(
             "the published weights must fill the network exactly; choose the configuration that they were made "
             "with. Received: " + "; ".join(problems[:_MOST_SHOWN]) + more + "."
         )

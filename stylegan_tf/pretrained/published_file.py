@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.pickles.machine import shortened
 
 # Names in a table, of which real ones have less than a hundred: one that a short file uses many times stays harmless.
@@ -72,7 +73,7 @@ class PublishedFile:
 def require_field(condition: bool, name: str, expected: str, received: Any = None, *, described: str = "") -> None:
     """Raises ValueError when something in a published file is not as expected: shows what came, or describes it."""
     if not condition:
-        raise ValueError(
+        raise UserError(
             f"{shortened(name)} in the published file must be {expected}. "
             f"Received: {shortened(described or repr_of_plain(received))}."
         )
@@ -86,7 +87,7 @@ def advice_for(role: str) -> Iterator[None]:
     except ValueError as error:
         if role != "critic":
             raise
-        raise ValueError(f"{error} --skip_critic makes a new critic instead.") from None
+        raise UserError(f"{error} --skip_critic makes a new critic instead.") from None
 
 
 def repr_of_plain(value: Any) -> str:

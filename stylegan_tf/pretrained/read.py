@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import IO
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.pickles.arrays import NUMPY_NAMES, PickledArray
 from stylegan_tf.pickles.machine import load_pickle, mapped
 from stylegan_tf.pickles.tensors import MAGIC_NUMBER
@@ -36,7 +37,7 @@ def read_published_file(path: str | os.PathLike[str], *, skip_critic: bool = Fal
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # a pipe may have no end
-            raise ValueError(f"received {'a directory' if os.path.isdir(path) else 'a pipe or a device'}.")
+            raise UserError(f"received {'a directory' if os.path.isdir(path) else 'a pipe or a device'}.")
         with mapped(path) as file:
             refuse_other_formats(file)
             unpickled = load_pickle(file, _ALLOWED)
@@ -44,9 +45,9 @@ def read_published_file(path: str | os.PathLike[str], *, skip_critic: bool = Fal
             unpickled, skip_critic=skip_critic
         )
     except ValueError as error:
-        raise ValueError(f"{os.fspath(path)} must be a sound pickle of published networks: {error}") from None
+        raise UserError(f"{os.fspath(path)} must be a sound pickle of published networks: {error}") from None
     if found is None:
-        raise ValueError(
+        raise UserError(
             f"{os.fspath(path)} must hold published networks: (G, D, Gs) of the TensorFlow codes, or G, D and G_ema of "
             f"the PyTorch ones. Received: {_what(unpickled)}."
         )
@@ -61,14 +62,14 @@ def refuse_other_formats(file: IO[bytes]) -> None:
         text = start.lstrip().lower()
         unknown = "a file that does not begin as pickles do" if start else "an empty file"
         meaning = next((meaning for known, meaning in _OTHER_FORMATS.items() if text.startswith(known)), unknown)
-        raise ValueError(f"received {meaning}.")
+        raise UserError(f"received {meaning}.")
 
 
 def refuse_a_part(file: IO[bytes]) -> None:
     """Raises ValueError when a pickle does not end as they do, for a download whose length nobody told."""
     file.seek(-1, os.SEEK_END)
     if file.read() != _PICKLE_STOP:
-        raise ValueError("received one that is cut short, or goes on behind its end.")
+        raise UserError("received one that is cut short, or goes on behind its end.")
 
 
 def _what(unpickled: object) -> str:

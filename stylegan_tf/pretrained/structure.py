@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_tf.configuration.resolutions import MAX_LEVELS
 from stylegan_tf.networks.sizes import feature_maps_at
 from stylegan_tf.pretrained.published_file import PublishedFile, PublishedNetwork, advice_for, require_field
-from stylegan_tf.resolutions import MAX_LEVELS
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
+
 Array = np.ndarray
 Change = Callable[[Array], Array]
 
@@ -81,9 +83,9 @@ def as_pytorch_names(arrays: Mapping[str, Array]) -> dict[str, Array]:
         try:
             changed = change(array)
         except ValueError:
-            raise ValueError(f"array {name} must have its layer's dimensions. Received: {array.shape}.") from None
+            raise UserError(f"array {name} must have its layer's dimensions. Received: {array.shape}.") from None
         if new in renamed:
-            raise ValueError(f"the published file must have one array for {new}. Received: a second one, {name}.")
+            raise UserError(f"the published file must have one array for {new}. Received: a second one, {name}.")
         renamed[new] = changed
     return renamed
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.networks.generator import Synthesis
 
 # The second half of the 128-bit key: what is drawn for a seed.
@@ -49,7 +50,7 @@ def latents_from_numpy_seeds(seeds: Any, z_size: int) -> np.ndarray:
     seeds = np.asarray(seeds, np.int64)
     outside = seeds[(seeds < 0) | (seeds > LARGEST_NUMPY_SEED)]
     if outside.size:
-        raise ValueError(f"NumPy's seeds must lie between 0 and {LARGEST_NUMPY_SEED}. Received: {outside[0]}.")
+        raise UserError(f"NumPy's seeds must lie between 0 and {LARGEST_NUMPY_SEED}. Received: {outside[0]}.")
     rows = [np.random.RandomState(seed).standard_normal(z_size) for seed in seeds]
     return np.asarray(rows, np.float32).reshape(len(rows), z_size)
 
@@ -82,7 +83,7 @@ def one_hot_labels(classes: Any, num_classes: int) -> np.ndarray:
     """
     classes = np.asarray(classes, np.int64)
     if classes.size and not 0 <= classes.min() <= classes.max() < num_classes:
-        raise ValueError(f"classes must be numbers from 0 to {num_classes - 1}. Received: {classes.tolist()}.")
+        raise UserError(f"classes must be numbers from 0 to {num_classes - 1}. Received: {classes.tolist()}.")
     return np.eye(num_classes, dtype=np.float32)[classes]
 
 

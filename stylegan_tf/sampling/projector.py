@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import written_together
 from stylegan_tf.images import as_picture, image_grid
 from stylegan_tf.printing import printable
@@ -71,7 +72,7 @@ def write_projection(
     """
     lengths = {len(images), *(len(values) for values in columns.values())}
     if lengths != {len(points)} or not 0 < len(points) <= MOST_POINTS:
-        raise ValueError(
+        raise UserError(
             f"points must be 1 to {MOST_POINTS}, with as many images and values. "
             f"Received: {len(points)} points, with {sorted(lengths)}."
         )

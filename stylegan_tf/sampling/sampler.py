@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.batches import BatchFunction
+from stylegan_tf.errors import UserError
 from stylegan_tf.images import to_uint8
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.sizes import checked_level
@@ -58,7 +59,7 @@ class Sampler:
         latents: Callable[[Any, int], Any] = latents_from_seeds,
     ) -> None:
         if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more. Received: batch_size={batch_size}.")
+            raise UserError(f"batch_size must be 1 or more. Received: batch_size={batch_size}.")
         self.generator = generator
         self._latents = latents
         synthesis = generator.synthesis
@@ -85,7 +86,7 @@ class Sampler:
         num_classes = self.generator.mapping.num_classes
         if (labels is None) != (num_classes == 0):
             received = None if labels is None else np.shape(labels)
-            raise ValueError(f"labels must be one-hot for {num_classes} classes, None for 0. Received: {received}.")
+            raise UserError(f"labels must be one-hot for {num_classes} classes, None for 0. Received: {received}.")
         inputs = [np.asarray(z, np.float32)] + ([] if labels is None else [np.asarray(labels, np.float32)])
         return self._map.whole(*inputs)
 
@@ -112,11 +113,11 @@ class Sampler:
         """`synthesize`, by batches."""
         if isinstance(noise, str):
             if noise not in ("fixed", "none"):
-                raise ValueError(f"noise must be 'fixed', 'none' or seeds. Received: noise={noise!r}.")
+                raise UserError(f"noise must be 'fixed', 'none' or seeds. Received: noise={noise!r}.")
             return self._synthesize[noise](ws)
         noise_seeds = np.asarray(noise, np.int64)
         if noise_seeds.shape != (len(ws),):
-            raise ValueError(f"noise must be a seed for each of {len(ws)} images. Received: shape {noise_seeds.shape}.")
+            raise UserError(f"noise must be a seed for each of {len(ws)} images. Received: shape {noise_seeds.shape}.")
         return self._synthesize["seeds"](ws, noise_seeds)
 
     def synthesize_float(self, ws: np.ndarray) -> np.ndarray:

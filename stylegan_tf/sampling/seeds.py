@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from stylegan_tf.errors import UserError
+
 LARGEST_SEED = 2**63 - 1
 MOST_SEEDS = 10_000_000
 
@@ -22,13 +24,13 @@ def parse_seeds(text: str, name: str = "seeds") -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part, re.ASCII)
         if match is None:
-            raise ValueError(f"{name} must be whole numbers and ranges, such as 0-63 or 1,5,9-12. Received: {text!r}.")
+            raise UserError(f"{name} must be whole numbers and ranges, such as 0-63 or 1,5,9-12. Received: {text!r}.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
-            raise ValueError(f"{name} must have ranges that rise, such as {last}-{first}. Received: {part.strip()!r}.")
+            raise UserError(f"{name} must have ranges that rise, such as {last}-{first}. Received: {part.strip()!r}.")
         if last > LARGEST_SEED:
-            raise ValueError(f"{name} must be at most {LARGEST_SEED}. Received: {part.strip()!r}.")
+            raise UserError(f"{name} must be at most {LARGEST_SEED}. Received: {part.strip()!r}.")
         if len(seeds) + last - first + 1 > MOST_SEEDS:
-            raise ValueError(f"{name} must be at most {MOST_SEEDS:,} numbers. Received: {text!r}.")
+            raise UserError(f"{name} must be at most {MOST_SEEDS:,} numbers. Received: {text!r}.")
         seeds.extend(range(first, last + 1))
     return seeds

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.serving.png import decode_png
 
 DEFAULT_PSI = 0.7
@@ -46,7 +47,7 @@ class Client:
 
     def __init__(self, connection: Connection, batch_size: int = DEFAULT_BATCH) -> None:
         if batch_size < 1:
-            raise ValueError(f"batch_size must be positive. Received: {batch_size}.")
+            raise UserError(f"batch_size must be positive. Received: {batch_size}.")
         self.connection = connection
         self.batch_size = batch_size
 
@@ -154,7 +155,7 @@ class Client:
         ws = self.ws([*seeds, *style_seeds], psi, classes)
         wrong = [layer for layer in layers if not 0 <= layer < ws.shape[1]]
         if wrong:
-            raise ValueError(f"layers must be between 0 and {ws.shape[1] - 1}. Received: {wrong}.")
+            raise UserError(f"layers must be between 0 and {ws.shape[1] - 1}. Received: {wrong}.")
         mixed = ws[:count, None].repeat(styles, axis=1)
         mixed[:, :, list(layers)] = ws[count:][None][:, :, list(layers)]
         images = self.synthesize(mixed.reshape(count * styles, *ws.shape[1:]))
@@ -178,7 +179,7 @@ class Client:
           ServerError, ServerUnavailableError: as of `generate`.
         """
         if steps < 2:
-            raise ValueError(f"steps must be at least 2. Received: {steps}.")
+            raise UserError(f"steps must be at least 2. Received: {steps}.")
         first, last = self.ws([start, end], psi, classes)
         share = np.linspace(0.0, 1.0, steps, dtype=np.float32)[:, None, None]
         return self.synthesize(first + share * (last - first))
@@ -198,7 +199,7 @@ class Client:
     ) -> dict[str, np.ndarray]:
         whole: np.ndarray = np.asarray(seeds)
         if whole.ndim != 1 or (whole.size and whole.dtype.kind not in "iu"):
-            raise ValueError(f"seeds must be a list of whole numbers of 64 bits. Received: {seeds!r}.")
+            raise UserError(f"seeds must be a list of whole numbers of 64 bits. Received: {seeds!r}.")
         inputs = {"seed": whole.astype(np.int64), "truncation_psi": _one_each("psi", psi, seeds, np.float32)}
         if classes is not None:
             inputs["class_id"] = _one_each("classes", classes, seeds, np.int64)
@@ -207,7 +208,7 @@ class Client:
     def _in_batches(self, signature: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
         count = len(next(iter(inputs.values())))
         if not count:
-            raise ValueError("seeds and ws must hold at least one. Received: none.")
+            raise UserError("seeds and ws must hold at least one. Received: none.")
         parts = []
         for start in range(0, count, self.batch_size):
             part = {name: value[start : start + self.batch_size] for name, value in inputs.items()}
@@ -219,7 +220,7 @@ class Client:
 def _one_each(name: str, value: object, seeds: Sequence[int], dtype: type) -> np.ndarray:
     array: np.ndarray = np.asarray(value, dtype)
     if array.ndim and array.shape != (len(seeds),):
-        raise ValueError(
+        raise UserError(
             f"{name} must be one value, or one for each of {len(seeds)} seeds. Received: {list(array.shape)}."
         )
     return np.broadcast_to(array, (len(seeds),))

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import write_text, written_folder
 from stylegan_tf.serving.endpoints import Endpoint, Field, ServedGenerator, build_endpoints
 from stylegan_tf.serving.saved_model import METADATA_FILE
@@ -48,7 +49,7 @@ def export(
     target = version_directory(Path(output_dir), version)
     for batch in warmup_batches:
         if not 1 <= batch <= served.largest_batch:
-            raise ValueError(f"warmup_batches must be between 1 and {served.largest_batch}. Received: {batch}.")
+            raise UserError(f"warmup_batches must be between 1 and {served.largest_batch}. Received: {batch}.")
     with written_folder(target) as beside:
         endpoints = build_endpoints(served)
         write_saved_model(endpoints, beside)
@@ -59,7 +60,7 @@ def export(
         ])
         verify(beside, served, endpoints)
         if target.exists():  # another export took the number in the meantime; an empty folder would be replaced
-            raise ValueError(f"version must be a new one. Received: {target}, which has just appeared.")
+            raise UserError(f"version must be a new one. Received: {target}, which has just appeared.")
     return target
 
 
@@ -70,9 +71,9 @@ def version_directory(output_dir: Path, version: int | None = None) -> Path:
       ValueError: when output_dir is a file or a version, or the version is not positive or is taken.
     """
     if output_dir.exists() and not output_dir.is_dir():
-        raise ValueError(f"output_dir must be a directory, new or of earlier versions. Received: {output_dir}, a file.")
+        raise UserError(f"output_dir must be a directory, new or of earlier versions. Received: {output_dir}, a file.")
     if (output_dir / "saved_model.pb").exists():
-        raise ValueError(
+        raise UserError(
             f"output_dir must be the directory of the versions, not one of them: {output_dir.resolve().parent}. "
             f"Received: {output_dir}."
         )
@@ -82,9 +83,9 @@ def version_directory(output_dir: Path, version: int | None = None) -> Path:
     if version is None:
         version = max(taken, default=0) + 1
     if not 0 < version < 2**63:
-        raise ValueError(f"version must be a positive whole number. Received: version={version}.")
+        raise UserError(f"version must be a positive whole number. Received: version={version}.")
     if version in taken:
-        raise ValueError(
+        raise UserError(
             f"version must be a new one; leave --version out to get {max(taken) + 1}. "
             f"Received: version={version}, which {output_dir} holds already."
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import work_folder, written_together
 from stylegan_tf.ops.target import Target, tracing_for
 from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator, build_endpoints
@@ -56,9 +57,9 @@ def export_portable(
     """
     converters = {"tflite": _to_tflite, "onnx": _to_onnx}
     if kind not in converters:
-        raise ValueError(f"format must be one of {', '.join(converters)}. Received: format={kind}.")
+        raise UserError(f"format must be one of {', '.join(converters)}. Received: format={kind}.")
     if Path(output_dir).is_file():
-        raise ValueError(f"output_dir must be a directory. Received: {output_dir}, a file.")
+        raise UserError(f"output_dir must be a directory. Received: {output_dir}, a file.")
     endpoint = portable_endpoint(served)
     target = Path(output_dir) / f"generator.{kind}"
     data, run = converters[kind](endpoint)

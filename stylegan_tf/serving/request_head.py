@@ -13,6 +13,7 @@ from email import errors
 from email.message import Message
 from http import HTTPStatus
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.printing import printable
 
 # 64 images' ws of the largest network (18 layers of 512 numbers) are 12 MB as text.
@@ -164,7 +165,7 @@ def _normal(name: str) -> str:
     bare = in_brackets[1] if in_brackets else name.lower().removesuffix(".")
     address = _address(bare)
     if address is None and (in_brackets or not _NAME.fullmatch(bare)):
-        raise ValueError(f"a host must be a name or an address, without a port. Received: {_shown(name)}.")
+        raise UserError(f"a host must be a name or an address, without a port. Received: {_shown(name)}.")
     return str(address or bare)
 
 

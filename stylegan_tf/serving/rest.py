@@ -17,6 +17,7 @@ from typing import Any
 import tensorflow as tf
 from google.protobuf import json_format
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.serving.checks import refusal
 from stylegan_tf.serving.rest_json import DEFAULT_SIGNATURE, format_outputs, parse_body, parse_inputs
 from stylegan_tf.serving.saved_model import LoadedVersion, find_versions
@@ -48,7 +49,7 @@ class RestApi:
         self._loaded: tuple[int, LoadedVersion] | None = None
         self._tried = 0
         if not find_versions(base_path):
-            raise ValueError(
+            raise UserError(
                 f"an export must hold versions, directories named by numbers, as export.py writes them. "
                 f"Received: {base_path}, which holds none."
             )
@@ -127,7 +128,7 @@ def predict(loaded: LoadedVersion, method: str, body: bytes) -> dict[str, Any]:
       tf.errors.InvalidArgumentError: for values that the graph refuses.
     """
     if method != ":predict":
-        raise ValueError(f"an export has signatures for :predict only. Received: {method}.")
+        raise UserError(f"an export has signatures for :predict only. Received: {method}.")
     request = parse_body(body)
     signature = request.get("signature_name", DEFAULT_SIGNATURE)
     inputs = parse_inputs(request, loaded.definition(signature), loaded.largest_batch)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.serving.retries import ServerError, ServerUnavailableError, with_retries
 
 # Too many requests, bad gateway, unavailable, gateway timeout: a later try may go well.
@@ -34,7 +35,7 @@ class RestConnection:
     def __init__(self, url: str, model: str, timeout_s: float, retries: int) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError(f"url must be such as http://localhost:8501. Received: {url!r}.")
+            raise UserError(f"url must be such as http://localhost:8501. Received: {url!r}.")
         self.address = f"{url.rstrip('/')}/v1/models/{urllib.parse.quote(model, safe='')}:predict"
         self.timeout_s = timeout_s
         self.retries = retries

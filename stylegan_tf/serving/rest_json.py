@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.serving.saved_model import check_shape
 
 BINARY_SUFFIX = "_bytes"
@@ -39,20 +40,20 @@ def parse_body(body: bytes) -> dict[str, Any]:
     try:
         request = json.loads(body)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"the body must be JSON. Received: {error}") from error
+        raise UserError(f"the body must be JSON. Received: {error}") from error
     except ValueError as error:  # of int, which reads no more digits
-        raise ValueError(
+        raise UserError(
             f"the body must hold numbers of at most {sys.get_int_max_str_digits()} digits. Received: a longer one."
         ) from error
     if not isinstance(request, dict):
-        raise ValueError(f"the body must be a JSON object. Received: {_kind(request)}.")
+        raise UserError(f"the body must be a JSON object. Received: {_kind(request)}.")
     if ("instances" in request) == ("inputs" in request):
         received = "both" if "inputs" in request else "neither"
-        raise ValueError(
+        raise UserError(
             f"there must be one of instances (row format) and inputs (column format). Received: {received}."
         )
     if not isinstance(request.get("signature_name", ""), str):
-        raise ValueError(f"signature_name must be a string. Received: {_kind(request['signature_name'])}.")
+        raise UserError(f"signature_name must be a string. Received: {_kind(request['signature_name'])}.")
     return request
 
 
@@ -64,10 +65,10 @@ def _check_size(body: bytes) -> None:
     brackets = np.frombuffer(body.translate(None, _NO_BRACKETS), np.uint8)
     values = len(brackets) // 2 + body.count(b",")
     if values > MOST_VALUES:
-        raise ValueError(f"the body must hold at most {MOST_VALUES} values. Received: {values}.")
+        raise UserError(f"the body must hold at most {MOST_VALUES} values. Received: {values}.")
     depth = int(np.cumsum(_STEPS[brackets]).max(initial=0))
     if depth > DEEPEST:
-        raise ValueError(f"the body must be JSON with lists and objects at most {DEEPEST} deep. Received: {depth}.")
+        raise UserError(f"the body must be JSON with lists and objects at most {DEEPEST} deep. Received: {depth}.")
 
 
 def parse_inputs(
@@ -102,7 +103,7 @@ def parse_inputs(
 
 def _columns_of_rows(rows: Any, names: set[str], largest_batch: int | None) -> dict[str, list[Any]]:
     if not isinstance(rows, list) or not rows:
-        raise ValueError(f"instances must be a list of at least one. Received: {_kind(rows)}.")
+        raise UserError(f"instances must be a list of at least one. Received: {_kind(rows)}.")
     _check_batch("instances", len(rows), largest_batch)
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for index, row in enumerate(rows):
@@ -116,13 +117,13 @@ def _columns_of_rows(rows: Any, names: set[str], largest_batch: int | None) -> d
 
 def _check_batch(name: str, size: int, largest: int | None) -> None:
     if largest is not None and size > largest:
-        raise ValueError(f"{name} must have at most {largest} values. Received: [{size}]")
+        raise UserError(f"{name} must have at most {largest} values. Received: [{size}]")
 
 
 def _check_names(values: Any, names: set[str], where: str) -> None:
     if not isinstance(values, dict) or set(values) != names:
         received = ", ".join(sorted(values)[:20]) or "none" if isinstance(values, dict) else _kind(values)
-        raise ValueError(f"{where} must be an object with {', '.join(sorted(names))}. Received: {received}.")
+        raise UserError(f"{where} must be an object with {', '.join(sorted(names))}. Received: {received}.")
 
 
 def _to_array(name: str, value: Any, info: Any) -> np.ndarray:
@@ -133,11 +134,11 @@ def _to_array(name: str, value: Any, info: Any) -> np.ndarray:
     while flat and isinstance(flat[0], list):
         lengths = {len(item) if isinstance(item, list) else -1 for item in flat}
         if len(lengths) > 1:
-            raise ValueError(ragged)
+            raise UserError(ragged)
         shape.append(lengths.pop())
         flat = [element for item in flat for element in item]
     if any(isinstance(item, list) for item in flat):
-        raise ValueError(ragged)
+        raise UserError(ragged)
     check_shape(name, info, tuple(shape))
     if dtype == tf.string:
         array = np.empty(len(flat), object)
@@ -152,7 +153,7 @@ def _to_bytes(name: str, value: Any) -> bytes:
         try:
             return base64.b64decode(value["b64"], validate=True)
         except ValueError as error:
-            raise ValueError(f'{name} must hold base64 in {{"b64": ...}}. Received: {error}.') from error
+            raise UserError(f'{name} must hold base64 in {{"b64": ...}}. Received: {error}.') from error
     if isinstance(value, str):
         return value.encode()
     raise _wrong_type(name, value, tf.string)
@@ -168,11 +169,11 @@ def _to_numbers(name: str, flat: list[Any], dtype: tf.DType) -> np.ndarray:
         wrong = next((value for value in (min(flat, default=0), max(flat, default=0))
                       if not dtype.min <= value <= dtype.max), None)
         if wrong is not None:
-            raise ValueError(f"{name} must be between {dtype.min} and {dtype.max}. Received: {_kind(wrong)}.")
+            raise UserError(f"{name} must be between {dtype.min} and {dtype.max}. Received: {_kind(wrong)}.")
     elif dtype.is_floating:
         wrong = _beyond(flat, float(dtype.max))
         if wrong is not None:
-            raise ValueError(f"{name} must fit {dtype.name}. Received: {_kind(wrong)}.")
+            raise UserError(f"{name} must fit {dtype.name}. Received: {_kind(wrong)}.")
     return np.array(flat, dtype.as_numpy_dtype)
 
 
@@ -205,7 +206,7 @@ def format_outputs(outputs: Mapping[str, np.ndarray], row_format: bool) -> dict[
     if not row_format:
         return {"outputs": next(iter(columns.values())) if len(columns) == 1 else columns}
     if len({len(column) for column in columns.values()}) > 1:
-        raise ValueError("outputs must have one row for each instance; use the column format, inputs.")
+        raise UserError("outputs must have one row for each instance; use the column format, inputs.")
     if len(columns) == 1:
         return {"predictions": next(iter(columns.values()))}
     return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
@@ -220,7 +221,7 @@ def _to_json(name: str, array: np.ndarray) -> Any:
         try:
             flat = [item.decode() for item in array.ravel()]
         except UnicodeDecodeError as error:
-            raise ValueError(f"{name} holds bytes that are no text; its name must end in {BINARY_SUFFIX}.") from error
+            raise UserError(f"{name} holds bytes that are no text; its name must end in {BINARY_SUFFIX}.") from error
     return _nested(flat, array.shape)
 
 

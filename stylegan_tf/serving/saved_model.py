@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import without_patterns
 
 SERVE_TAG = "serve"
@@ -41,7 +42,7 @@ class LoadedVersion:
 
     def __init__(self, path: Path) -> None:
         if not (path / "saved_model.pb").exists():
-            raise ValueError(f"a version must hold saved_model.pb. Received: {path}, which does not.")
+            raise UserError(f"a version must hold saved_model.pb. Received: {path}, which does not.")
         self.path = path
         self.largest_batch = _largest_batch(path / METADATA_FILE)
         graph = tf.Graph()
@@ -54,7 +55,7 @@ class LoadedVersion:
                 meta_graph = tf.compat.v1.saved_model.load(self._session, [SERVE_TAG], str(model))
         except (OSError, RuntimeError, tf.errors.OpError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise ValueError(
+            raise UserError(
                 f"a version must be a whole SavedModel; export it again. Received: {path}: {reason}"
             ) from error
         finally:
@@ -77,7 +78,7 @@ class LoadedVersion:
         definition = self.definition(signature)
         unknown, missing = set(inputs) - set(definition.inputs), set(definition.inputs) - set(inputs)
         if unknown or missing:
-            raise ValueError(
+            raise UserError(
                 f"inputs of {signature} must be {', '.join(sorted(definition.inputs))}. "
                 f"Received: {', '.join(sorted(inputs)) or 'none'}."
             )
@@ -86,7 +87,7 @@ class LoadedVersion:
             info = definition.inputs[name]
             expected = tf.dtypes.as_dtype(info.dtype)
             if value.dtype != expected.as_numpy_dtype and expected != tf.string:
-                raise ValueError(f"{name} must be {expected.name}. Received: {value.dtype}.")
+                raise UserError(f"{name} must be {expected.name}. Received: {value.dtype}.")
             check_shape(name, info, value.shape)
             feeds[info.name] = value
         outputs = self._session.run({name: info.name for name, info in definition.outputs.items()}, feeds)
@@ -96,7 +97,7 @@ class LoadedVersion:
         """The `SignatureDef` of a name. Raises ValueError for an unknown one."""
         if signature not in self.signatures:
             names = ", ".join(sorted(self.signatures))
-            raise ValueError(f"signature_name must be one of {names}. Received: {signature}.")
+            raise UserError(f"signature_name must be one of {names}. Received: {signature}.")
         return self.signatures[signature]
 
     def close(self) -> None:
@@ -118,4 +119,4 @@ def check_shape(name: str, info: Any, shape: tuple[int, ...]) -> None:
     expected = [None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim]
     if len(shape) != len(expected) or any(size not in (None, got) for size, got in zip(expected, shape, strict=True)):
         written = ", ".join("batch" if size is None else str(size) for size in expected)
-        raise ValueError(f"{name} must have the shape [{written}]. Received: {list(shape)}.")
+        raise UserError(f"{name} must have the shape [{written}]. Received: {list(shape)}.")

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from stylegan_tf.data.records import frame
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errors
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
@@ -52,7 +53,7 @@ def write_warmup(saved_model: Path, requests: Iterable[Request]) -> None:
         for signature, inputs in requests
     ]
     if len(logs) > MOST_REQUESTS:
-        raise ValueError(f"there must be at most {MOST_REQUESTS} warm-up requests. Received: {len(logs)}.")
+        raise UserError(f"there must be at most {MOST_REQUESTS} warm-up requests. Received: {len(logs)}.")
     path = saved_model / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with disk_errors(path), path.open("wb") as file:

@@ -13,14 +13,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.schedule import Schedule, Stage
 from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to_uint8
 from stylegan_tf.networks.styles import truncate
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.progress import format_seconds, is_live, live_line
 from stylegan_tf.training.devices import memory_used, rounding_allowed
 from stylegan_tf.training.run_directory import RunDirectory
-from stylegan_tf.training.schedule import Schedule, Stage
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import write_picture, write_scalars

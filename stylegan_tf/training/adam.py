@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from stylegan_tf.errors import UserError
+
 
 class Adam(keras.optimizers.Adam):
     """Keras' Adam in TensorFlow's fused operation: the same variables, names and numbers, to float32 rounding.
@@ -24,7 +26,7 @@ class Adam(keras.optimizers.Adam):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.amsgrad:
-            raise ValueError("amsgrad must be False; use keras.optimizers.Adam. Received: amsgrad=True.")
+            raise UserError("amsgrad must be False; use keras.optimizers.Adam. Received: amsgrad=True.")
 
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         # Computed once for all variables, and handed through Keras' distribution as part of the learning rate.

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.augment.strength import adjusted_strength
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolve import DEFAULT_AUGMENT_KIMG
 from stylegan_tf.images import save_png, to_float, to_uint8
 from stylegan_tf.training.actions import Progress, crosses, readable_grid
-from stylegan_tf.training.automatic import DEFAULT_AUGMENT_KIMG
 from stylegan_tf.training.draws import draw_augmentation_pair, step_key
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
@@ -27,7 +27,7 @@ class AugmentationControl:
     resolution and the batch size.
 
     Args:
-      config: with nothing left open (`training.automatic`).
+      config: with nothing left open (`configuration.resolve`).
 
     Reference: Karras et al. 2020 (ADA), section 3.1.
     """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.settings import require
-from stylegan_tf.training.schedule import Schedule
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.errors import require
 
 
 def check_batches(config: TrainConfig, schedule: Schedule, replicas: int, images_seen: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.errors import UserError
 from stylegan_tf.training.actions import Progress, crosses
 from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.training.run_directory import RunDirectory
@@ -58,5 +59,5 @@ class Checkpoints:
                 saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
                 self.state.checkpoint_for(saved).restore(prefix).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
-            raise ValueError(f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}") from error
+            raise UserError(f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}") from error
         return int(self.state.images_seen.numpy())

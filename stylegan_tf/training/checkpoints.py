@@ -22,6 +22,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errors, without_patterns, write_text
 
 _NAME = re.compile(r"ckpt-(\d+)\.(?:index|data-\d+-of-\d+|sha256)")
@@ -158,7 +159,7 @@ def newest_whole(*folders: CheckpointFolder) -> Found | None:
             return Found(folder.prefix(number), "; ".join(damaged))
         damaged.append(f"{folder.path.name}/ckpt-{number} is damaged ({reason})")
     if damaged:
-        raise ValueError(
+        raise UserError(
             "a run must have a whole checkpoint; copy its files again from where they are whole, or choose another "
             f"--run_dir. Received: {folders[0].path.parent}: {'; '.join(damaged)}."
         )

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.presets import preset
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import DiskError, is_new_or_empty, write_text, written_folder
-from stylegan_tf.presets import preset
 from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.structure import published_structure
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
-from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState
 
 # Whose training settings a converted network goes on with, by family.
@@ -83,7 +84,7 @@ def _images_seen(config: TrainConfig, num_levels: int, lod: float) -> int:
     for period in Schedule.from_config(config, num_levels).periods:
         if period.level == level and period.fading == (share < 1.0):
             return round(period.start + (period.length * share if period.fading else 0.0))
-    raise ValueError(
+    raise UserError(
         f"the published generator must be at a level of detail that it grew to, 0 to {num_levels - 1}. "
         f"Received: lod={lod:g}."
     )

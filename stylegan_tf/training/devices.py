@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.ops.target import Target
 from stylegan_tf.training.gpu_diagnosis import card_memory
 
@@ -36,7 +37,7 @@ def choose_strategy(num_devices: int = 0) -> tf.distribute.Strategy:
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         if num_devices > len(gpus):
-            raise ValueError(f"num_devices must be at most {len(gpus)}, the GPUs found. Received: {num_devices}.")
+            raise UserError(f"num_devices must be at most {len(gpus)}, the GPUs found. Received: {num_devices}.")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         count = num_devices or len(gpus)

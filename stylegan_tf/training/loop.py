@@ -11,12 +11,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.stop_signals import heard_signals
 from stylegan_tf.training.actions import Action, Progress
 from stylegan_tf.training.memory import full_memory_told
 from stylegan_tf.training.phases import Phase
-from stylegan_tf.training.schedule import Period, Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.steps import TrainingStep

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.schedule import Period, Schedule, Stage
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errno
 from stylegan_tf.training.batch_checks import check_batches
-from stylegan_tf.training.schedule import Period, Schedule, Stage
 from stylegan_tf.training.state import TrainState
 
 # What a phase holds when it holds the most, in sizes of the outputs of both networks' convolutions: with a second order
@@ -28,7 +29,7 @@ PROGRAM_BYTES = 700 << 20
 USABLE = 0.94
 
 
-class FullMemoryError(ValueError):
+class FullMemoryError(UserError):
     """A step does not fit into a device's memory: settings to mend, not a bug."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import default_cache
 from stylegan_tf.evaluation.evaluator import Evaluator

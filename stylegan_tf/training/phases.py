@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 
 
 @dataclasses.dataclass(frozen=True)

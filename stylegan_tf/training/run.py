@@ -10,20 +10,23 @@ import sys
 import tensorflow as tf
 
 from stylegan_tf.augment.pipeline import Augmentation
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import parse_size
+from stylegan_tf.configuration.resolve import fill_in
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.configuration.sections import parse_profile_steps
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
 from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine, is_live
-from stylegan_tf.resolutions import parse_size
-from stylegan_tf.settings import parse_profile_steps, require
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
     Action,
@@ -35,7 +38,6 @@ from stylegan_tf.training.actions import (
     write_progress_animation,
 )
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
-from stylegan_tf.training.automatic import fill_in
 from stylegan_tf.training.batch_checks import check_batches
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.checkpoints import tell_passed_over
@@ -48,7 +50,6 @@ from stylegan_tf.training.metric_actions import Metrics, make_evaluator, prepare
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.profile import Profile
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
-from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.soundness import advice_after_breakdown
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError
@@ -64,7 +65,7 @@ class Run:
     """What a configuration becomes before training starts; made by `prepare_run`.
 
     Attributes:
-      config: as it is saved. What it leaves open (`training.automatic`) is filled in the state's configuration.
+      config: as it is saved. What it leaves open (`configuration.resolve`) is filled in the state's configuration.
       evaluator: of the metrics; None without.
       start: what was taken from another run's networks.
     """
@@ -229,7 +230,7 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
     try:
         return Augmentation.from_groups(config.augment.augment_transforms)
     except ValueError as error:
-        raise ValueError(f"augment_transforms: {error}") from error
+        raise UserError(f"augment_transforms: {error}") from error
 
 
 def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:

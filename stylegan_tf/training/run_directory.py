@@ -23,16 +23,17 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.configuration.sections import NetworkConfig
 from stylegan_tf.data.image_set import CHANNELS
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import remove_rests, write_text
 from stylegan_tf.json_files import as_record, read_bounded, read_json
 from stylegan_tf.locks import locked
 from stylegan_tf.networks.build import build_generator, by_path
 from stylegan_tf.networks.generator import Generator
-from stylegan_tf.settings import NetworkConfig
 from stylegan_tf.training.checkpoints import CheckpointFolder, Found, newest_whole, readable, tell_passed_over
-from stylegan_tf.training.schedule import Schedule
 
 _LOCK = ".lock"
 
@@ -64,7 +65,7 @@ class DatasetInfo:
     def __post_init__(self) -> None:
         height, width = self.size
         if self.channels not in CHANNELS or not 0 < min(height, width) <= max(height, width) <= _MAX_SIDE:
-            raise ValueError(
+            raise UserError(
                 f"images must have a size of 1 to {_MAX_SIDE:,} pixels, and 1, 3 or 4 channels. "
                 f"Received: {height}x{width}, channels={self.channels}."
             )
@@ -101,12 +102,12 @@ class RunDirectory:
           ValueError: when something else is here, or a run with another configuration or other data.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"run_dir must be a directory. Received: {self.path}, a file.")
+            raise UserError(f"run_dir must be a directory. Received: {self.path}, a file.")
         if not self.config_file.exists():
             if self.path.exists() and not all(
                 path.name == _LOCK or path.match(".*.part") for path in self.path.iterdir()
             ):
-                raise ValueError(
+                raise UserError(
                     "run_dir must be empty, new, or the directory of a run; choose another --run_dir. "
                     f"Received: {self.path}, which holds other files and no config.json."
                 )
@@ -164,16 +165,16 @@ class RunDirectory:
             differences = {name: values for name, values in differences.items() if name in fixed}
         if differences:
             listed = "; ".join(f"{name} was {old}, is now {new}" for name, (old, new) in differences.items())
-            raise ValueError(f"a run can only be resumed with its own configuration. Received: {listed}. {advice}")
+            raise UserError(f"a run can only be resumed with its own configuration. Received: {listed}. {advice}")
         if not known.fingerprint:
             form, other = ((info.size, info.channels, info.num_classes) for info in (known, dataset))
             if form != other:
-                raise ValueError(
+                raise UserError(
                     "the images must have the size, the channels and the number of classes of the networks, "
                     f"{_form(known)}. Received: {_form(dataset)}."
                 )
         elif dataset.fingerprint and known.fingerprint != dataset.fingerprint:
-            raise ValueError(
+            raise UserError(
                 f"a run can only be resumed with its own images ({known.count}, fingerprint {known.fingerprint}). "
                 f"Received: {dataset.count} images, fingerprint {dataset.fingerprint}. {advice}"
             )
@@ -181,14 +182,14 @@ class RunDirectory:
     def read_config(self) -> TrainConfig:
         """The configuration. Raises ValueError when this is no run's directory."""
         if not self.config_file.exists():
-            raise ValueError(
+            raise UserError(
                 f"run_dir must be the directory of a run, which holds config.json. Received: {self.path}."
             )
         try:
             config = TrainConfig.from_json(read_bounded(self.config_file))
             config.check_fields()
         except ValueError as error:
-            raise ValueError(f"{self.config_file} must be the configuration of a run: {error}") from error
+            raise UserError(f"{self.config_file} must be the configuration of a run: {error}") from error
         return config
 
     def read_dataset(self) -> DatasetInfo:
@@ -196,7 +197,7 @@ class RunDirectory:
         try:
             return as_record(DatasetInfo, read_json(self.dataset_file))
         except (OSError, ValueError) as error:
-            raise ValueError(f"{self.dataset_file} must describe the run's data. Received: {error}.") from error
+            raise UserError(f"{self.dataset_file} must describe the run's data. Received: {error}.") from error
 
     def newest_checkpoint(self) -> Found | None:
         """The newest whole checkpoint, be it the best one; None without any. ValueError when all are damaged."""
@@ -226,7 +227,7 @@ class RunDirectory:
         best, kept = CheckpointFolder(self.best), CheckpointFolder(self.checkpoints)
         there = [(number, folder) for folder in (best, kept) for number in folder.numbers()]
         if not there:
-            raise ValueError(f"the run must have a checkpoint; train it first. Received: none in {self.checkpoints}.")
+            raise UserError(f"the run must have a checkpoint; train it first. Received: none in {self.checkpoints}.")
         if which == "newest" and (newest := self.newest_checkpoint()):
             tell_passed_over(newest)
             return [newest.prefix]
@@ -237,7 +238,7 @@ class RunDirectory:
         if not chosen:
             numbers = ", ".join(f"{number / 1000:g}" for number in sorted({number for number, _ in there}))
             wanted = "; training keeps the best one with --metrics" if which == "best" else ""
-            raise ValueError(
+            raise UserError(
                 f"checkpoint must be newest, best, all, or one of the kimg {numbers}{wanted}. "
                 f"Received: checkpoint={which} of {self.path}."
             )
@@ -250,7 +251,7 @@ class RunDirectory:
         whole = {number: folder.prefix(number) for (number, folder), reason in pairs if not reason}
         damaged = "; ".join(f"ckpt-{number} is damaged ({reason})" for (number, _), reason in pairs if reason)
         if not whole:
-            raise ValueError(f"checkpoint must be a whole one. Received: checkpoint={which} of {self.path}: {damaged}.")
+            raise UserError(f"checkpoint must be a whole one. Received: checkpoint={which} of {self.path}: {damaged}.")
         if damaged:
             print(f"WARNING: {damaged}: passed over.", file=sys.stderr, flush=True)
         return [whole[number] for number in sorted(whole)]
@@ -299,7 +300,7 @@ def load_generator(run_dir: str | Path, checkpoint: str = "newest") -> TrainedGe
     directory = RunDirectory(run_dir)
     config, dataset = directory.read_config(), directory.read_dataset()
     if checkpoint == "all":
-        raise ValueError("checkpoint must be one: newest, best, or kimg. Received: checkpoint=all.")
+        raise UserError("checkpoint must be one: newest, best, or kimg. Received: checkpoint=all.")
     return read_generator(directory.find_checkpoints(checkpoint)[-1], config, dataset)
 
 

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.resolutions import ResolutionTable
-from stylegan_tf.training.schedule import learning_rate_limit
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.schedule import learning_rate_limit
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
 from stylegan_tf.training.adam import Adam

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf.errors import UserError
+
 # Under loss scaling, weight gradients overflow now and then; the optimizer leaves such a step out.
 MAY_OVERFLOW = ("critic_weight_gradient_norm", "generator_weight_gradient_norm")
 
 
-class NonFiniteError(ValueError):
+class NonFiniteError(UserError):
     """A loss, gradient or weight became infinite, not a number or too large: settings to mend, not a bug."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.errors import UserError
 from stylegan_tf.images import to_float
 from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.ops.resample import blend_with_half_resolution
@@ -263,7 +264,7 @@ class TrainingStep:
         if pieces == 1:
             return compute(fade_in, *inputs)
         if batch % pieces:
-            raise ValueError(
+            raise UserError(
                 f"a device's batch must divide into equal pieces of at most max_batch_per_device. Received: batch "
                 f"{batch}, max_batch_per_device={limit}; choose a divisor of {batch}."
             )

@@ -15,7 +15,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.images import as_picture
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.printing import printable, printable_lines
@@ -99,7 +99,7 @@ def write_start(
     Args:
       writer: the summary writer.
       config: as it is saved.
-      resolved: with nothing left open (`training.automatic`).
+      resolved: with nothing left open (`configuration.resolve`).
       plan: as it was printed.
       reals: a grid, uint8 [H, W, C].
     """

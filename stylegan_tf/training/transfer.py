@@ -17,6 +17,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.evaluation.generated import read_metadata
 from stylegan_tf.files import without_patterns
 from stylegan_tf.json_files import as_type
@@ -71,9 +72,9 @@ def read_networks(path: str | Path) -> SourceNetworks:
         if versions:
             return _read_export(max(versions, key=lambda version: int(version.name) if version.name.isdigit() else 0))
     except (OSError, tf.errors.OpError, DecodeError, KeyError, IndexError) as error:
-        raise ValueError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
+        raise UserError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
     advice = "; python -m stylegan_tf.cli.convert makes a run of a pickle" if path.is_file() else ""
-    raise ValueError(
+    raise UserError(
         "initialize_from must be a run's directory (which holds config.json) or an export (which holds numbered "
         f"versions){advice}. Received: {path}."
     )
@@ -95,7 +96,7 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
     """
     family = state.config.network.family
     if source.family != family:
-        raise ValueError(
+        raise UserError(
             f"initialize_from must hold networks of the same family, {family}. Received: {source.name}, which is "
             f"{source.family}; choose another --preset or --family."
         )
@@ -108,7 +109,7 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
         taken, left = _fill(state, name, source, label_names)
         kernels = [path for path in taken if "/synthesis/" in path and path.endswith("/kernel")]
         if name == "generator" and not kernels:
-            raise ValueError(
+            raise UserError(
                 "initialize_from must hold a generator that shares weights with the new one: the same feature maps "
                 f"and size of w; --preset=SOURCE/config.json has the source's form. Received: {source.name}, of which "
                 "nothing fits."
@@ -178,7 +179,7 @@ def _shortened(paths: list[str]) -> str:
 def _read_run(directory: RunDirectory) -> SourceNetworks:
     found = directory.newest_checkpoint()
     if found is None:
-        raise ValueError(f"initialize_from must be a run with a checkpoint. Received: {directory.path}, without one.")
+        raise UserError(f"initialize_from must be a run with a checkpoint. Received: {directory.path}, without one.")
     tell_passed_over(found)
     weights: dict[str, dict[str, np.ndarray]] = {name: {} for name in NETWORKS}
     with readable(found.prefix) as prefix:
@@ -212,7 +213,7 @@ def _read_export(version: Path) -> SourceNetworks:
         # older exports know one family only
         family = as_type(network.get("family", "stylegan1"), str, "config.network.family")
     except (OSError, ValueError) as error:
-        raise ValueError(
+        raise UserError(
             f"initialize_from must be an export that export.py wrote. Received: {version} ({error})."
         ) from error
     generator = {"generator": weights, "generator_ema": weights}

@@ -12,7 +12,8 @@ import pytest
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.settings import require
+from stylegan_tf.configuration.resolutions import level_size
+from stylegan_tf.errors import require
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = flags.FlagValues()
@@ -120,6 +121,11 @@ def test_output_that_cannot_be_written(tmp_path):
 def test_bugs_keep_their_traceback(error):
     with pytest.raises(type(error)):
         app.run(raising(error), ["tool"], VALUES)
+
+
+def test_value_errors_of_python_inside_the_package_are_bugs():
+    with pytest.raises(ValueError, match="negative shift count"):
+        app.run(lambda: level_size((4, 4), -1), ["tool"], VALUES)
 
 
 def test_value_errors_from_elsewhere_are_bugs():

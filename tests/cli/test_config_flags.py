@@ -7,9 +7,9 @@ from absl import flags
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli.config_flags import SECTIONS, config_from_flags, define_config_flags
-from stylegan_tf.config import TrainConfig, all_fields
-from stylegan_tf.presets import DEFAULT_PRESET, PRESETS, preset
-from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.presets import DEFAULT_PRESET, PRESETS, preset
+from stylegan_tf.configuration.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from stylegan_tf.cli import app, projector
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory

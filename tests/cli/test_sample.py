@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from stylegan_tf.cli import app, sample
-from stylegan_tf.config import ResolutionTable, TrainConfig
+from stylegan_tf.configuration.config import ResolutionTable, TrainConfig
 from stylegan_tf.sampling.latents import one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory

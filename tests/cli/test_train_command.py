@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tiny_run import table, tiny_config, write_images
 
-from stylegan_tf.config import all_fields
+from stylegan_tf.configuration.config import all_fields
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 300

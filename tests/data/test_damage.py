@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from stylegan_tf.configuration.schedule import Period
 from stylegan_tf.data import verify as verifying
 from stylegan_tf.data.decode import Conversion
 from stylegan_tf.data.image_file import UnusableImageError, reason
@@ -22,7 +23,6 @@ from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.folder import FolderSource
 from stylegan_tf.data.verify import verify
 from stylegan_tf.training.loop import read_batches
-from stylegan_tf.training.schedule import Period
 from tests.data.made_up_source import encode, noise
 
 ODD = [

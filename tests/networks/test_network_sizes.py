@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stylegan_tf.networks.sizes import check_image_size, checked_level, feature_maps_at, level_size
+from stylegan_tf.configuration.resolutions import level_size
+from stylegan_tf.networks.sizes import check_image_size, checked_level, feature_maps_at
 
 
 def test_published_feature_maps():

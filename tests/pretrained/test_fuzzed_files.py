@@ -13,8 +13,8 @@ import fuzzing
 import pytest
 from tensorflow_pickle import stylegan2_pickle
 
+from stylegan_tf.configuration.presets import preset
 from stylegan_tf.networks.build import build_critic, build_generator
-from stylegan_tf.presets import preset
 from stylegan_tf.pretrained.published_names import published_arrays
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.training.conversion import convert, plan_conversion

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from stylegan_tf.configuration.presets import preset
 from stylegan_tf.networks.build import build_critic, build_generator
-from stylegan_tf.presets import preset
 from stylegan_tf.pretrained.safetensors_file import write_safetensors
 
 safetensors = pytest.importorskip("safetensors")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.networks.build import build_generator
 
 

@@ -10,10 +10,10 @@ import keras
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.networks.build import build_generator
 from stylegan_tf.networks.generator import Generator
-from stylegan_tf.resolutions import ResolutionTable
 from stylegan_tf.serving.endpoints import ServedGenerator, build_endpoints
 from stylegan_tf.serving.export import write_saved_model
 from stylegan_tf.serving.verify import fixed_inputs

@@ -12,8 +12,9 @@ import tensorflow as tf
 from PIL import Image
 from tiny_run import report, table, tiny_config
 
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.configuration.sections import ScheduleConfig
 from stylegan_tf.images import save_png
-from stylegan_tf.settings import ScheduleConfig
 from stylegan_tf.training import actions
 from stylegan_tf.training.actions import (
     Progress,
@@ -27,7 +28,6 @@ from stylegan_tf.training.actions import (
 )
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.run_directory import RunDirectory
-from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError, Statistics
 

@@ -7,10 +7,10 @@ from PIL import Image
 from tiny_run import table, tiny_stylegan2
 
 from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training.actions import Progress
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.run_directory import RunDirectory
-from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 

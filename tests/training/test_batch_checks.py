@@ -4,10 +4,10 @@ import pytest
 import tensorflow as tf
 from tiny_run import table, tiny_config
 
+from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training.batch_checks import check_batches
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import RunDirectory
-from stylegan_tf.training.schedule import Schedule
 
 
 def check(images_seen=0, replicas=1, **values):

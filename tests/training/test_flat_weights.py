@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.training.flat_weights import FlatWeights, computing_with, recorded
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.presets import preset
-from stylegan_tf.training.automatic import fill_in
+from stylegan_tf.configuration.presets import preset
+from stylegan_tf.configuration.resolve import fill_in
 from stylegan_tf.training.gradients import StepKind
 from stylegan_tf.training.launches import count_instructions, count_kernels, count_launches
 from stylegan_tf.training.run import make_augmentation, make_objective

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_run import tiny_config, tiny_stylegan2
 
+from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training import steps
 from stylegan_tf.training.memory import (
     FullMemoryError,
@@ -19,7 +20,6 @@ from stylegan_tf.training.memory import (
     warning_before,
 )
 from stylegan_tf.training.run import run_training
-from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.state import TrainState
 
 

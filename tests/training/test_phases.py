@@ -2,8 +2,8 @@
 
 import pytest
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.presets import preset
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.presets import preset
 from stylegan_tf.training.phases import Phase, lazy_factor, training_phases
 
 LAZY = {"critic_regularization_interval": 16, "path_length_weight": 2.0, "generator_regularization_interval": 4}

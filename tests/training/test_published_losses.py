@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, GradientPenalty, Objective
 from stylegan_tf.pretrained.published_names import (
     critic_entries,

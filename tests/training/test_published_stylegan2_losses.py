@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.config import TrainConfig
+from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.losses.regularizers import path_length_penalty, path_lengths
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.stylegan2_names import critic_entries, generator_entries

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 from tiny_run import report, table, tiny_config
 
-from stylegan_tf.settings import ScheduleConfig
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.configuration.sections import ScheduleConfig
 from stylegan_tf.training.actions import Progress, TensorBoardScalars
 from stylegan_tf.training.run_directory import RunDirectory
-from stylegan_tf.training.schedule import Schedule
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import CURVES
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 

@@ -23,6 +23,7 @@ from stylegan_tf.data.sources.labels import (
     require_labels,
 )
 from stylegan_tf.data.sources.listing import file_state, state_text
+from stylegan_tf.errors import UserError
 
 BUILT_IN = "portraits"
 BUILT_IN_SIZE = 32  # pixels, height and width
@@ -142,7 +143,7 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
     except (ValueError, OSError, MemoryError) as error:
         raise _unreadable(data, error) from error
     if "images" not in arrays:
-        raise ValueError(f"A .npz file must hold an array 'images'. Received: data={data!r} with {held}.")
+        raise UserError(f"A .npz file must hold an array 'images'. Received: data={data!r} with {held}.")
     images = checked_images(arrays["images"], data)
     labels = labels_if_usable(lambda: _npz_labels(path, len(images), data), use_labels=use_labels)
     require_labels(labels, use_labels, f"a .npz file must hold an array 'labels' (this one holds {held})", data)
@@ -179,7 +180,7 @@ def checked_images(images: np.ndarray, data: str) -> np.ndarray:
     shape_fits = rows.ndim == 3 or (rows.ndim == 4 and rows.shape[-1] in (3, 4))
     type_fits = rows.dtype == np.uint8 or (rows.dtype.kind == "u" and rows.dtype.itemsize == 2 and rows.ndim == 3)
     if not shape_fits or not type_fits or 0 in rows.shape:
-        raise ValueError(
+        raise UserError(
             "images must be uint8 of shape [N, height, width] or [N, height, width, channels] with N at least 1 and "
             "1, 3 or 4 channels, or uint16 and grey; values from 0 to 1 are to be multiplied by 255. "
             f"Received: {images.dtype} of shape {images.shape} in data={data!r}."

@@ -8,6 +8,7 @@ import numpy as np
 
 from stylegan_tf.data.sources.labels import NO_LABELS, Labels, UnusableLabelsError, labels_if_usable, listed
 from stylegan_tf.data.sources.labels_file import find_labels_file, labels_from_file, read_labels_file
+from stylegan_tf.errors import UserError
 from stylegan_tf.names import nfc
 
 
@@ -54,7 +55,7 @@ def _folder_labels(names: Sequence[str | None], folders: Collection[str], data: 
     trusted = [name for name in names if name is not None]
     outside = next((name for name in trusted if "/" not in name), None)
     if outside is not None:
-        raise ValueError(
+        raise UserError(
             "With labels, each image must lie in a subfolder named after its class, as in cats/1.png; "
             f"{outside!r} lies in none. Sort the images into subfolders or train without labels (--nouse_labels). "
             f"Received: data={data!r}."

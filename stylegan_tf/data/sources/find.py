@@ -23,6 +23,7 @@ from stylegan_tf.data.sources.tar_archive import TarSource, find_compression, is
 from stylegan_tf.data.sources.tfds_sets import PREFIX as TFDS_PREFIX
 from stylegan_tf.data.sources.tfds_sets import TfdsSource
 from stylegan_tf.data.sources.zip_archive import ZipSource
+from stylegan_tf.errors import UserError
 
 _UNDERSTOOD = (
     f"{BUILT_IN!r} (the built-in set), a folder of images, a zip or tar archive of them, a .npy or .npz file, idx "
@@ -71,7 +72,7 @@ def open_source(data: str, *, use_labels: bool = False) -> Source:
         return _open_folder(data, path, use_labels)
     if data and os.path.isfile(path):
         return _open_file(data, path, use_labels)
-    raise ValueError(f"data must be {_UNDERSTOOD}; nothing was found there. Received: data={data!r}.")
+    raise UserError(f"data must be {_UNDERSTOOD}; nothing was found there. Received: data={data!r}.")
 
 
 def _open_folder(data: str, folder: str, use_labels: bool) -> Source:
@@ -79,7 +80,7 @@ def _open_folder(data: str, folder: str, use_labels: bool) -> Source:
         with os.scandir(folder) as entries:
             names, images = _matter(entry.name for entry in entries)
     except OSError as error:
-        raise ValueError(f"The folder cannot be read ({error}). Received: data={data!r}.") from error
+        raise UserError(f"The folder cannot be read ({error}). Received: data={data!r}.") from error
     names = [name for name in names if os.path.isfile(os.path.join(folder, name))]
     record_file = find_record_file(names, data)
     if record_file is not None:
@@ -111,7 +112,7 @@ def _open_file(data: str, path: str, use_labels: bool) -> Source:
         with open(path, "rb") as file:
             header = file.read(512)
     except OSError as error:
-        raise ValueError(f"The file cannot be read ({error}). Received: data={data!r}.") from error
+        raise UserError(f"The file cannot be read ({error}). Received: data={data!r}.") from error
     if header.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         if _holds_arrays(path, header):
             return open_npz(data, path, use_labels=use_labels)
@@ -125,11 +126,11 @@ def _open_file(data: str, path: str, use_labels: bool) -> Source:
     if header and is_tar(path):
         return TarSource(data, path, use_labels=use_labels)
     if _is_image(path):
-        raise ValueError(
+        raise UserError(
             "data must be a folder or an archive, not one image file; give the folder that holds the images. "
             f"Received: data={data!r}."
         )
-    raise ValueError(f"data must be {_UNDERSTOOD}; this file is none of them, or damaged. Received: data={data!r}.")
+    raise UserError(f"data must be {_UNDERSTOOD}; this file is none of them, or damaged. Received: data={data!r}.")
 
 
 def _holds_arrays(path: str, header: bytes) -> bool:

@@ -25,6 +25,7 @@ from stylegan_tf.data.sources.listing import (
     no_images_error,
     state_text,
 )
+from stylegan_tf.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _walk(folder: str) -> Iterator[tuple[str, bool]]:
                 ]
         except OSError as error:
             if not prefix:
-                raise ValueError(f"The folder cannot be read ({error}). Received: data={folder!r}.") from error
+                raise UserError(f"The folder cannot be read ({error}). Received: data={folder!r}.") from error
             logging.warning("%r is left out, as it cannot be read: %s", path, error)
             continue
         subfolders = [

@@ -28,6 +28,7 @@ from stylegan_tf.data.sources.labels import (
     require_labels,
 )
 from stylegan_tf.data.sources.listing import state_text
+from stylegan_tf.errors import UserError
 from stylegan_tf.zip_files import unpacked_limit
 
 _UINT8 = 0x08
@@ -64,7 +65,7 @@ def open_idx_folder(data: str, folder: str, names: list[str], *, use_labels: boo
     """
     sets = {_SPLITS.sub("", name.removesuffix(".gz")) for name in names}
     if len(sets) > 1:
-        raise ValueError(
+        raise UserError(
             "A folder of idx files must hold one data set, a training set and a test set at most; give the path of "
             f"one file instead. Received: data={data!r} with {names}."
         )
@@ -100,7 +101,7 @@ def read_idx(path: str) -> np.ndarray:
             shape = _read_shape(unpacked, path)
             limit = unpacked_limit(path)
             if math.prod(shape) > limit:
-                raise ValueError(
+                raise UserError(
                     f"A compressed idx file may unpack to {limit:,} bytes; unpack it first. "
                     f"Received: {path!r} of shape {list(shape)}."
                 )
@@ -108,7 +109,7 @@ def read_idx(path: str) -> np.ndarray:
             _check_size(len(content), shape, path)
             return np.frombuffer(content, np.uint8).reshape(shape)
     except (OSError, EOFError, zlib.error, MemoryError, OverflowError) as error:
-        raise ValueError(
+        raise UserError(
             f"An idx file is damaged or cut off; download it again. Received: {path!r} ({error})."
         ) from error
 
@@ -123,9 +124,9 @@ def _blocks(file: BinaryIO | gzip.GzipFile, size: int) -> Iterator[bytes]:
 def _read_shape(file: BinaryIO | gzip.GzipFile, path: str) -> tuple[int, ...]:
     header = file.read(4)
     if not is_idx(header):
-        raise ValueError(f"An idx file must begin with 0, 0, a type and a number of axes. Received: {path!r}.")
+        raise UserError(f"An idx file must begin with 0, 0, a type and a number of axes. Received: {path!r}.")
     if header[2] != _UINT8:
-        raise ValueError(
+        raise UserError(
             f"An idx file must hold unsigned bytes (type 0x08). Received: type {header[2]:#04x} in {path!r}."
         )
     lengths = file.read(4 * header[3])
@@ -133,14 +134,14 @@ def _read_shape(file: BinaryIO | gzip.GzipFile, path: str) -> tuple[int, ...]:
         raise EOFError("it ends within its header")
     shape = struct.unpack(f">{header[3]}I", lengths)
     if 0 in shape:
-        raise ValueError(f"An idx file must hold something. Received: {path!r} of shape {list(shape)}.")
+        raise UserError(f"An idx file must hold something. Received: {path!r} of shape {list(shape)}.")
     return shape
 
 
 def _check_size(size: int, shape: tuple[int, ...], path: str) -> None:
     if size != math.prod(shape):
         more = "more" if size > math.prod(shape) else f"{size:,}"
-        raise ValueError(
+        raise UserError(
             f"An idx file must hold as many bytes as its header says, {math.prod(shape):,} for the shape "
             f"{list(shape)}; download it again. Received: {more} in {path!r}."
         )
@@ -150,7 +151,7 @@ def _open_files(data: str, paths: list[str], use_labels: bool) -> Source:
     label_paths = [_find_labels(path) for path in paths]
     images = [_read_images(path) for path in paths]
     if len({array.shape[1:] for array in images}) > 1:
-        raise ValueError(
+        raise UserError(
             "All idx files of a folder must hold images of one size; give the path of one file instead. "
             f"Received: data={data!r} with {[array.shape for array in images]}."
         )
@@ -177,7 +178,7 @@ def _find_labels(path: str) -> str | None:
 def _read_images(path: str) -> np.ndarray:
     images = read_idx(path)
     if images.ndim < 3:
-        raise ValueError(
+        raise UserError(
             "An idx file of images has three axes (number, height, width); give the file whose name has images-idx3. "
             f"Received: {path!r} of shape {images.shape}."
         )

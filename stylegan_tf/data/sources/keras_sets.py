@@ -8,6 +8,7 @@ import os
 from stylegan_tf.data.sources.arrays import ArraySource, checked_images
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.labels import numbered_labels
+from stylegan_tf.errors import UserError
 
 PREFIX = "keras:"
 
@@ -36,14 +37,14 @@ def open_keras_set(data: str) -> Source:
     name = data.removeprefix(PREFIX)
     if name not in SETS:
         known = ", ".join(f"{PREFIX}{each}" for each in SETS)
-        raise ValueError(f"A data set of Keras must be one of {known}. Received: data={data!r}.")
+        raise UserError(f"A data set of Keras must be one of {known}. Received: data={data!r}.")
     label_names, looked_for = SETS[name]
     module = importlib.import_module(f"keras.datasets.{name}")  # takes seconds, as it imports TensorFlow
     try:
         (images, labels), _ = module.load_data()
     except Exception as error:  # of the network, the file system, or what was downloaded
         folder = os.path.join(os.environ.get("KERAS_HOME") or os.path.join("~", ".keras"), "datasets")
-        raise ValueError(
+        raise UserError(
             f"Keras could not download {name} ({error}). Check the network, or download the file elsewhere and put it "
             f"where Keras looks for it: {os.path.join(folder, looked_for)}. Received: data={data!r}."
         ) from error

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.names import as_written
 from stylegan_tf.progress import counted
 
@@ -15,7 +16,7 @@ MAX_CLASSES = 100_000
 _NAMED = 5  # classes that a note names
 
 
-class UnusableLabelsError(ValueError):
+class UnusableLabelsError(UserError):
     """Labels that cannot be classes; an error only where labels are asked for."""
 
 
@@ -104,7 +105,7 @@ def numbered_labels(values: np.ndarray, count: int, where: str, names: tuple[str
 def require_labels(labels: Labels, use_labels: bool, advice: str, data: str) -> None:
     """Raises ValueError where labels were asked for and there are none; `advice` says where they were looked for."""
     if use_labels and labels.indices is None:
-        raise ValueError(f"With labels, {advice}; or train without labels (--nouse_labels). Received: data={data!r}.")
+        raise UserError(f"With labels, {advice}; or train without labels (--nouse_labels). Received: data={data!r}.")
 
 
 def classes_notes(counts: Mapping[str, int] | Sequence[tuple[str, int]]) -> tuple[str, ...]:

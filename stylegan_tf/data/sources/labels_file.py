@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from stylegan_tf.data.sources.labels import MAX_CLASSES, Labels, UnusableLabelsError, listed, numbered_labels
+from stylegan_tf.errors import UserError
 from stylegan_tf.names import nfc
 
 METADATA_NAME = "dataset.json"
@@ -43,7 +44,7 @@ def find_labels_file(paths: Iterable[str], data: str) -> str | None:
 def require_readable_size(size: int) -> None:
     """Raises ValueError for more bytes than a file of labels may have, so that none fills the memory."""
     if size > LARGEST_BYTES:
-        raise ValueError(f"it has {size:,} bytes, and at most {LARGEST_BYTES:,} are read")
+        raise UserError(f"it has {size:,} bytes, and at most {LARGEST_BYTES:,} are read")
 
 
 def read_labels_file(read: Callable[[], bytes], path: str, data: str) -> dict[str, object] | None:

@@ -37,6 +37,7 @@ from stylegan_tf.data.sources.labels import (
     require_labels,
 )
 from stylegan_tf.data.sources.listing import state_text
+from stylegan_tf.errors import UserError
 
 _FILE_NAME = re.compile(r"(?P<base>.*)-r(?P<level>\d\d)\.tfrecords", re.DOTALL)
 
@@ -93,7 +94,7 @@ class OriginalRecordsSource(Source):
             with open(self._path, "rb") as file:
                 pixels = _read_pixels(next(read_records(file)))
         except DamagedRecordError as error:
-            raise ValueError(
+            raise UserError(
                 "A TFRecord file must be whole, and as the original StyleGAN and ProGAN write it: Examples with the "
                 "features 'shape', [channels, height, width], and 'data', so many bytes. Copy or make it again. "
                 f"Received: {self._path!r} ({error})."
@@ -134,7 +135,7 @@ def find_record_file(names: list[str], data: str) -> str | None:
     matches = [match for match in map(_FILE_NAME.fullmatch, names) if match]
     bases = sorted({match["base"] for match in matches})
     if len(bases) > 1:
-        raise ValueError(
+        raise UserError(
             "A folder of TFRecords must hold those of one data set; give the path of the file of one of them instead. "
             f"Received: data={data!r} with {bases}."
         )

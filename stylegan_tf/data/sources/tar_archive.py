@@ -25,6 +25,7 @@ from stylegan_tf.data.sources import archive
 from stylegan_tf.data.sources.archive import Member
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.listing import state_text
+from stylegan_tf.errors import UserError
 
 _HELD_BYTES = 2**28  # of members of a compressed archive that come before their turn
 _NOTES_BYTES = 2**20  # of long names and PAX headers before a member, and of global headers in an archive
@@ -148,7 +149,7 @@ class TarSource(Source):
         for number, _, info in _scan(self._path):
             left -= _MEMBER_BYTES + len(info.name)
             if left < 0:
-                raise ValueError(f"its list of files takes more than {_LISTING_BYTES:,} bytes")
+                raise UserError(f"its list of files takes more than {_LISTING_BYTES:,} bytes")
             if info.isdir():
                 folders.append(info.name)
                 continue
@@ -232,7 +233,7 @@ class _StrictInfo(tarfile.TarInfo):
         except HeaderError as error:
             if type(error).__name__ in ("EOFHeaderError", "EmptyHeaderError"):  # the two regular ends
                 raise
-            raise ValueError(f"damaged header at byte {tarfile.offset}: {error}") from error
+            raise UserError(f"damaged header at byte {tarfile.offset}: {error}") from error
 
     def _proc_member(self, tarfile: _StrictArchive) -> tarfile.TarInfo:
         """Reads what follows the header of a member, as the library does; it names this to be overridden."""
@@ -252,7 +253,7 @@ class _StrictArchive(TarFile):
         self._notes += size
         self._global_notes += size if is_global else 0
         if not 0 <= max(self._notes, self._global_notes) <= _NOTES_BYTES or size < 0:
-            raise ValueError(f"a long name or PAX header at byte {self.offset} has more than {_NOTES_BYTES:,} bytes")
+            raise UserError(f"a long name or PAX header at byte {self.offset} has more than {_NOTES_BYTES:,} bytes")
 
     def forget(self) -> None:
         """Begins with the next member; the library would keep them all."""
@@ -266,10 +267,10 @@ def _scan(path: str) -> Iterator[tuple[int, TarFile, tarfile.TarInfo]]:
         number, last = 0, -1
         while (info := opened.next()) is not None:
             if info.offset <= last or info.size < 0:
-                raise ValueError(f"impossible size at byte {info.offset}")
+                raise UserError(f"impossible size at byte {info.offset}")
             last = info.offset
             if len(info.name) > _LONGEST_NAME:
-                raise ValueError(f"a name has {len(info.name):,} characters, and names have at most {_LONGEST_NAME:,}")
+                raise UserError(f"a name has {len(info.name):,} characters, and names have at most {_LONGEST_NAME:,}")
             opened.forget()
             yield number, opened, info
             number += 1
@@ -278,6 +279,6 @@ def _scan(path: str) -> Iterator[tuple[int, TarFile, tarfile.TarInfo]]:
 def _read(opened: TarFile, info: tarfile.TarInfo) -> bytes:
     file = opened.extractfile(info)
     if file is None:
-        raise ValueError(f"{info.name!r} is no file")
+        raise UserError(f"{info.name!r} is no file")
     with file:
         return file.read(info.size)

@@ -9,6 +9,7 @@ from typing import Any
 from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.labels import NO_LABELS, require_labels
 from stylegan_tf.data.sources.tar_archive import BytesItem
+from stylegan_tf.errors import UserError
 
 PREFIX = "tfds:"
 
@@ -48,7 +49,7 @@ class TfdsSource(Source):
             self._builder.download_and_prepare()
             self._count = int(self._builder.info.splits[self._split].num_examples)
         except Exception as error:  # of the network, the file system, or the data set's own code
-            raise ValueError(
+            raise UserError(
                 "TensorFlow Datasets must know, or be able to download, a data set of this name and split. "
                 f"Received: data={data!r} ({type(error).__name__}: {error})."
             ) from error
@@ -56,7 +57,7 @@ class TfdsSource(Source):
         features = dict(declared.items()) if isinstance(declared, tfds.features.FeaturesDict) else {}
         image = features.get("image")
         if not isinstance(image, tfds.features.Image) or not self._count:
-            raise ValueError(
+            raise UserError(
                 "A data set must have at least one picture in a feature 'image'. "
                 f"Received: data={data!r} with {self._count} examples of {sorted(features)}."
             )

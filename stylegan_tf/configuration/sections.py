@@ -12,7 +12,8 @@ import math
 import re
 from typing import Any
 
-from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.errors import require
 
 FAMILIES = ("stylegan1", "stylegan2")
 ARCHITECTURES = ("skip", "resnet", "orig", "growing")
@@ -298,12 +299,6 @@ class RunConfig:
     truncation_cutoff: int = option(
         8, "layers that truncation reaches, from the first; 0 for all", may_change=True, least=0
     )
-
-
-def require(condition: bool, expected: str, received: Any) -> None:
-    """Raises ValueError saying what was expected and what came, unless the condition holds."""
-    if not condition:
-        raise ValueError(f"{expected}. Received: {received}.")
 
 
 def parse_profile_steps(text: str) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from stylegan_tf.errors import UserError
+
 MAX_LEVELS = 9  # images are halved eight times at most (`data.pyramid`)
 
 
@@ -12,8 +14,13 @@ def parse_size(text: str, name: str) -> tuple[int, int]:
     """Reads "256" or "64x96" as (height, width). Raises ValueError, which tells the `name`, when it is neither."""
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip())
     if match is None:
-        raise ValueError(f"{name} must be a size such as 256 or 64x96. Received: {text}.")
+        raise UserError(f"{name} must be a size such as 256 or 64x96. Received: {text}.")
     return int(match[1]), int(match[2] or match[1])
+
+
+def level_size(base_size: tuple[int, int], level: int) -> tuple[int, int]:
+    """Height and width at a level: the base size times 2^level."""
+    return base_size[0] << level, base_size[1] << level
 
 
 def count_levels(size: tuple[int, int], base_size: tuple[int, int]) -> int:
@@ -23,10 +30,10 @@ def count_levels(size: tuple[int, int], base_size: tuple[int, int]) -> int:
       ValueError: doubling does not lead there.
     """
     for levels in range(1, MAX_LEVELS + 1):
-        if (base_size[0] << levels - 1, base_size[1] << levels - 1) == size:
+        if level_size(base_size, levels - 1) == size:
             return levels
     examples = ", ".join(f"{base_size[0] << n}x{base_size[1] << n}" for n in range(1, 5))
-    raise ValueError(
+    raise UserError(
         f"resolution must be the base size {base_size[0]}x{base_size[1]} doubled at most {MAX_LEVELS - 1} times "
         f"({examples}, ...); choose one of these or another --base_size. Received: resolution={size[0]}x{size[1]}."
     )
@@ -54,12 +61,12 @@ class ResolutionTable:
             try:
                 rows.append((int(match[1] or 0), float(match[2])))  # type: ignore[index]
             except (TypeError, ValueError):
-                raise ValueError(
+                raise UserError(
                     "a table by resolution must be a number, or pairs such as '4:128,32:64'. "
                     f"Received: {text!r}."
                 ) from None
         if [row[0] for row in rows] != sorted({row[0] for row in rows}):
-            raise ValueError(f"a table by resolution must name rising resolutions. Received: {text!r}.")
+            raise UserError(f"a table by resolution must name rising resolutions. Received: {text!r}.")
         return cls(tuple(rows))
 
     def at(self, size: tuple[int, int]) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stylegan_tf.resolutions import ResolutionTable, count_levels, parse_size
+from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 
 table = ResolutionTable.parse
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from stylegan_tf.config import TrainConfig, all_fields
-from stylegan_tf.resolutions import ResolutionTable
-from stylegan_tf.settings import parse_profile_steps
+from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.sections import parse_profile_steps
 
 table = ResolutionTable.parse
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.presets import PRESETS, preset
-from stylegan_tf.resolutions import ResolutionTable
-from stylegan_tf.settings import ScheduleConfig
-from stylegan_tf.training.schedule import Schedule
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.presets import PRESETS, preset
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.configuration.sections import ScheduleConfig
 
 table = ResolutionTable.parse
 

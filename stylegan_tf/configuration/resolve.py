@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import ResolutionTable
 
 # Images a step by number of devices and resolution, as published with StyleGAN.
 PUBLISHED_BATCH_SIZES = {

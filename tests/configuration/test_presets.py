@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.presets import PRESETS, preset
-from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.presets import PRESETS, preset
+from stylegan_tf.configuration.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
 

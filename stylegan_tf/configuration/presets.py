@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.resolutions import ResolutionTable
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.errors import UserError
 
 table = ResolutionTable.parse
 
@@ -102,7 +103,7 @@ def _stylegan2(config_name: str) -> Preset:
 def _stylegan2_ada() -> Preset:
     """Karras et al. 2020 (ADA): the automatic settings published with its code, for data of any size and resolution.
 
-    Batch size, gamma and the average's half-life follow from resolution and devices (`training.automatic`).
+    Batch size, gamma and the average's half-life follow from resolution and devices (`configuration.resolve`).
     """
     config = _stylegan2("f").config.replace({
         "resolution": "", "mapping_layers": 2, "feature_maps_base": table("4:8192,512:16384"),
@@ -160,5 +161,5 @@ DEFAULT_PRESET = "tiny"
 def preset(name: str) -> TrainConfig:
     """The configuration of this name. Raises ValueError for an unknown one."""
     if name not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={name}.")
+        raise UserError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={name}.")
     return PRESETS[name].config

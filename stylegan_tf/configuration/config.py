@@ -11,9 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from stylegan_tf.json_files import as_type, parse_json
-from stylegan_tf.resolutions import ResolutionTable, count_levels, parse_size
-from stylegan_tf.settings import (
+from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
+from stylegan_tf.configuration.sections import (
     AugmentConfig,
     DataConfig,
     LossConfig,
@@ -24,8 +23,9 @@ from stylegan_tf.settings import (
     check_field,
     parse_profile_steps,
     parse_taps,
-    require,
 )
+from stylegan_tf.errors import UserError, require
+from stylegan_tf.json_files import as_type, parse_json
 
 _FIELD_TYPES = {
     "str": str, "int": int, "float": float, "bool": bool, "int | None": int | None, "float | None": float | None,
@@ -54,7 +54,7 @@ class TrainConfig:
         fields = {field.name: (section, field) for section, field in all_fields()}
         for name, value in values.items():
             if name not in fields:
-                raise ValueError(f"configuration fields are {', '.join(sorted(fields))}. Received: {name!r}.")
+                raise UserError(f"configuration fields are {', '.join(sorted(fields))}. Received: {name!r}.")
             section, field = fields[name]
             if "ResolutionTable" in str(field.type) and isinstance(value, (int, float)):
                 value = ResolutionTable(((0, float(value)),))
@@ -82,7 +82,7 @@ class TrainConfig:
             fields = {field.name: field for _, field in all_fields()}
             known = {name: _from_plain(fields[name], value) for name, value in values.items() if name in fields}
         except ValueError as error:
-            raise ValueError(f"expected the JSON of a training configuration, but {error}.") from error
+            raise UserError(f"expected the JSON of a training configuration, but {error}.") from error
         return cls().replace({**values, **known})
 
     def differences(self, other: TrainConfig) -> dict[str, tuple[Any, Any]]:

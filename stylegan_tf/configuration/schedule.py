@@ -10,10 +10,11 @@ import bisect
 import dataclasses
 import math
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.networks.sizes import level_size
-from stylegan_tf.settings import ScheduleConfig
-from stylegan_tf.training.automatic import fill_in
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import level_size
+from stylegan_tf.configuration.resolve import fill_in
+from stylegan_tf.configuration.sections import ScheduleConfig
+from stylegan_tf.errors import UserError
 
 WASSERSTEIN_LEARNING_RATE_LIMIT = 0.002  # Karras et al. 2019, appendix C: higher rates need another loss
 
@@ -93,7 +94,7 @@ class Schedule:
         self.total_images = int(round(config.total_kimg * 1000))
         batch_sizes = config.batch_size
         if batch_sizes is None:
-            raise ValueError("a schedule must have batch sizes (see training.automatic). Received: batch_size=None.")
+            raise UserError("a schedule must have batch sizes (see configuration.resolve). Received: batch_size=None.")
         self.periods: list[Period] = []
         start = 0.0
         high_enough = (n for n in range(num_levels) if min(level_size(base_size, n)) >= config.start_resolution)
@@ -115,7 +116,7 @@ class Schedule:
                     )
                 start += length
         if not self.periods:
-            raise ValueError("the schedule must have a period; raise total_kimg or stage_kimg. Received: none.")
+            raise UserError("the schedule must have a period; raise total_kimg or stage_kimg. Received: none.")
 
     @classmethod
     def from_config(cls, config: TrainConfig, num_levels: int, num_devices: int = 1) -> Schedule:

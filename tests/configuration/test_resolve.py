@@ -2,10 +2,10 @@
 
 import pytest
 
-from stylegan_tf.config import TrainConfig
-from stylegan_tf.presets import preset
-from stylegan_tf.resolutions import ResolutionTable
-from stylegan_tf.training.automatic import automatic_batch_size, fill_in, published_batch_sizes
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.presets import preset
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.resolve import automatic_batch_size, fill_in, published_batch_sizes
 
 table = ResolutionTable.parse
 OPEN = TrainConfig().replace({
