@@ -106,7 +106,7 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     import tensorflow as tf
 
     from stylegan_tf.configuration.presets import preset
-    from stylegan_tf.configuration.resolve import fill_in
+    from stylegan_tf.configuration.resolve import resolve
     from stylegan_tf.training import devices
     from stylegan_tf.training.gradients import StepKind
     from stylegan_tf.training.run import make_augmentation, make_objective
@@ -118,7 +118,7 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     size = (case.resolution, case.resolution)
     config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
     config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
-    config = fill_in(config, size, strategy.num_replicas_in_sync)
+    config = resolve(config, size, strategy.num_replicas_in_sync)
     level = config.num_levels_for(size) - 1
     with strategy.scope():
         state = TrainState(config, level + 1, 0, policy)

@@ -27,6 +27,8 @@ from stylegan_tf.configuration.sections import (
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.json_files import as_type, parse_json
 
+# Of the file: what became of open settings, see `configuration.resolve`.
+RESOLVED_SECTION = "resolved"
 _FIELD_TYPES = {
     "str": str, "int": int, "float": float, "bool": bool, "int | None": int | None, "float | None": float | None,
 }  # fmt: skip
@@ -66,7 +68,7 @@ class TrainConfig:
         """All fields by section; tables in their written form."""
         plain = {
             section.name: {
-                field.name: _plain(getattr(getattr(self, section.name), field.name))
+                field.name: to_plain(getattr(getattr(self, section.name), field.name))
                 for field in dataclasses.fields(getattr(self, section.name))
             }
             for section in dataclasses.fields(self)
@@ -78,9 +80,10 @@ class TrainConfig:
         """Reads what `to_json` wrote. Raises ValueError when it is something else."""
         try:
             sections = as_type(parse_json(text), dict[str, dict[str, Any]], "it")
+            sections.pop(RESOLVED_SECTION, None)
             values = {name: value for section in sections.values() for name, value in section.items()}
             fields = {field.name: field for _, field in all_fields()}
-            known = {name: _from_plain(fields[name], value) for name, value in values.items() if name in fields}
+            known = {name: from_plain(fields[name], value) for name, value in values.items() if name in fields}
         except ValueError as error:
             raise UserError(f"expected the JSON of a training configuration, but {error}.") from error
         return cls().replace({**values, **known})
@@ -174,7 +177,7 @@ def all_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
     ]
 
 
-def _from_plain(field: dataclasses.Field[Any], value: Any) -> Any:
+def from_plain(field: dataclasses.Field[Any], value: Any) -> Any:
     """A field's value from its written form. Raises ValueError for one of another type or out of bounds."""
     if "ResolutionTable" not in str(field.type):
         value = as_type(value, _FIELD_TYPES[str(field.type)], field.name)
@@ -184,5 +187,6 @@ def _from_plain(field: dataclasses.Field[Any], value: Any) -> Any:
     return value
 
 
-def _plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """A field's value as JSON has it."""
     return str(value) if isinstance(value, ResolutionTable) else value

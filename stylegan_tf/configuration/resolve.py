@@ -1,11 +1,23 @@
-"""Settings that the configuration leaves open: they follow from the final resolution and the number of devices."""
+"""What a configuration leaves open, decided once: by the final resolution, the devices, and what a run began with."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Mapping
 from typing import Any
 
-from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.config import RESOLVED_SECTION, TrainConfig, all_fields, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.sections import (
+    AugmentConfig,
+    LossConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    check_field,
+)
+from stylegan_tf.errors import require
+from stylegan_tf.json_files import as_type, parse_json
 
 # Images a step by number of devices and resolution, as published with StyleGAN.
 PUBLISHED_BATCH_SIZES = {
@@ -18,33 +30,149 @@ DEFAULT_AUGMENT_KIMG = 500.0  # Karras et al. 2020 (ADA), section 3.1
 TRANSFER_AUGMENT_KIMG = 100.0  # published with its code, for runs that start from other networks
 
 
-def fill_in(config: TrainConfig, size: tuple[int, int], num_devices: int) -> TrainConfig:
-    """The configuration with nothing left open.
+@dataclasses.dataclass(frozen=True)
+class ResolvedSchedule(ScheduleConfig):
+    """A schedule with batch sizes and both learning rates."""
+
+    batch_size: ResolutionTable = dataclasses.field(kw_only=True)
+    critic_learning_rate: ResolutionTable = dataclasses.field(kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedLoss(LossConfig):
+    """Losses with the weight of R1."""
+
+    r1_gamma: float = dataclasses.field(kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedAugment(AugmentConfig):
+    """Augmentation with its speed."""
+
+    augment_kimg: float = dataclasses.field(kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedOptimizer(OptimizerConfig):
+    """Optimizer and averages with the half-life."""
+
+    ema_half_life_kimg: float = dataclasses.field(kw_only=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedConfig(TrainConfig):
+    """A configuration with nothing left open.
+
+    Attributes:
+      batch_devices: number of devices that the batch sizes were chosen for.
+    """
+
+    schedule: ResolvedSchedule = dataclasses.field(kw_only=True)
+    loss: ResolvedLoss = dataclasses.field(kw_only=True)
+    augment: ResolvedAugment = dataclasses.field(kw_only=True)
+    optimizer: ResolvedOptimizer = dataclasses.field(kw_only=True)
+    batch_devices: int = dataclasses.field(kw_only=True)
+
+    def decided(self, asked: TrainConfig) -> Decisions:
+        """What was left open in the configuration that this one came from."""
+        names = [name for name in OPEN_SETTINGS if asked.get(name) is None]
+        return Decisions(self.batch_devices, {name: self.get(name) for name in names})
+
+
+# By section, with the section that has them.
+_SECTIONS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
+    "schedule": (ResolvedSchedule, ("batch_size", "critic_learning_rate")),
+    "loss": (ResolvedLoss, ("r1_gamma",)),
+    "augment": (ResolvedAugment, ("augment_kimg",)),
+    "optimizer": (ResolvedOptimizer, ("ema_half_life_kimg",)),
+}
+OPEN_SETTINGS = tuple(name for _, names in _SECTIONS.values() for name in names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decisions:
+    """What became of the settings that a run left open, as its directory keeps it.
+
+    Attributes:
+      num_devices: that the batch sizes were chosen for.
+      values: by name, out of `OPEN_SETTINGS`.
+    """
+
+    num_devices: int
+    values: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Decisions | None:
+        """Those in a run's config.json; None in one of a version that did not keep them.
+
+        Raises:
+          UserError: for values that no version wrote.
+        """
+        sections = as_type(parse_json(text), dict[str, dict[str, Any]], "it")
+        if RESOLVED_SECTION not in sections:
+            return None
+        section = dict(sections[RESOLVED_SECTION])
+        num_devices = as_type(section.pop("num_devices", None), int, "num_devices")
+        require(num_devices > 0, "num_devices must be above 0", num_devices)
+        fields = {field.name: field for _, field in all_fields()}
+        values = {name: from_plain(fields[name], section[name]) for name in OPEN_SETTINGS if name in section}
+        for name, value in values.items():
+            require(value is not None, f"{name} must be decided", None)
+            check_field(fields[name], value)
+        return cls(num_devices, values)
+
+
+def config_json(asked: TrainConfig, resolved: ResolvedConfig) -> str:
+    """A run's config.json: what was asked, and what became of what was left open."""
+    decided = resolved.decided(asked)
+    section = {"num_devices": decided.num_devices, **{name: to_plain(value) for name, value in decided.values.items()}}
+    return json.dumps({**json.loads(asked.to_json()), RESOLVED_SECTION: section}, indent=2) + "\n"
+
+
+def resolve(
+    config: TrainConfig, size: tuple[int, int], num_devices: int, earlier: Decisions | None = None
+) -> ResolvedConfig:
+    """Decides what a configuration leaves open.
 
     StyleGAN2's rules are the automatic settings that were published with StyleGAN2-ADA's code (Karras et al. 2020).
+    What a run decided when it began stays: on other devices it goes on with its batches, its losses and its averages.
+    On fewer ones a batch is added up from pieces as large as one device had, unless `max_batch_per_device` is given.
 
     Args:
-      config: the configuration; `batch_size`, `critic_learning_rate`, `r1_gamma`, `ema_half_life_kimg` and
-        `augment_kimg` may be None.
+      config: as asked.
       size: height and width of the images at the last resolution.
       num_devices: number of replicas.
+      earlier: what a run that is resumed decided; None for a new one, or one of a version that did not keep it.
     """
-    batch_sizes = config.schedule.batch_size
-    if batch_sizes is None and config.network.family == "stylegan1":
-        batch_sizes = published_batch_sizes(num_devices)
-    elif batch_sizes is None:
-        batch_sizes = ResolutionTable(((0, float(automatic_batch_size(size, num_devices))),))
-    batch = batch_sizes.at(size)
-    values: dict[str, Any] = {"batch_size": batch_sizes}
-    if config.schedule.critic_learning_rate is None:
-        values["critic_learning_rate"] = config.schedule.learning_rate
-    if config.loss.r1_gamma is None:
-        values["r1_gamma"] = 0.0002 * size[0] * size[1] / batch
-    if config.optimizer.ema_half_life_kimg is None:
-        values["ema_half_life_kimg"] = batch * 10.0 / 32.0
-    if config.augment.augment_kimg is None:
-        values["augment_kimg"] = TRANSFER_AUGMENT_KIMG if config.run.initialize_from else DEFAULT_AUGMENT_KIMG
-    return config.replace(values)
+    values = dict(earlier.values) if earlier else {}
+    values |= {name: given for name in OPEN_SETTINGS if (given := config.get(name)) is not None}
+    if "batch_size" not in values:
+        values["batch_size"] = _batch_sizes(config, size, num_devices)
+    batch = values["batch_size"].at(size)
+    values.setdefault("critic_learning_rate", config.schedule.learning_rate)
+    values.setdefault("r1_gamma", 0.0002 * size[0] * size[1] / batch)
+    values.setdefault("ema_half_life_kimg", batch * 10.0 / 32.0)
+    transfers = bool(config.run.initialize_from)
+    values.setdefault("augment_kimg", TRANSFER_AUGMENT_KIMG if transfers else DEFAULT_AUGMENT_KIMG)
+    batch_devices = num_devices
+    if earlier and config.schedule.batch_size is None and "batch_size" in earlier.values:
+        batch_devices = earlier.num_devices
+        if batch_devices > num_devices and not config.run.max_batch_per_device:
+            pieces = max(int(min(values["batch_size"].values())) // batch_devices, 1)
+            config = config.replace({"max_batch_per_device": pieces})
+    sections = {
+        section.name: getattr(config, section.name) for section in dataclasses.fields(TrainConfig)
+    }
+    for section, (resolved, names) in _SECTIONS.items():
+        kept = {field.name: getattr(sections[section], field.name) for field in dataclasses.fields(resolved)}
+        sections[section] = resolved(**kept | {name: values[name] for name in names})
+    return ResolvedConfig(**sections, batch_devices=batch_devices)
+
+
+def _batch_sizes(config: TrainConfig, size: tuple[int, int], num_devices: int) -> ResolutionTable:
+    if config.network.family == "stylegan1":
+        return published_batch_sizes(num_devices)
+    return ResolutionTable(((0, float(automatic_batch_size(size, num_devices))),))
 
 
 def automatic_batch_size(size: tuple[int, int], num_devices: int) -> int:

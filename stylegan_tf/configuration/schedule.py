@@ -12,8 +12,7 @@ import math
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolutions import level_size
-from stylegan_tf.configuration.resolve import fill_in
-from stylegan_tf.configuration.sections import ScheduleConfig
+from stylegan_tf.configuration.resolve import ResolvedConfig, ResolvedSchedule
 from stylegan_tf.errors import UserError
 
 WASSERSTEIN_LEARNING_RATE_LIMIT = 0.002  # Karras et al. 2019, appendix C: higher rates need another loss
@@ -84,7 +83,7 @@ class Schedule:
 
     def __init__(
         self,
-        config: ScheduleConfig,
+        config: ResolvedSchedule,
         base_size: tuple[int, int],
         num_levels: int,
         grows: bool = True,
@@ -92,9 +91,6 @@ class Schedule:
     ) -> None:
         self.config = config
         self.total_images = int(round(config.total_kimg * 1000))
-        batch_sizes = config.batch_size
-        if batch_sizes is None:
-            raise UserError("a schedule must have batch sizes (see configuration.resolve). Received: batch_size=None.")
         self.periods: list[Period] = []
         start = 0.0
         high_enough = (n for n in range(num_levels) if min(level_size(base_size, n)) >= config.start_resolution)
@@ -108,9 +104,9 @@ class Schedule:
                 if length > 0:
                     rates = [
                         min(table.at(size), learning_rate_limit)
-                        for table in (config.learning_rate, config.critic_learning_rate or config.learning_rate)
+                        for table in (config.learning_rate, config.critic_learning_rate)
                     ]
-                    batch_size = int(batch_sizes.at(size))
+                    batch_size = int(config.batch_size.at(size))
                     self.periods.append(
                         Period(len(self.periods), level, size, fading, start, length, batch_size, *rates)
                     )
@@ -119,10 +115,9 @@ class Schedule:
             raise UserError("the schedule must have a period; raise total_kimg or stage_kimg. Received: none.")
 
     @classmethod
-    def from_config(cls, config: TrainConfig, num_levels: int, num_devices: int = 1) -> Schedule:
+    def from_config(cls, config: ResolvedConfig, num_levels: int) -> Schedule:
         """The schedule of a whole configuration; WGAN-GP limits the learning rates."""
-        filled = fill_in(config, level_size(config.base_size, num_levels - 1), num_devices)
-        return cls(filled.schedule, config.base_size, num_levels, config.grows, learning_rate_limit(config))
+        return cls(config.schedule, config.base_size, num_levels, config.grows, learning_rate_limit(config))
 
     def reached(self, images_seen: int = 0) -> list[Period]:
         """The periods that still get a step: none that the run ends before, or that a step before it leaps over."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.augment.strength import adjusted_strength
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.configuration.resolve import DEFAULT_AUGMENT_KIMG
+from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.images import save_png, to_float, to_uint8
 from stylegan_tf.training.actions import Progress, crosses, readable_grid
 from stylegan_tf.training.draws import draw_augmentation_pair, step_key
@@ -32,9 +32,9 @@ class AugmentationControl:
     Reference: Karras et al. 2020 (ADA), section 3.1.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: ResolvedConfig) -> None:
         self.settings = config.augment
-        self.kimg = config.augment.augment_kimg or DEFAULT_AUGMENT_KIMG
+        self.kimg = config.augment.augment_kimg
         self._add_on_device = tf.function(self._add)
 
     def due(self, before: int, now: int) -> bool:

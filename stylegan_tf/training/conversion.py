@@ -12,6 +12,8 @@ import numpy as np
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.presets import preset
+from stylegan_tf.configuration.resolutions import level_size
+from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import DiskError, is_new_or_empty, write_text, written_folder
@@ -81,7 +83,8 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
 def _images_seen(config: TrainConfig, num_levels: int, lod: float) -> int:
     """Where the schedule has a level of detail, which counts halvings from the last level; fractions are faded in."""
     level, share = num_levels - 1 - math.floor(lod), 1.0 - (lod - math.floor(lod))
-    for period in Schedule.from_config(config, num_levels).periods:
+    resolved = resolve(config, level_size(config.base_size, num_levels - 1), 1)
+    for period in Schedule.from_config(resolved, num_levels).periods:
         if period.level == level and period.fading == (share < 1.0):
             return round(period.start + (period.length * share if period.fading else 0.0))
     raise UserError(
@@ -111,7 +114,8 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     target = Path(config.run.run_dir).resolve()  # what a link leads to is made, the link stays
     if not is_new_or_empty(target):
         raise _occupied(target)
-    state = TrainState(config, conversion.num_levels, conversion.dataset.num_classes, "float32")
+    resolved = resolve(config, conversion.dataset.size, 1)
+    state = TrainState(resolved, conversion.num_levels, conversion.dataset.num_classes, "float32")
     networks = file.networks
     load_published_generator(state.generator, networks.get("generator", file.generator).arrays)
     load_published_generator(state.generator_ema, file.generator.arrays)

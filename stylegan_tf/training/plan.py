@@ -19,7 +19,7 @@ _XLA = {"off": "off", "on": "on", "auto": "where it is faster"}
 
 def describe_plan(
     state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: str,
-    other_files: Mapping[str, int] = types.MappingProxyType({}), memory: str = "",
+    other_files: Mapping[str, int] = types.MappingProxyType({}), memory: str = "", replicas: int = 0,
 ) -> str:
     """The plan as text: devices, data and which files beside it are left out, parameters, memory, schedule, places."""
     height, width = dataset.size
@@ -34,6 +34,7 @@ def describe_plan(
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
         *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
+        *_carried_over(state, replicas),
         *([f"Memory     {memory}"] if memory else []),
         "",
         *_table(
@@ -82,6 +83,19 @@ def _augmentation(state: TrainState) -> str:
         f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, "
         f"target {augment.augment_target:g}, at most 1 in {augment.augment_kimg:g} kimg"
     )
+
+
+def _carried_over(state: TrainState, replicas: int) -> list[str]:
+    """What stays of other devices."""
+    config = state.config
+    if replicas in (0, config.batch_devices):
+        return []
+    limit = config.run.max_batch_per_device
+    pieces = f", in pieces of at most {limit} images a device" if limit else ""
+    return [
+        f"Batches    as chosen for {config.batch_devices} devices when the run began{pieces}; losses and averages with "
+        "them (--batch_size and --max_batch_per_device change it)"
+    ]
 
 
 def _period_row(state: TrainState, schedule: Schedule, period: Period) -> list[str]:

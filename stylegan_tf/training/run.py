@@ -12,7 +12,7 @@ import tensorflow as tf
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolutions import parse_size
-from stylegan_tf.configuration.resolve import fill_in
+from stylegan_tf.configuration.resolve import ResolvedConfig, resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.configuration.sections import parse_profile_steps
 from stylegan_tf.data.image_set import ImageSet
@@ -119,21 +119,21 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         on_gpu = bool(tf.config.list_physical_devices("GPU"))
         memory = plan_memory(
             run.state, run.schedule, replicas, images_seen, devices.memory_total(), on_gpu,
-            config.run.max_batch_per_device,
+            run.state.config.run.max_batch_per_device,
         )
-        too_much = warning_before(memory, run.state, run.config, run.schedule, replicas, images_seen)
+        too_much = warning_before(memory, run.state, run.state.config, run.schedule, replicas, images_seen)
         if too_much:
             print(too_much, file=sys.stderr, flush=True)
         notes = [warning, tell_passed_over(checkpoints.newest), too_much]
         plan = describe_plan(
             run.state, run.schedule, run.dataset, directory, devices.describe_devices(run.strategy), run.jit,
-            run.image_set.ignored, str(memory),
+            run.image_set.ignored, str(memory), replicas,
         )
         plan = f"{plan}\n{run.start}" if run.start else plan
         print(plan, flush=True)
         if dry_run:
             return 0
-        directory.prepare(run.config, run.dataset)
+        directory.prepare(run.config, run.state.config, run.dataset)
         log = Logger(directory)
         log.to_file("\n".join([*filter(None, notes), plan]))
         return _train(run, log, plan, checkpoints, images_seen)
@@ -160,15 +160,15 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
         tuple(image_set.label_names) if config.data.use_labels else (),
     )
     num_levels = config.num_levels_for(dataset.size)
-    schedule = Schedule.from_config(config, num_levels, strategy.num_replicas_in_sync)
-    directory = RunDirectory(config.run.run_dir)
-    check_batches(config, schedule, strategy.num_replicas_in_sync, directory.newest_images_seen())
     policy = devices.choose_dtype_policy(config.run.dtype_policy)
     config = config.replace({"dtype_policy": policy})
-    filled = fill_in(config, dataset.size, strategy.num_replicas_in_sync)
+    directory, replicas = RunDirectory(config.run.run_dir), strategy.num_replicas_in_sync
+    resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
+    schedule = Schedule.from_config(resolved, num_levels)
+    check_batches(resolved, schedule, replicas, directory.newest_images_seen())
     start = ""
     with strategy.scope():
-        state = TrainState(filled, num_levels, dataset.num_classes, policy)
+        state = TrainState(resolved, num_levels, dataset.num_classes, policy)
         if config.run.initialize_from and directory.newest_checkpoint() is None:
             start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
     evaluator = make_evaluator(config, instruments, image_set, strategy)
@@ -203,10 +203,10 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     return image_set
 
 
-def make_objective(config: TrainConfig) -> Objective:
+def make_objective(config: ResolvedConfig) -> Objective:
     """The losses of a configuration with nothing left open."""
     loss = config.loss
-    penalty: CriticPenalty = R1(loss.r1_gamma or 0.0)
+    penalty: CriticPenalty = R1(loss.r1_gamma)
     if loss.loss == "wgan-gp":
         penalty = GradientPenalty(loss.gradient_penalty_weight, loss.gradient_penalty_target)
     drift = loss.drift_weight if loss.loss == "wgan-gp" else 0.0
@@ -260,7 +260,7 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
         write_start(writer, config, state.config, plan, picture)
     step = TrainingStep(
         state, make_objective(state.config), run.strategy, augmentation=augmentation, jit_compile=run.jit,
-        max_batch_per_device=config.run.max_batch_per_device, tell=log,
+        max_batch_per_device=state.config.run.max_batch_per_device, tell=log,
     )
     scalars = TensorBoardScalars(writer, config)
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
@@ -318,7 +318,7 @@ def _advice(run: Run, error: NonFiniteError | FullMemoryError, images_seen: int,
     if isinstance(error, NonFiniteError):
         return advice_after_breakdown(run.config, checkpoint, run.directory.free_neighbour())
     replicas = run.strategy.num_replicas_in_sync
-    return advice_when_full(run.config, run.schedule, replicas, images_seen, checkpoint)
+    return advice_when_full(run.state.config, run.schedule, replicas, images_seen, checkpoint)
 
 
 def _draw_the_end(grid: SampleGrid, directory: RunDirectory, progress: Progress, stop: StopRequest) -> None:

@@ -1,6 +1,6 @@
 """A run's directory: what lies where, and reading a trained generator back from it.
 
-    config.json    the configuration, with everything resolved
+    config.json    the configuration as asked, and what became of what it left open
     dataset.json   what was trained on
     log.txt        what was printed
     samples/       grids of the same latents, by kimg; reals.png
@@ -24,6 +24,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolve import Decisions, ResolvedConfig, config_json, resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.configuration.sections import NetworkConfig
 from stylegan_tf.data.image_set import CHANNELS
@@ -138,8 +139,14 @@ class RunDirectory:
             with self.locked():
                 pass
 
-    def prepare(self, config: TrainConfig, dataset: DatasetInfo) -> None:
-        """Starts a run here, or goes on with the one that is here; raises as `check` does."""
+    def prepare(self, config: TrainConfig, resolved: ResolvedConfig, dataset: DatasetInfo) -> None:
+        """Starts a run here, or goes on with the one that is here; raises as `check` does.
+
+        Args:
+          config: as asked.
+          resolved: what it became.
+          dataset: what is trained on.
+        """
         self.check(config, dataset)
         for folder in (self.checkpoints, self.best):
             CheckpointFolder(folder).remove_rests()
@@ -147,7 +154,7 @@ class RunDirectory:
             remove_rests(folder)
         # Written again when resuming: fields that may change have their newest values. First, since it is what makes
         # this a run's directory, however soon the run is killed.
-        write_text(self.config_file, config.to_json())
+        write_text(self.config_file, config_json(config, resolved))
         if not self.begun() or not self.dataset_file.exists() or not self.read_dataset().fingerprint:
             write_text(self.dataset_file, json.dumps(dataclasses.asdict(dataset), indent=2) + "\n")
 
@@ -157,7 +164,10 @@ class RunDirectory:
             "are the preset's)."
         )
         known = self.read_dataset() if self.dataset_file.exists() else dataset
-        differences = self.read_config().differences(config)
+        saved = self.read_config()
+        differences = saved.differences(config)
+        if saved.schedule.batch_size is None:  # it was not asked for, so that another one may be
+            differences.pop("batch_size", None)
         if not config.data.use_labels:
             differences.pop("critic_classifies", None)  # without classes it makes no difference
         if not known.fingerprint:  # a converted network, whose training begins now: only the networks must stay
@@ -191,6 +201,15 @@ class RunDirectory:
         except ValueError as error:
             raise UserError(f"{self.config_file} must be the configuration of a run: {error}") from error
         return config
+
+    def read_decisions(self) -> Decisions | None:
+        """What the run that is here decided of open settings; None before it began, or when it did not keep it."""
+        if not self.config_file.exists() or not self.begun():
+            return None
+        try:
+            return Decisions.from_json(read_bounded(self.config_file))
+        except ValueError as error:
+            raise UserError(f"{self.config_file} must be the configuration of a run: {error}") from error
 
     def read_dataset(self) -> DatasetInfo:
         """What was trained on. Raises ValueError when the file is missing or is something else."""
@@ -309,7 +328,7 @@ def read_generator(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> Tr
     num_levels = config.num_levels_for(dataset.size)
     generator = build_generator(config, num_levels, dataset.num_classes)
     seen = restore_network(prefix, "generator_ema", generator)
-    stage = Schedule.from_config(config, num_levels).at(seen)
+    stage = Schedule.from_config(resolve(config, dataset.size, 1), num_levels).at(seen)
     fade_in = stage.fade_in if stage.fade_in < 1.0 else None
     return TrainedGenerator(generator, stage.level, fade_in, seen, config, dataset)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
-from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
 from stylegan_tf.training.adam import Adam
@@ -45,7 +45,7 @@ class TrainState:
       checkpoint_without_optimizers: the same of all but the optimizers, which converted networks do not bring.
     """
 
-    def __init__(self, config: TrainConfig, num_levels: int, num_classes: int, dtype_policy: str) -> None:
+    def __init__(self, config: ResolvedConfig, num_levels: int, num_classes: int, dtype_policy: str) -> None:
         self.config = config
         self.dtype_policy = dtype_policy
         keras.utils.set_random_seed(config.run.seed)

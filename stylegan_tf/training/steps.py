@@ -90,8 +90,7 @@ class TrainingStep:
         for kind in kinds:
             report |= self._functions[kind](*arguments)
         settings = self.state.config.optimizer
-        half_life = settings.ema_half_life_kimg or 0.0
-        decay = average_decay(batch_size, images_seen, half_life, settings.ema_rampup)
+        decay = average_decay(batch_size, images_seen, settings.ema_half_life_kimg, settings.ema_rampup)
         self.average_generator(tf.constant(1.0 - decay, tf.float32))
         return report
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from stylegan_tf.cli import app, sample
 from stylegan_tf.configuration.config import ResolutionTable, TrainConfig
+from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.sampling.latents import one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
@@ -31,7 +32,7 @@ def make_run(path: Path, label_names: tuple[str, ...] = (), checkpoint: bool = T
     """A run at its end, whose averaged generator is returned."""
     directory = RunDirectory(path)
     config = CONFIG.replace(values)
-    directory.prepare(config, DatasetInfo("made up", 9, (8, 8), 3, "0", label_names))
+    directory.prepare(config, resolve(config, (8, 8), 1), DatasetInfo("made up", 9, (8, 8), 3, "0", label_names))
     if not checkpoint:
         return None
     state = TrainState(config, 2, len(label_names), "float32")

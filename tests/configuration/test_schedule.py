@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
+from tiny_run import resolved_schedule, schedule_of
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.presets import PRESETS, preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.configuration.sections import ScheduleConfig
 
 table = ResolutionTable.parse
 
 
 def test_equals_the_published_schedule(reference):
     published = reference("stylegan1_schedule")
-    config = ScheduleConfig(
+    config = resolved_schedule(
         start_resolution=8, batch_size=table("4:128,32:64,64:32,128:16"), learning_rate=table("4:0.001,128:0.0015"),
         learning_rate_rampup_kimg=100.0, total_kimg=8000.0,
     )
@@ -32,7 +32,7 @@ def test_equals_the_published_schedule(reference):
 
 def test_published_settings_of_the_1024_preset():
     config = preset("stylegan1")
-    schedule = Schedule.from_config(config, 9)
+    schedule = schedule_of(config, 9)
     assert schedule.total_images == 25_000_000
     assert schedule.periods[0].size == (8, 8)
     by_size = {period.size[0]: period for period in schedule.periods}
@@ -40,13 +40,13 @@ def test_published_settings_of_the_1024_preset():
     assert {size: period.batch_size for size, period in by_size.items()} == batch_sizes
     rates = {8: 0.001, 16: 0.001, 32: 0.001, 64: 0.001, 128: 0.0015, 256: 0.002, 512: 0.002, 1024: 0.002}
     assert {size: period.learning_rate for size, period in by_size.items()} == rates  # WGAN-GP: at most 0.002
-    logistic = Schedule.from_config(config.replace({"loss": "logistic"}), 9)
+    logistic = schedule_of(config.replace({"loss": "logistic"}), 9)
     assert logistic.periods[-1].learning_rate == 0.003
     assert {period.length for period in schedule.periods[:-1]} == {600_000}
 
 
 def test_fading_rises_from_zero_to_one_and_then_stays():
-    config = ScheduleConfig(
+    config = resolved_schedule(
         start_resolution=4, stage_kimg=table("1"), fade_kimg=table("2"), batch_size=table("8"), total_kimg=20.0
     )
     schedule = Schedule(config, (4, 4), 3)
@@ -57,14 +57,14 @@ def test_fading_rises_from_zero_to_one_and_then_stays():
 
 
 def test_without_fading_the_levels_follow_each_other():
-    config = ScheduleConfig(
+    config = resolved_schedule(
         start_resolution=4, stage_kimg=table("1"), fade_kimg=table("0"), batch_size=table("8"), total_kimg=5.0
     )
     assert [period.level for period in Schedule(config, (4, 4), 3).periods] == [0, 1, 2]
 
 
 def test_a_rectangle_grows_from_its_own_base():
-    config = ScheduleConfig(
+    config = resolved_schedule(
         start_resolution=8, stage_kimg=table("1"), fade_kimg=table("1"), batch_size=table("8"), total_kimg=9.0
     )
     sizes = [period.size for period in Schedule(config, (4, 6), 5).periods]
@@ -84,7 +84,7 @@ def test_only_networks_that_grow_begin_at_a_small_resolution(family, grows):
         "family": family, "generator_architecture": architecture, "critic_architecture": architecture,
         "start_resolution": 4, "batch_size": table("4:16,16:8"), "total_kimg": 5000.0,
     })
-    periods = Schedule.from_config(config, 3).periods
+    periods = schedule_of(config, 3).periods
     if family == "stylegan1" or grows:
         assert [(period.level, period.fading) for period in periods] == [
             (0, False), (1, True), (1, False), (2, True), (2, False)
@@ -97,17 +97,15 @@ def test_only_networks_that_grow_begin_at_a_small_resolution(family, grows):
 
 def test_batch_sizes_that_are_left_open_follow_the_devices():
     growing, fixed = TrainConfig(), TrainConfig().replace({"family": "stylegan2"})
-    assert Schedule.from_config(growing, 9).at(0).batch_size == 128
-    assert Schedule.from_config(growing, 9, num_devices=2).at(0).batch_size == 256
-    assert Schedule.from_config(fixed, 9).at(0).batch_size == 4
-    assert Schedule.from_config(fixed, 9, num_devices=2).at(0).batch_size == 8
-    with pytest.raises(ValueError, match="a schedule must have batch sizes.*Received: batch_size=None"):
-        Schedule(growing.schedule, (4, 4), 9)
+    assert schedule_of(growing, 9).at(0).batch_size == 128
+    assert schedule_of(growing, 9, num_devices=2).at(0).batch_size == 256
+    assert schedule_of(fixed, 9).at(0).batch_size == 4
+    assert schedule_of(fixed, 9, num_devices=2).at(0).batch_size == 8
 
 
 def test_steps_are_counted_from_where_a_period_begins():
     """Every step has its own number, also where the one before ended in the middle of it, as 600 kimg of 128 do."""
-    config = ScheduleConfig(
+    config = resolved_schedule(
         start_resolution=4, stage_kimg=table("0.608"), fade_kimg=table("0.3"), batch_size=table("4:128,8:64,16:24"),
         total_kimg=4.0,
     )
@@ -128,7 +126,7 @@ def test_steps_are_counted_from_where_a_period_begins():
 @pytest.mark.parametrize("total_kimg", [0.02, 0.072, 0.076, 0.08, 0.1, 0.4])
 @pytest.mark.parametrize("images_seen", [0, 70, 73, 200])
 def test_periods_reached_are_those_of_the_steps(batch_sizes, total_kimg, images_seen):
-    config = ScheduleConfig(
+    config = resolved_schedule(
         start_resolution=4, stage_kimg=table("0.072"), fade_kimg=table("0.0125"), batch_size=table(batch_sizes),
         total_kimg=total_kimg,
     )
@@ -144,7 +142,7 @@ def test_the_critic_may_learn_at_a_rate_of_its_own():
     config = preset("stylegan1").replace({
         "critic_learning_rate": table("4:0.0005,128:0.004"), "loss": "logistic", "learning_rate_rampup_kimg": 1000.0,
     })
-    schedule = Schedule.from_config(config, 9)
+    schedule = schedule_of(config, 9)
     rates = {period.size[0]: (period.learning_rate, period.critic_learning_rate) for period in schedule.periods}
     assert [rates[size] for size in (8, 64, 128, 1024)] == [
         (0.001, 0.0005), (0.001, 0.0005), (0.0015, 0.004), (0.003, 0.004)
@@ -152,17 +150,17 @@ def test_the_critic_may_learn_at_a_rate_of_its_own():
     stage = schedule.at(250_000)
     assert (stage.learning_rate, stage.critic_learning_rate) == pytest.approx((0.00025, 0.000125))
     assert schedule.rates_differ
-    capped = Schedule.from_config(config.replace({"loss": "wgan-gp"}), 9).periods[-1]
+    capped = schedule_of(config.replace({"loss": "wgan-gp"}), 9).periods[-1]
     assert (capped.learning_rate, capped.critic_learning_rate) == (0.002, 0.002)
 
 
 def test_without_a_rate_of_its_own_the_critic_has_the_generators():
-    schedule = Schedule.from_config(preset("stylegan1"), 9)
+    schedule = schedule_of(preset("stylegan1"), 9)
     assert all(period.critic_learning_rate == period.learning_rate for period in schedule.periods)
     assert not schedule.rates_differ
     late = preset("stylegan1").replace({"critic_learning_rate": table("4:0.001,128:0.0015,256:0.002,1024:0.0001")})
-    assert Schedule.from_config(late, 9).rates_differ
-    assert not Schedule.from_config(late.replace({"total_kimg": 5000.0}), 9).rates_differ  # ends before they differ
+    assert schedule_of(late, 9).rates_differ
+    assert not schedule_of(late.replace({"total_kimg": 5000.0}), 9).rates_differ  # ends before they differ
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -170,7 +168,7 @@ def test_presets_are_valid_and_reach_their_resolution(name):
     config = preset(name)
     config.validate()
     size = (int(config.data.resolution or 32),) * 2
-    schedule = Schedule.from_config(config, config.num_levels_for(size))
+    schedule = schedule_of(config, config.num_levels_for(size))
     assert schedule.periods[-1].size == size
     assert schedule.periods[-1].start < schedule.total_images
 

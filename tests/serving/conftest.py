@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.networks.build import build_generator
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.serving.endpoints import ServedGenerator, build_endpoints
@@ -82,7 +83,8 @@ def make_run() -> Callable[..., Path]:
             "total_kimg": 10.0, "batch_size": ResolutionTable.parse("4"), "use_labels": bool(label_names),
         })
         directory = RunDirectory(path)
-        directory.prepare(config, DatasetInfo("made up", 100, (8, 8), 3, "0" * 8, label_names))
+        dataset = DatasetInfo("made up", 100, (8, 8), 3, "0" * 8, label_names)
+        directory.prepare(config, resolve(config, dataset.size, 1), dataset)
         if checkpoint:
             state = TrainState(config, 2, len(label_names), "float32")
             _look_trained(state.generator_ema)

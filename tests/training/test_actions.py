@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import report, table, tiny_config
+from tiny_run import report, resolved_schedule, table, tiny_config
 
 from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.configuration.sections import ScheduleConfig
 from stylegan_tf.images import save_png
 from stylegan_tf.training import actions
 from stylegan_tf.training.actions import (
@@ -33,7 +32,7 @@ from stylegan_tf.training.statistics import NonFiniteError, Statistics
 
 # 4x4 until 1000 images, 8x8 faded in until 3000, 8x8 until 4000.
 SCHEDULE = Schedule(
-    ScheduleConfig(
+    resolved_schedule(
         start_resolution=4, stage_kimg=table("1"), fade_kimg=table("2"), batch_size=table("10"), total_kimg=4.0
     ),
     (4, 4), 2,

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import table, tiny_stylegan2
+from tiny_run import schedule_of, table, tiny_stylegan2
 
 from stylegan_tf.augment.pipeline import Augmentation
-from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training.actions import Progress
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.run_directory import RunDirectory
@@ -27,7 +26,7 @@ class State:
 
 def run_control(config, state, signs, first_step=0):
     """The strength after each step whose mean sign on reals is given."""
-    schedule, control, found = Schedule.from_config(config, 2), AugmentationControl(config), []
+    schedule, control, found = schedule_of(config, 2), AugmentationControl(config), []
     batch = schedule.at(0).batch_size
     for step, sign in enumerate(signs, start=first_step):
         before, now = step * batch, (step + 1) * batch
@@ -82,7 +81,7 @@ GROWING = {
 
 def signs_of_a_growing_run(config):
     """(images before the step, batch size, mean sign) of every step; signs are whole numbers over the batch."""
-    schedule, random = Schedule.from_config(config, 3), np.random.default_rng(0)
+    schedule, random = schedule_of(config, 3), np.random.default_rng(0)
     seen, steps = 0, []
     while seen < schedule.total_images:
         batch = schedule.at(seen).batch_size
@@ -106,7 +105,7 @@ def naive_strengths(steps, settings):
 
 
 def control_steps(config, state, steps):
-    schedule, control, found = Schedule.from_config(config, 3), AugmentationControl(config), {}
+    schedule, control, found = schedule_of(config, 3), AugmentationControl(config), {}
     for seen, batch, sign in steps:
         report = {"real_signs": tf.constant(sign, tf.float32)}
         control.run(Progress(state, schedule, Statistics(), schedule.at(seen), seen + batch, report=report))
@@ -159,7 +158,7 @@ def show(tmp_path):
     action = AugmentedReals(config, Augmentation.from_groups("bgc"), reals, directory, writer)
     assert action.due(992, 1000)
     assert not action.due(1000, 1008)
-    schedule = Schedule.from_config(config, 2)
+    schedule = schedule_of(config, 2)
 
     def draw(strength, images_seen=1000):
         action.run(Progress(State(strength), schedule, Statistics(), schedule.at(0), images_seen))

@@ -2,9 +2,8 @@
 
 import pytest
 import tensorflow as tf
-from tiny_run import table, tiny_config
+from tiny_run import schedule_of, table, tiny_config
 
-from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training.batch_checks import check_batches
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import RunDirectory
@@ -12,7 +11,7 @@ from stylegan_tf.training.run_directory import RunDirectory
 
 def check(images_seen=0, replicas=1, **values):
     config = tiny_config(**values)
-    check_batches(config, Schedule.from_config(config, 2), replicas, images_seen)
+    check_batches(config, schedule_of(config, 2), replicas, images_seen)
 
 
 def test_batches_of_resolutions_that_a_short_run_does_not_reach_are_not_asked_for():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.configuration.presets import preset
-from stylegan_tf.configuration.resolve import fill_in
+from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.training.gradients import StepKind
 from stylegan_tf.training.launches import count_instructions, count_kernels, count_launches
 from stylegan_tf.training.run import make_augmentation, make_objective
@@ -49,7 +49,7 @@ def test_reads_and_shapes_launch_nothing_and_what_is_compiled_counts_as_one():
 def test_a_phase_launches_no_more_than(name, size, most):
     """Feature maps are few, which changes no count."""
     config = preset(name).replace({"resolution": str(size), "batch_size": 4, "feature_maps_max": 4})
-    config = fill_in(config, (size, size), 1)
+    config = resolve(config, (size, size), 1)
     level = config.num_levels_for((size, size)) - 1
     state = TrainState(config, level + 1, 0, "mixed_bfloat16")
     step = TrainingStep(
@@ -68,7 +68,7 @@ def test_a_phase_launches_no_more_than(name, size, most):
 def test_what_xla_is_given_for_the_published_settings():
     """Filters are no convolutions there, styles few products, demodulation none: a card has fewer kernels to try."""
     config = preset("stylegan2-ada").replace({"resolution": "64", "batch_size": 4, "feature_maps_max": 4})
-    config = fill_in(config, (64, 64), 1)
+    config = resolve(config, (64, 64), 1)
     level = config.num_levels_for((64, 64)) - 1
     state = TrainState(config, level + 1, 0, "mixed_bfloat16")
     step = TrainingStep(

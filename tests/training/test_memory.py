@@ -7,9 +7,8 @@ import os
 
 import pytest
 import tensorflow as tf
-from tiny_run import tiny_config, tiny_stylegan2
+from tiny_run import schedule_of, tiny_config, tiny_stylegan2
 
-from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training import steps
 from stylegan_tf.training.memory import (
     FullMemoryError,
@@ -21,10 +20,6 @@ from stylegan_tf.training.memory import (
 )
 from stylegan_tf.training.run import run_training
 from stylegan_tf.training.state import TrainState
-
-
-def schedule_of(config):
-    return Schedule.from_config(config, 2)
 
 
 @pytest.mark.parametrize(("values", "advice"), [

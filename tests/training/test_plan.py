@@ -1,12 +1,12 @@
 """The plan: what a run is going to do, in words."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
-from tiny_run import table, tiny_config, tiny_stylegan2
+from tiny_run import resolved, schedule_of, table, tiny_config, tiny_stylegan2
 
-from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training.phases import training_phases
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
@@ -24,9 +24,9 @@ def state():
 
 def plan_of(state, dataset=None, jit="off", configure=tiny_config, other_files=None, **values):
     config = configure(**values)
-    schedule = Schedule.from_config(config, 2)
+    schedule = schedule_of(config, 2)
     shown = SimpleNamespace(
-        config=config, dtype_policy="float32", generator=state.generator, critic=state.critic,
+        config=resolved(config), dtype_policy="float32", generator=state.generator, critic=state.critic,
         phases=training_phases(config), augment_p=tf.Variable(0.1234),
     )
     dataset = dataset or DatasetInfo("faces", 1234567, (8, 8), 3, "abc")
@@ -122,3 +122,25 @@ def test_periods_that_the_run_does_not_reach_are_left_out(state):
     periods = [line.split()[0] for line in lines[7:] if line.split() and line.split()[0] in ("train", "fade")]
     assert periods == ["train", "fade"]
     assert "0.016" in lines[8]  # of the fade-in's 0.032 kimg
+
+
+def test_batches_of_other_devices_are_told(state):
+    config = tiny_stylegan2()
+    began = dataclasses.replace(resolved(config), batch_devices=8).replace({"max_batch_per_device": 2})
+    shown = SimpleNamespace(
+        config=began, dtype_policy="float32", generator=state.generator, critic=state.critic,
+        phases=training_phases(config), augment_p=tf.Variable(0.0),
+    )
+    dataset = DatasetInfo("faces", 10, (8, 8), 3, "abc")
+
+    def lines(replicas):
+        text = describe_plan(
+            shown, schedule_of(config), dataset, RunDirectory("runs/mine"), "1 GPU", "off", replicas=replicas
+        )
+        return [line for line in text.splitlines() if line.startswith("Batches")]
+
+    assert not lines(8)
+    assert lines(1) == [
+        "Batches    as chosen for 8 devices when the run began, in pieces of at most 2 images a device; losses and "
+        "averages with them (--batch_size and --max_batch_per_device change it)"
+    ]

@@ -10,7 +10,7 @@ TWO_REPLICAS = """
 import sys
 import numpy as np, tensorflow as tf
 sys.path[:0] = sys.argv[2:]
-from tiny_run import tiny_config, tiny_stylegan2
+from tiny_run import schedule_of, tiny_config, tiny_stylegan2
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.training.actions import Progress, StatusLine, TensorBoardScalars
 from stylegan_tf.training.augmentation_actions import AugmentationControl
@@ -18,7 +18,6 @@ from stylegan_tf.training.devices import choose_strategy
 from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
 from stylegan_tf.training.gradients import StepKind
 from stylegan_tf.training.run import make_objective
-from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.steps import TrainingStep
@@ -107,7 +106,7 @@ for variable in [*(weight._value for weight in weights), state.path_length_mean]
     np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy(), err_msg=variable.name)
 
 # What looks at the state between steps can read and move what is on both.
-schedule = Schedule.from_config(config, 2)
+schedule = schedule_of(config, 2)
 progress = Progress(state, schedule, Statistics(), schedule.at(0), 8, report={"real_signs": tf.constant(1.0)})
 AugmentationControl(config.replace({"augment_kimg": 1.0, "augment_interval": 1})).run(progress)
 text = StatusLine(96, 10.0, print, show_augmentation=True).text(progress, progress.statistics.latest)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import table, tiny_config, tiny_stylegan2, write_images
+from tiny_run import resolved, table, tiny_config, tiny_stylegan2, write_images
 
 from stylegan_tf.training import run as run_module
 from stylegan_tf.training.checkpoints import CheckpointFolder
@@ -206,7 +206,7 @@ def test_what_is_left_open_stays_open_in_the_saved_configuration(data, tmp_path)
     assert run.state.config.get("r1_gamma") == pytest.approx(0.0002 * 64 / 32)
     assert (run.state.config.get("ema_half_life_kimg"), run.state.config.get("augment_kimg")) == (10.0, 500.0)
     assert run.schedule.at(0).batch_size == 32
-    run.directory.prepare(run.config, run.dataset)
+    run.directory.prepare(run.config, run.state.config, run.dataset)
     assert run.directory.read_config() == run.config
     run.directory.check(run.config, run.dataset)
 
@@ -302,7 +302,8 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path, capsys):
 
 def test_a_start_that_came_to_nothing_binds_nothing(data, finished, tmp_path):
     directory = tmp_path / "run"
-    RunDirectory(directory).prepare(configure(data, directory, z_size=16), RunDirectory(finished).read_dataset())
+    config = configure(data, directory, z_size=16)
+    RunDirectory(directory).prepare(config, resolved(config), RunDirectory(finished).read_dataset())
     assert run_training(configure(data, directory, total_kimg=0.008)) == 0
     assert RunDirectory(directory).read_config().network.z_size == 8
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from tiny_run import table, tiny_config
+from tiny_run import resolved, table, tiny_config
 
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
@@ -16,7 +16,7 @@ DATASET = DatasetInfo("images", 20, (8, 12), 4, "abc", ("cats", "dogs"))
 
 def test_configuration_and_data_come_back_as_they_were(tmp_path):
     directory = RunDirectory(tmp_path / "new" / "run")
-    directory.prepare(tiny_config(), DATASET)
+    directory.prepare(tiny_config(), resolved(tiny_config()), DATASET)
     assert directory.read_config() == tiny_config()
     assert directory.read_dataset() == DATASET
     assert directory.newest_checkpoint() is None
@@ -24,8 +24,8 @@ def test_configuration_and_data_come_back_as_they_were(tmp_path):
 
 def test_what_may_change_has_its_newest_value(tmp_path):
     directory = RunDirectory(tmp_path)
-    directory.prepare(tiny_config(), DATASET)
-    directory.prepare(tiny_config(total_kimg=7.0), DATASET)
+    directory.prepare(tiny_config(), resolved(tiny_config()), DATASET)
+    directory.prepare(tiny_config(total_kimg=7.0), resolved(tiny_config(total_kimg=7.0)), DATASET)
     assert directory.read_config().schedule.total_kimg == 7.0
 
 
@@ -34,9 +34,9 @@ def test_a_directory_of_a_run_that_was_killed_while_starting_is_no_foreign_one(t
     directory = RunDirectory(tmp_path / "run")
     directory.path.mkdir()
     (directory.path / ".config.json.123.part").write_text('{"da')
-    directory.prepare(tiny_config(), DATASET)
+    directory.prepare(tiny_config(), resolved(tiny_config()), DATASET)
     directory.dataset_file.unlink()
-    directory.prepare(tiny_config(), DATASET)
+    directory.prepare(tiny_config(), resolved(tiny_config()), DATASET)
     assert directory.read_dataset() == DATASET
     assert directory.read_config() == tiny_config()
 
@@ -45,14 +45,14 @@ def test_a_file_in_place_of_the_directory(tmp_path):
     path = tmp_path / "run"
     path.write_text("mine")
     with pytest.raises(ValueError, match=r"^run_dir must be a directory\. Received: .*run, a file\.$"):
-        RunDirectory(path).prepare(tiny_config(), DATASET)
+        RunDirectory(path).prepare(tiny_config(), resolved(tiny_config()), DATASET)
     assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"size": 3, "label_names": []}'])
 def test_a_description_of_the_data_that_is_something_else(tmp_path, text):
     directory = RunDirectory(tmp_path)
-    directory.prepare(tiny_config(), DATASET)
+    directory.prepare(tiny_config(), resolved(tiny_config()), DATASET)
     directory.dataset_file.write_text(text)
     with pytest.raises(ValueError, match=r"dataset\.json must describe the run's data\. Received: "):
         directory.read_dataset()
@@ -62,7 +62,7 @@ def test_the_configuration_of_another_program_is_left_alone(tmp_path):
     text = '{"architectures": ["BertModel"], "model_type": "bert"}'
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(ValueError):
-        RunDirectory(tmp_path).prepare(tiny_config(), DATASET)
+        RunDirectory(tmp_path).prepare(tiny_config(), resolved(tiny_config()), DATASET)
     assert (tmp_path / "config.json").read_text() == text
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
@@ -71,7 +71,7 @@ def test_the_configuration_of_another_program_is_left_alone(tmp_path):
 def with_checkpoints(tmp_path):
     """A run with three checkpoints and another that was best, of which only the names matter here."""
     directory = RunDirectory(tmp_path / "run")
-    directory.prepare(tiny_config(), DATASET)
+    directory.prepare(tiny_config(), resolved(tiny_config()), DATASET)
     for folder, numbers in ((directory.checkpoints, (8000, 16000, 24000)), (directory.best, (12000,))):
         state = tf.train.Checkpoint(x=tf.Variable(1.0))
         manager = tf.train.CheckpointManager(state, str(folder), max_to_keep=3)
@@ -110,7 +110,7 @@ def test_the_best_checkpoint_of_a_run_that_measured_nothing(with_checkpoints):
 def test_the_first_training_of_a_converted_network_chooses_what_is_not_the_networks(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     unknown = dataclasses.replace(DATASET, name="", count=0, fingerprint="", label_names=("0", "1"))
-    directory.prepare(tiny_config(), unknown)
+    directory.prepare(tiny_config(), resolved(tiny_config()), unknown)
     CheckpointFolder(directory.checkpoints).save(tf.train.Checkpoint(x=tf.Variable(1.0)), 0, keep=1)
     mine = tiny_config(batch_size=table("4"), loss="logistic", learning_rate=table("0.1"), augment="adaptive")
     directory.check(mine, DATASET)
@@ -123,7 +123,7 @@ def test_the_first_training_of_a_converted_network_chooses_what_is_not_the_netwo
     for values in ({"size": (8, 8)}, {"channels": 3}, {"label_names": ("cats",)}):
         with pytest.raises(ValueError, match=r"8x12, 4 channels, 2 classes\. Received: \d"):
             directory.check(mine, dataclasses.replace(DATASET, **values))
-    directory.prepare(mine, DATASET)
+    directory.prepare(mine, resolved(mine), DATASET)
     assert directory.read_dataset() == DATASET
     with pytest.raises(ValueError, match="its own images"):  # from now on it is a run like any other
         directory.check(mine, dataclasses.replace(DATASET, fingerprint="other"))

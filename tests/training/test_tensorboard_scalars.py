@@ -4,17 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
-from tiny_run import report, table, tiny_config
+from tiny_run import report, resolved_schedule, table, tiny_config
 
 from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.configuration.sections import ScheduleConfig
 from stylegan_tf.training.actions import Progress, TensorBoardScalars
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import CURVES
 
 SCHEDULE = Schedule(
-    ScheduleConfig(
+    resolved_schedule(
         start_resolution=4, stage_kimg=table("1"), fade_kimg=table("2"), batch_size=table("10"), total_kimg=4.0
     ),
     (4, 4), 2,
@@ -76,7 +75,7 @@ def test_tensorboard_leaves_out_what_was_not_measured_yet(progress, directory):
 
 def test_tensorboard_leaves_out_what_never_changes(progress, directory):
     """A network that does not grow has one period, and no speed is known before the first status line."""
-    settings = ScheduleConfig(start_resolution=8, batch_size=table("10"), total_kimg=4.0)
+    settings = resolved_schedule(start_resolution=8, batch_size=table("10"), total_kimg=4.0)
     progress.schedule, progress.images_per_second = Schedule(settings, (4, 4), 2), 0.0
     progress.stage = progress.schedule.at(2000)
     progress.statistics.add(2000, report())
@@ -87,7 +86,7 @@ def test_tensorboard_leaves_out_what_never_changes(progress, directory):
 
 
 def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(progress, directory):
-    settings = ScheduleConfig(
+    settings = resolved_schedule(
         start_resolution=4, batch_size=table("10"), total_kimg=4.0, stage_kimg=table("1"), fade_kimg=table("0"),
         learning_rate=table("0.002"), critic_learning_rate=table("0.004"),
     )

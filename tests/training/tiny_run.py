@@ -1,9 +1,14 @@
 """A run small enough to be taken whole in a test."""
 
+import dataclasses
+
 import numpy as np
 
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.resolutions import ResolutionTable, level_size
+from stylegan_tf.configuration.resolve import ResolvedSchedule, resolve
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.configuration.sections import ScheduleConfig
 
 table = ResolutionTable.parse
 
@@ -25,6 +30,26 @@ def tiny_stylegan2(**values):
         "family": "stylegan2", "loss": "logistic", "r1_gamma": 1.0, "critic_mapping_layers": 1,
         "critic_regularization_interval": 3, "path_length_weight": 2.0, "generator_regularization_interval": 2,
         **values,
+    })
+
+
+def resolved(config, num_levels=2, num_devices=1):
+    """With nothing left open."""
+    return resolve(config, level_size(config.base_size, num_levels - 1), num_devices)
+
+
+def schedule_of(config, num_levels=2, num_devices=1):
+    """Its schedule."""
+    return Schedule.from_config(resolved(config, num_levels, num_devices), num_levels)
+
+
+def resolved_schedule(**values):
+    """Settings of a schedule with both learning rates."""
+    defaults = ScheduleConfig()
+    rate = values.get("learning_rate", defaults.learning_rate)
+    tables = {name: getattr(defaults, name) for name in ("stage_kimg", "fade_kimg")}
+    return ResolvedSchedule(**{
+        **dataclasses.asdict(defaults), **tables, "learning_rate": rate, "critic_learning_rate": rate, **values,
     })
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from stylegan_tf.files import DiskError
-from stylegan_tf.sampling.projector import shrink, write_projection
+from stylegan_tf.sampling.embeddings import shrink, write_points
 
 
 def images_of(count, height, width, channels=3):
@@ -19,7 +19,7 @@ def images_of(count, height, width, channels=3):
 def test_points_sprites_and_values_belong_together(tmp_path):
     points = np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
     columns = {"seed": range(10, 17), "class": ["a\tb", *"cdefgh"]}
-    written = write_projection(tmp_path, "w", points, images_of(7, 4, 6), columns)
+    written = write_points(tmp_path, "w", points, images_of(7, 4, 6), columns)
     assert written == tmp_path / "projector_config.pbtxt"
     (embedding,) = text_format.Parse(written.read_text(), ProjectorConfig()).embeddings
     assert embedding.tensor_name == "w"
@@ -34,23 +34,23 @@ def test_points_sprites_and_values_belong_together(tmp_path):
 
 
 def test_a_full_disk_leaves_the_earlier_projection(tmp_path, small_files):
-    write_projection(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9]})
+    write_points(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9]})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(DiskError, match="ulimit"), small_files(4096):
-        write_projection(tmp_path, "w", np.ones([200, 99]), images_of(200, 4, 4), {"seed": range(200)})
+        write_points(tmp_path, "w", np.ones([200, 99]), images_of(200, 4, 4), {"seed": range(200)})
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_names_of_classes_stay_in_their_cell(tmp_path):
     names = ["a\tb\nc", "\x1b[1m\udce9"]
-    write_projection(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9], "class": names})
+    write_points(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9], "class": names})
     lines = (tmp_path / "projector" / "metadata.tsv").read_text().split("\n")
     assert lines == ["seed\tclass", "5\ta b c", "9\t\\x1b[1m\\udce9", ""]
 
 
 def test_a_single_column_has_no_heading(tmp_path):
     """The projector would take it for the first point's value."""
-    write_projection(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9]})
+    write_points(tmp_path, "w", np.zeros([2, 3]), images_of(2, 4, 4), {"seed": [5, 9]})
     assert (tmp_path / "projector" / "metadata.tsv").read_text() == "5\n9\n"
 
 
@@ -74,7 +74,7 @@ def test_large_images_become_thumbnails(size, expected, channels):
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(tmp_path, points, images, seeds, received):
     with pytest.raises(ValueError, match=rf"^points must be 1 to 16384, .*Received: {received}"):
-        write_projection(
+        write_points(
             tmp_path, "w", np.zeros([points, 1]), np.zeros([images, 1, 1, 1], np.uint8), {"seed": range(seeds)}
         )
     assert not list(tmp_path.iterdir())

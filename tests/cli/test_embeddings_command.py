@@ -1,4 +1,4 @@
-"""The projector command on a run of 8x8 images."""
+"""The embeddings command on a run of 8x8 images."""
 
 import re
 
@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from stylegan_tf.cli import app, projector
+from stylegan_tf.cli import app, embeddings
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
@@ -25,7 +26,7 @@ CONFIG = TrainConfig().replace({
 def run(request, tmp_path_factory):
     """A run, its averaged generator and its classes."""
     directory = RunDirectory(tmp_path_factory.mktemp("run") / "run")
-    directory.prepare(CONFIG, DatasetInfo("made up", 9, (8, 8), 3, "0", request.param))
+    directory.prepare(CONFIG, resolve(CONFIG, (8, 8), 1), DatasetInfo("made up", 9, (8, 8), 3, "0", request.param))
     state = TrainState(CONFIG, 2, len(request.param), "float32")
     state.images_seen.assign(900)
     tf.train.CheckpointManager(state.checkpoint, str(directory.checkpoints), 1).save()
@@ -38,9 +39,8 @@ def command(capsys):
 
     def call(**values):
         with pytest.raises(SystemExit) as stop:
-            app.run(
-                projector.main, ["projector", *(f"--{name}={value}" for name, value in values.items())], projector.FLAGS
-            )
+            words = [f"--{name}={value}" for name, value in values.items()]
+            app.run(embeddings.main, ["embeddings", *words], embeddings.FLAGS)
         out, err = capsys.readouterr()
         return stop.value.code or 0, out, err
 
@@ -89,4 +89,4 @@ def test_psi_of_the_command_goes_before_that_of_the_run(command, run):
 )
 def test_mistakes_are_one_clear_line(command, values, expected):
     code, out, err = command(**values)
-    assert (code, out, err) == (2, "", f"projector: {expected}\n")
+    assert (code, out, err) == (2, "", f"embeddings: {expected}\n")

@@ -26,7 +26,7 @@ MOST_POINTS = (LARGEST_SPRITE_PIXELS // LARGEST_THUMBNAIL_PIXELS) ** 2
 CONFIG_FILE = "projector_config.pbtxt"
 
 
-def project(
+def write_embeddings(
     sampler: Sampler, seeds: Sequence[int], label_names: Sequence[str], psi: float, cutoff: int | None, folder: Path
 ) -> Path:
     """Writes the w of seeds, each with its image, for the projector.
@@ -49,10 +49,10 @@ def project(
         columns["class"] = [label_names[number] for number in classes]
     ws = sampler.ws(seeds, psi, cutoff, labels)
     images = np.concatenate([shrink(batch) for batch in sampler.synthesize_batches(ws)])
-    return write_projection(folder, "w", ws[:, 0], images, columns)
+    return write_points(folder, "w", ws[:, 0], images, columns)
 
 
-def write_projection(
+def write_points(
     folder: str | Path, name: str, points: np.ndarray, images: np.ndarray, columns: Mapping[str, Sequence[object]]
 ) -> Path:
     """Writes what the projector shows; an earlier projection in the folder is replaced.

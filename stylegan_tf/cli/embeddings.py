@@ -1,6 +1,6 @@
 """Shows the latent space of a training run in TensorBoard's projector: w of many seeds, each as its image.
 
-  python -m stylegan_tf.cli.projector --run_dir=RUN
+  python -m stylegan_tf.cli.embeddings --run_dir=RUN
   tensorboard --logdir=RUN/tensorboard        then choose Projector in the menu at the right
 """
 
@@ -41,7 +41,7 @@ def main() -> None:
         f"--truncation_psi must lie between -{LARGEST_PSI:g} and {LARGEST_PSI:g}", psi,
     )
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
-        from stylegan_tf.sampling.projector import MOST_POINTS, project
+        from stylegan_tf.sampling.embeddings import MOST_POINTS, write_embeddings
         from stylegan_tf.sampling.sampler import Sampler
         from stylegan_tf.training.run_directory import RunDirectory, load_generator
 
@@ -51,7 +51,8 @@ def main() -> None:
     psi = settings.truncation_psi if psi is None else psi
     sampler = Sampler(trained.generator, trained.level, trained.fade_in)
     folder = RunDirectory(_RUN_DIR.value).tensorboard
-    written = project(sampler, seeds, trained.dataset.label_names, psi, settings.truncation_cutoff or None, folder)
+    cutoff = settings.truncation_cutoff or None
+    written = write_embeddings(sampler, seeds, trained.dataset.label_names, psi, cutoff, folder)
     logs = shlex.quote(str(written.parent))
     print(
         f"wrote {written}: {len(seeds)} points, truncation psi {psi:g}, by {_RUN_DIR.value} at "
