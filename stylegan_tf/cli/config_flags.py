@@ -76,7 +76,8 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     for section, field in all_fields():
         published, default = _written(field.default), _written(PRESETS[DEFAULT_PRESET].config.get(field.name))
         values = f"published: {published}" + (f"; {DEFAULT_PRESET}: {default}" if default != published else "")
-        text = f"{field.metadata['help']} ({values})"
+        condition = field.metadata["applies_to"]
+        text = f"{field.metadata['help']} ({f'with {condition.words}; ' if condition else ''}{values})"
         heading = SECTIONS[section]
         if str(field.type) == "bool":
             flags.DEFINE_bool(field.name, None, text, flag_values, module_name=heading)  # alone knows --noNAME
@@ -102,6 +103,7 @@ def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> TrainConfig:
     if not config.run.run_dir:
         config = config.replace({"run_dir": f"runs/{values.preset}"})
     config.validate()
+    config.check_applies(given.keys())
     return config
 
 

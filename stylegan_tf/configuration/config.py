@@ -8,9 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from stylegan_tf.configuration.options import check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.configuration.sections import (
     AugmentConfig,
@@ -20,7 +21,6 @@ from stylegan_tf.configuration.sections import (
     OptimizerConfig,
     RunConfig,
     ScheduleConfig,
-    check_field,
     parse_profile_steps,
     parse_taps,
 )
@@ -29,9 +29,6 @@ from stylegan_tf.json_files import as_type, parse_json
 
 # Of the file: what became of open settings, see `configuration.resolve`.
 RESOLVED_SECTION = "resolved"
-_FIELD_TYPES = {
-    "str": str, "int": int, "float": float, "bool": bool, "int | None": int | None, "float | None": float | None,
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +141,16 @@ class TrainConfig:
         for section, field in all_fields():
             check_field(field, getattr(getattr(self, section), field.name))
 
+    def check_applies(self, names: Collection[str]) -> None:
+        """Raises UserError for a setting, of these, that means nothing beside the others: it would be ignored."""
+        for _, field in all_fields():
+            condition = field.metadata["applies_to"]
+            if field.name in names and condition is not None:
+                require(
+                    condition.holds(self), f"{field.name} applies to {condition.words} alone; leave it out",
+                    f"{field.name}={to_plain(self.get(field.name))}",
+                )
+
     def get(self, name: str) -> Any:
         """The value of a field, whatever its section."""
         return next(getattr(getattr(self, section), name) for section, field in all_fields() if field.name == name)
@@ -175,18 +182,3 @@ def all_fields() -> list[tuple[str, dataclasses.Field[Any]]]:
         for section in dataclasses.fields(TrainConfig)
         for field in dataclasses.fields(section.default)  # type: ignore[arg-type]
     ]
-
-
-def from_plain(field: dataclasses.Field[Any], value: Any) -> Any:
-    """A field's value from its written form. Raises ValueError for one of another type or out of bounds."""
-    if "ResolutionTable" not in str(field.type):
-        value = as_type(value, _FIELD_TYPES[str(field.type)], field.name)
-    elif value is not None or "None" not in str(field.type):
-        require(type(value) in (str, int, float), f"{field.name} must be a table by resolution", type(value).__name__)
-        value = ResolutionTable.parse(str(value))
-    return value
-
-
-def to_plain(value: Any) -> Any:
-    """A field's value as JSON has it."""
-    return str(value) if isinstance(value, ResolutionTable) else value

@@ -7,14 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stylegan_tf.configuration.config import RESOLVED_SECTION, TrainConfig, all_fields, from_plain, to_plain
+from stylegan_tf.configuration.config import RESOLVED_SECTION, TrainConfig, all_fields
+from stylegan_tf.configuration.options import check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.configuration.sections import (
     AugmentConfig,
     LossConfig,
     OptimizerConfig,
     ScheduleConfig,
-    check_field,
 )
 from stylegan_tf.errors import require
 from stylegan_tf.json_files import as_type, parse_json

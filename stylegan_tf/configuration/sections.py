@@ -10,8 +10,19 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from typing import Any
 
+from stylegan_tf.configuration.options import (
+    ADAPTIVE,
+    AUGMENTED,
+    CLASSIFYING,
+    GROWING,
+    PATH_LENGTHS,
+    R1_LOSSES,
+    STYLEGAN1,
+    STYLEGAN2,
+    WGAN_GP,
+    option,
+)
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
 
@@ -27,33 +38,6 @@ LONGEST_PROFILE = 100  # a step takes megabytes
 # Sixteen times the published sizes: a damaged configuration is refused before its networks fill the memory.
 MOST_UNITS = 8192
 MOST_LAYERS = 64
-
-
-def option(
-    default: Any,
-    help_text: str,
-    *,
-    may_change: bool = False,
-    choices: tuple[str, ...] = (),
-    above: float = -math.inf,
-    least: float = -math.inf,
-    most: float = math.inf,
-) -> Any:
-    """A field with its help text and the values it may have.
-
-    Args:
-      default: the published StyleGAN's value; tables by resolution in their written form.
-      help_text: what it is.
-      may_change: whether a resumed run may differ in it.
-      choices: the words it may be.
-      above, least, most: bounds of its number, or of each number of its table.
-    """
-    if isinstance(default, str) and re.fullmatch(r"\d+:[\d.e:,-]+", default):
-        default = ResolutionTable.parse(default)
-    metadata = {
-        "help": help_text, "may_change": may_change, "choices": choices, "above": above, "least": least, "most": most,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,11 +76,12 @@ class NetworkConfig:
         "stylegan1", "stylegan1: AdaIN and growing networks; stylegan2: demodulated weights", choices=FAMILIES
     )
     generator_architecture: str = option(
-        "skip", f"stylegan2: {', '.join(ARCHITECTURES)}; how the resolutions of the generator are joined",
-        choices=ARCHITECTURES
+        "skip", f"{', '.join(ARCHITECTURES)}; how the resolutions of the generator are joined",
+        choices=ARCHITECTURES, applies_to=STYLEGAN2
     )
     critic_architecture: str = option(
-        "resnet", "stylegan2: the same of the critic; only both together are 'growing'", choices=ARCHITECTURES
+        "resnet", "the same of the critic; only both together are 'growing'", choices=ARCHITECTURES,
+        applies_to=STYLEGAN2
     )
     z_size: int = option(512, "size of the latents z", above=0, most=MOST_UNITS)
     w_size: int = option(512, "size of the intermediate latents w", above=0, most=MOST_UNITS)
@@ -113,18 +98,22 @@ class NetworkConfig:
     )
     feature_maps_max: int = option(512, "largest number of feature maps", above=0, most=MOST_UNITS)
     fused_from: int = option(
-        128, "stylegan1: resolution from which resampling and convolution are one operation; 0 for never", least=0
+        128, "resolution from which resampling and convolution are one operation; 0 for never", least=0,
+        applies_to=STYLEGAN1
     )
-    constant_input: bool = option(True, "stylegan1: start from a learned constant instead of the latent")
-    style: bool = option(True, "stylegan1: styles scale and shift the features (AdaIN)")
+    constant_input: bool = option(
+        True, "start from a learned constant instead of the latent", applies_to=STYLEGAN1
+    )
+    style: bool = option(True, "styles scale and shift the features (AdaIN)", applies_to=STYLEGAN1)
     noise: bool = option(True, "noise is injected in every layer")
     normalization: str = option(
-        "instance", f"stylegan1: of the generator's features: {', '.join(NORMALIZATIONS)}", choices=NORMALIZATIONS
+        "instance", f"of the generator's features: {', '.join(NORMALIZATIONS)}", choices=NORMALIZATIONS,
+        applies_to=STYLEGAN1
     )
-    blur: bool = option(True, "stylegan1: smooth with [1, 2, 1] when resampling")
+    blur: bool = option(True, "smooth with [1, 2, 1] when resampling", applies_to=STYLEGAN1)
     critic_classifies: bool = option(
-        False, "stylegan1, with labels: the critic has one score and predicts the class of an image, as in progressive "
-        "growing; otherwise it has a score for each class",
+        False, "with labels: the critic has one score and predicts the class of an image, as in progressive "
+        "growing; otherwise it has a score for each class", applies_to=STYLEGAN1
     )
     minibatch_stddev_group: int | None = option(
         4, "images in a group of the minibatch standard deviation; empty: all that a device takes at once; 0 leaves it "
@@ -134,20 +123,24 @@ class NetworkConfig:
         1, "feature maps of the minibatch standard deviation", above=0, most=MOST_UNITS
     )
     critic_mapping_layers: int = option(
-        8, "stylegan2: layers of the critic's mapping network, which labels go through", least=0,
-        most=MOST_LAYERS
+        8, "layers of the critic's mapping network, which labels go through", least=0,
+        most=MOST_LAYERS, applies_to=STYLEGAN2
     )
     critic_mapping_learning_rate_multiplier: float = option(
-        0.01, "stylegan2: learning-rate multiplier of the critic's mapping network", above=0
+        0.01, "learning-rate multiplier of the critic's mapping network", above=0, applies_to=STYLEGAN2
     )
     label_design: str = option(
-        "stylegan2-ada", "stylegan2: how labels are used: stylegan2-ada normalises them apart from z and multiplies "
+        "stylegan2-ada", "how labels are used: stylegan2-ada normalises them apart from z and multiplies "
         "the critic's features with theirs; stylegan2 puts them beside z and has a score for each class",
-        choices=LABEL_DESIGNS,
+        choices=LABEL_DESIGNS, applies_to=STYLEGAN2
     )
-    clamp: float = option(256.0, "stylegan2: largest activation under mixed_float16; 0 for no limit", least=0)
-    clamp_always: bool = option(False, "stylegan2: the clamp holds whatever the dtype_policy")
-    resample_filter: str = option("1,3,3,1", "stylegan2: taps along one axis of the low-pass filter of resampling")
+    clamp: float = option(
+        256.0, "largest activation under mixed_float16; 0 for no limit", least=0, applies_to=STYLEGAN2
+    )
+    clamp_always: bool = option(False, "the clamp holds whatever the dtype_policy", applies_to=STYLEGAN2)
+    resample_filter: str = option(
+        "1,3,3,1", "taps along one axis of the low-pass filter of resampling", applies_to=STYLEGAN2
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,13 +148,16 @@ class ScheduleConfig:
     """How the networks grow. Tables by resolution are written '4:128,32:64' (from 4x4 up 128, from 32x32 up 64)."""
 
     start_resolution: int = option(
-        8, "the smallest resolution of the schedule that is at least this high is the first", least=0
+        8, "the smallest resolution of the schedule that is at least this high is the first", least=0,
+        applies_to=GROWING
     )
     total_kimg: float = option(25000.0, "thousands of real images to train on", may_change=True, above=0)
     stage_kimg: ResolutionTable = option(
-        ResolutionTable(((0, 600.0),)), "kimg at each resolution once it is faded in", least=0
+        ResolutionTable(((0, 600.0),)), "kimg at each resolution once it is faded in", least=0, applies_to=GROWING
     )
-    fade_kimg: ResolutionTable = option(ResolutionTable(((0, 600.0),)), "kimg of fading each resolution in", least=0)
+    fade_kimg: ResolutionTable = option(
+        ResolutionTable(((0, 600.0),)), "kimg of fading each resolution in", least=0, applies_to=GROWING
+    )
     batch_size: ResolutionTable | None = option(
         None, "images a step, over all devices; empty: as published for this number of devices, and for stylegan2 for "
         "this resolution", above=0
@@ -176,7 +172,9 @@ class ScheduleConfig:
     learning_rate_rampup_kimg: float = option(
         0.0, "kimg over which the learning rates rise from zero at the start", least=0
     )
-    reset_optimizers: bool = option(True, "forget the optimizers' moments at the start and the end of each fade-in")
+    reset_optimizers: bool = option(
+        True, "forget the optimizers' moments at the start and the end of each fade-in", applies_to=GROWING
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,14 +184,22 @@ class LossConfig:
     loss: str = option(
         "wgan-gp", "wgan-gp; or with R1: logistic (non-saturating), hinge, least-squares", choices=LOSSES
     )
-    gradient_penalty_weight: float = option(10.0, "WGAN-GP: weight of the gradient penalty", least=0)
-    gradient_penalty_target: float = option(1.0, "WGAN-GP: gradient norm that is not penalised", above=0)
-    drift_weight: float = option(0.001, "WGAN-GP: weight of the squared scores of reals", least=0)
+    gradient_penalty_weight: float = option(
+        10.0, "weight of the gradient penalty", least=0, applies_to=WGAN_GP
+    )
+    gradient_penalty_target: float = option(
+        1.0, "gradient norm that is not penalised", above=0, applies_to=WGAN_GP
+    )
+    drift_weight: float = option(
+        0.001, "weight of the squared scores of reals", least=0, applies_to=WGAN_GP
+    )
     label_loss_weight: float = option(
-        1.0, "critic_classifies: weight of the cross entropy of the classes, for both networks", least=0
+        1.0, "weight of the cross entropy of the classes, for both networks", least=0,
+        applies_to=CLASSIFYING
     )
     r1_gamma: float | None = option(
-        10.0, "weight of the R1 penalty of the other losses; empty: 0.0002 * pixels / batch size", least=0
+        10.0, "weight of the R1 penalty of the other losses; empty: 0.0002 * pixels / batch size", least=0,
+        applies_to=R1_LOSSES
     )
     critic_regularization_interval: int = option(
         1, "steps between penalties of the critic; above 1 they get a step of their own (lazy regularisation)", above=0
@@ -201,9 +207,15 @@ class LossConfig:
     path_length_weight: float = option(
         0.0, "weight of the generator's path length regularisation; 0 leaves it out", least=0
     )
-    path_length_decay: float = option(0.01, "share of a step's path lengths in their running mean", least=0, most=1)
-    path_length_batch_shrink: int = option(2, "path lengths are taken of a batch this many times smaller", above=0)
-    generator_regularization_interval: int = option(4, "steps between path length regularisations", above=0)
+    path_length_decay: float = option(
+        0.01, "share of a step's path lengths in their running mean", least=0, most=1, applies_to=PATH_LENGTHS
+    )
+    path_length_batch_shrink: int = option(
+        2, "path lengths are taken of a batch this many times smaller", above=0, applies_to=PATH_LENGTHS
+    )
+    generator_regularization_interval: int = option(
+        4, "steps between path length regularisations", above=0, applies_to=PATH_LENGTHS
+    )
     style_mixing_probability: float = option(0.9, "share of images made from two latents", least=0, most=1)
 
 
@@ -216,18 +228,21 @@ class AugmentConfig:
         choices=AUGMENT_CHOICES
     )
     augment_transforms: str = option(
-        "bgc", "groups joined by commas: blit, geometry, color, filter, noise, cutout; or bg, bgc, bgcf, bgcfn, bgcfnc"
+        "bgc", "groups joined by commas: blit, geometry, color, filter, noise, cutout; or bg, bgc, bgcf, bgcfn, bgcfnc",
+        applies_to=AUGMENTED
     )
     augment_p: float = option(
-        0.0, "probability of each transform: fixed, or where the adaptive strength starts", least=0, most=1
+        0.0, "probability of each transform: fixed, or where the adaptive strength starts", least=0, most=1,
+        applies_to=AUGMENTED
     )
     augment_target: float = option(
-        0.6, "adaptive: mean sign of the critic's scores of reals that is aimed at", least=-1, most=1
+        0.6, "mean sign of the critic's scores of reals that is aimed at", least=-1, most=1,
+        applies_to=ADAPTIVE
     )
-    augment_interval: int = option(4, "adaptive: steps between adjustments", above=0)
+    augment_interval: int = option(4, "steps between adjustments", above=0, applies_to=ADAPTIVE)
     augment_kimg: float | None = option(
-        None, "adaptive: kimg in which the strength can rise from 0 to 1; empty: 500, or 100 with --initialize_from",
-        above=0
+        None, "kimg in which the strength can rise from 0 to 1; empty: 500, or 100 with --initialize_from",
+        above=0, applies_to=ADAPTIVE
     )
 
 
@@ -322,20 +337,3 @@ def parse_taps(text: str) -> tuple[float, ...]:
     sound = 0 < len(taps) <= 32 and all(math.isfinite(tap) for tap in taps) and sum(taps) > 0
     require(sound, "resample_filter must be 1 to 32 numbers with a positive sum, such as 1,3,3,1", text)
     return taps
-
-
-def check_field(field: dataclasses.Field[Any], value: Any) -> None:
-    """Raises ValueError when a field's value is not one of its choices, or lies outside its bounds."""
-    name, rules = field.name, field.metadata
-    if rules["choices"]:
-        require(value in rules["choices"], f"{name} must be one of {', '.join(rules['choices'])}", value)
-    numbers = value.values() if isinstance(value, ResolutionTable) else [value]
-    numbers = [number for number in numbers if isinstance(number, (int, float))]
-    above, least, most = rules["above"], rules["least"], rules["most"]
-    if math.isfinite(above):
-        bounds = f"be above {above:g}" + (f" and at most {most:g}" if math.isfinite(most) else "")
-    else:
-        bounds = f"lie between {least:g} and {most:g}" if math.isfinite(most) else f"be {least:g} or more"
-    if math.isfinite(above) or math.isfinite(least):
-        sound = all(math.isfinite(n) and above < n and least <= n <= most for n in numbers)
-        require(sound, f"{name} must {bounds}", value)

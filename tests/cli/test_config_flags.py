@@ -52,15 +52,52 @@ def test_the_default_preset(config_of):
     assert config_of() == config_of(f"--preset={DEFAULT_PRESET}")
 
 
-def test_every_field_can_be_given_and_comes_with_its_type(config_of):
-    """Any configuration can be written as flags."""
-    values = {"run_dir": "somewhere", "style": False, "mirror": True, "batch_size": table("8")}
-    config = preset("digits").replace(values)
-    arguments = [f"--{field.name}={written(config.get(field.name))}" for _, field in all_fields()]
-    found = config_of("--preset=stylegan1", *arguments)
-    assert found == config
-    for _, field in all_fields():
-        assert type(found.get(field.name)) is type(config.get(field.name)), field.name
+CONFIGURATIONS = [
+    ("digits", "tiny", {"style": False}), ("tiny-ada", "stylegan1", {"path_length_weight": 1.0}),
+    ("tiny-stylegan1", "tiny", {"critic_classifies": True, "use_labels": True}),
+]
+
+
+def made(name, values):
+    """A configuration, and the names of its fields that mean anything."""
+    config = preset(name).replace({"run_dir": "somewhere", "mirror": True, "batch_size": table("8"), **values})
+    return config, [field.name for _, field in all_fields() if applies(field, config)]
+
+
+@pytest.mark.parametrize(("name", "start", "changes"), CONFIGURATIONS)
+def test_every_field_can_be_given_and_comes_with_its_type(config_of, name, start, changes):
+    """All of a configuration that means anything can be written as flags."""
+    config, fields = made(name, changes)
+    found = config_of(f"--preset={start}", *(f"--{field}={written(config.get(field))}" for field in fields))
+    for field in fields:
+        assert found.get(field) == config.get(field)
+        assert type(found.get(field)) is type(config.get(field)), field
+
+
+def test_these_configurations_have_every_field():
+    seen = {field for name, _, values in CONFIGURATIONS for field in made(name, values)[1]}
+    assert seen == {field.name for _, field in all_fields()}
+
+
+def applies(field, config):
+    condition = field.metadata["applies_to"]
+    return condition is None or condition.holds(config)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--blur"], "blur applies to family=stylegan1 alone; leave it out. Received: blur=True."),
+    (["--preset=stylegan1", "--clamp=3"], "clamp applies to family=stylegan2 alone"),
+    (["--stage_kimg=3"], "stage_kimg applies to networks that grow alone; leave it out. Received: stage_kimg=3."),
+    (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies to losses other than wgan-gp alone"),
+    (["--drift_weight=0"], "drift_weight applies to loss=wgan-gp alone"),
+    (["--augment_p=0.2"], "augment_p applies to augment=adaptive or fixed alone"),
+    (["--augment=fixed", "--augment_p=0.2", "--augment_target=0"], "augment_target applies to augment=adaptive alone"),
+    (["--path_length_decay=0.1"], "path_length_decay applies to path_length_weight above 0 alone"),
+    (["--preset=progan", "--nocritic_classifies", "--label_loss_weight=2"], "label_loss_weight applies to critic_cl"),
+])
+def test_flags_that_mean_nothing_beside_the_others_are_refused(config_of, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        config_of(*arguments)
 
 
 def test_only_given_flags_override_the_preset(config_of):
@@ -78,10 +115,11 @@ def test_a_flag_that_repeats_the_default_still_overrides_the_preset(config_of):
 
 def test_what_may_be_left_open_can_be_given_and_taken_back(config_of):
     """Empty: it follows from resolution and devices."""
+    start = ("--preset=stylegan1", "--loss=logistic", "--augment=adaptive")
     for name, default in (("r1_gamma", 10.0), ("ema_half_life_kimg", 10.0), ("augment_kimg", None)):
-        assert config_of("--preset=stylegan1").get(name) == default
-        assert config_of("--preset=stylegan1", f"--{name}=2.5").get(name) == 2.5
-        assert config_of("--preset=stylegan1", f"--{name}=2.5", f"--{name}=").get(name) is None
+        assert config_of(*start).get(name) == default
+        assert config_of(*start, f"--{name}=2.5").get(name) == 2.5
+        assert config_of(*start, f"--{name}=2.5", f"--{name}=").get(name) is None
     assert config_of().get("minibatch_stddev_group") == 4
     assert config_of("--minibatch_stddev_group=").get("minibatch_stddev_group") is None
     assert repr(config_of("--minibatch_stddev_group=8").get("minibatch_stddev_group")) == "8"
@@ -96,7 +134,7 @@ def test_what_may_be_left_open_can_be_given_and_taken_back(config_of):
 def test_switches(config_of):
     assert config_of("--mirror").data.mirror is True
     assert config_of("--nonoise", "--nouse_labels").network.noise is False
-    assert config_of("--style=false").network.style is False
+    assert config_of("--preset=stylegan1", "--style=false").network.style is False
 
 
 def test_run_dir_follows_the_preset_unless_given(config_of):

@@ -1,0 +1,103 @@
+"""How a setting is declared, checked, read from JSON and written to it, and beside which others it means anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.errors import require
+from stylegan_tf.json_files import as_type
+
+_FIELD_TYPES = {
+    "str": str, "int": int, "float": float, "bool": bool, "int | None": int | None, "float | None": float | None,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """Beside which other settings one means anything.
+
+    Attributes:
+      words: such as "family=stylegan1".
+      holds: of a whole configuration.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+STYLEGAN1 = Condition("family=stylegan1", lambda config: config.network.family == "stylegan1")
+STYLEGAN2 = Condition("family=stylegan2", lambda config: config.network.family == "stylegan2")
+GROWING = Condition("networks that grow", lambda config: config.grows)
+WGAN_GP = Condition("loss=wgan-gp", lambda config: config.loss.loss == "wgan-gp")
+R1_LOSSES = Condition("losses other than wgan-gp", lambda config: config.loss.loss != "wgan-gp")
+CLASSIFYING = Condition("critic_classifies", lambda config: config.network.critic_classifies)
+PATH_LENGTHS = Condition("path_length_weight above 0", lambda config: config.loss.path_length_weight > 0)
+AUGMENTED = Condition("augment=adaptive or fixed", lambda config: config.augment.augment != "off")
+ADAPTIVE = Condition("augment=adaptive", lambda config: config.augment.augment == "adaptive")
+
+
+def option(
+    default: Any,
+    help_text: str,
+    *,
+    may_change: bool = False,
+    choices: tuple[str, ...] = (),
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
+    applies_to: Condition | None = None,
+) -> Any:
+    """A field with its help text and the values it may have.
+
+    Args:
+      default: the published StyleGAN's value; tables by resolution in their written form.
+      help_text: what it is.
+      may_change: whether a resumed run may differ in it.
+      choices: the words it may be.
+      above, least, most: bounds of its number, or of each number of its table.
+      applies_to: beside which other settings it means anything; None for all.
+    """
+    if isinstance(default, str) and re.fullmatch(r"\d+:[\d.e:,-]+", default):
+        default = ResolutionTable.parse(default)
+    metadata = {
+        "help": help_text, "may_change": may_change, "choices": choices, "above": above, "least": least, "most": most,
+        "applies_to": applies_to,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_field(field: dataclasses.Field[Any], value: Any) -> None:
+    """Raises ValueError when a field's value is not one of its choices, or lies outside its bounds."""
+    name, rules = field.name, field.metadata
+    if rules["choices"]:
+        require(value in rules["choices"], f"{name} must be one of {', '.join(rules['choices'])}", value)
+    numbers = value.values() if isinstance(value, ResolutionTable) else [value]
+    numbers = [number for number in numbers if isinstance(number, (int, float))]
+    above, least, most = rules["above"], rules["least"], rules["most"]
+    if math.isfinite(above):
+        bounds = f"be above {above:g}" + (f" and at most {most:g}" if math.isfinite(most) else "")
+    else:
+        bounds = f"lie between {least:g} and {most:g}" if math.isfinite(most) else f"be {least:g} or more"
+    if math.isfinite(above) or math.isfinite(least):
+        sound = all(math.isfinite(n) and above < n and least <= n <= most for n in numbers)
+        require(sound, f"{name} must {bounds}", value)
+
+
+def from_plain(field: dataclasses.Field[Any], value: Any) -> Any:
+    """A field's value from its written form. Raises ValueError for one of another type or out of bounds."""
+    if "ResolutionTable" not in str(field.type):
+        value = as_type(value, _FIELD_TYPES[str(field.type)], field.name)
+    elif value is not None or "None" not in str(field.type):
+        require(type(value) in (str, int, float), f"{field.name} must be a table by resolution", type(value).__name__)
+        value = ResolutionTable.parse(str(value))
+    return value
+
+
+def to_plain(value: Any) -> Any:
+    """A field's value as JSON has it."""
+    return str(value) if isinstance(value, ResolutionTable) else value
