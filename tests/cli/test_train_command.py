@@ -30,7 +30,11 @@ def train(*arguments, cwd=None):
 def tiny_flags(data, run_dir, **values):
     """The tiny configuration as flags."""
     config = tiny_config(data=str(data), run_dir=str(run_dir), **values)
-    values = {field.name: config.get(field.name) for _, field in all_fields()}
+    fields = [
+        field for _, field in all_fields()
+        if field.metadata["applies_to"] is None or field.metadata["applies_to"].holds(config)
+    ]
+    values = {field.name: config.get(field.name) for field in fields}
     return [f"--{name}={'' if value is None else value}" for name, value in values.items()]
 
 
