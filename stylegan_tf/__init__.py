@@ -1,3 +1,26 @@
-"""StyleGAN for TensorFlow 2 and Keras 3."""
+"""StyleGAN for TensorFlow 2 and Keras 3.
 
-__version__ = "0.1.0"
+    import stylegan_tf
+
+    images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stylegan_tf.version import __version__
+
+if TYPE_CHECKING:
+    from stylegan_tf.trained import LoadedGenerator, load_generator
+
+__all__ = ["LoadedGenerator", "__version__", "load_generator"]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs TensorFlow is imported when it is asked for: commands start without."""
+    if name not in ("LoadedGenerator", "load_generator"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from stylegan_tf import trained
+
+    return getattr(trained, name)

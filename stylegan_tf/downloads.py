@@ -245,10 +245,10 @@ def _complete(
             raise _failure(part, str(error), advice) from None
 
 
-def _failure(part: _Part, reason: str, advice: str) -> ValueError:
+def _failure(part: _Part, reason: str, advice: str) -> UserError:
     """The error of a download that failed, on one line."""
     kept = f" {part.describe_kept()}" if part.resumable else ""
-    return ValueError(" ".join(f"Could not download {part.url}: {reason}.{kept}{_sentence(advice)}".split()))
+    return UserError(" ".join(f"Could not download {part.url}: {reason}.{kept}{_sentence(advice)}".split()))
 
 
 def _sentence(advice: str) -> str:

@@ -35,7 +35,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 USER_ERROR = 2
 
-_PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 _HELP_WORDS = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 _HELP_COLUMN = 28
 
@@ -47,8 +46,8 @@ def run(
 ) -> NoReturn:
     """Parses the flags, runs a command and exits.
 
-    The exit code is main's (None is 0); 2 after one line on stderr for what a user can mend: a flag, a ValueError or
-    an ImportError that this package raised, a file that cannot be read or written; 130 for Ctrl-C, after its notes, and
+    The exit code is main's (None is 0); 2 after one line on stderr for what a user can mend: a flag, a UserError, an
+    extra that is not installed, a file that cannot be read or written; 130 for Ctrl-C, after its notes, and
     likewise 143 for SIGTERM and 129 for SIGHUP. Any other exception is a bug and keeps its traceback.
 
     What a command does never depends on its words being read: without a reader (`| head`) or on a full disk it goes on

@@ -191,7 +191,8 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
 
 
 def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
-    from stylegan_tf.evaluation.generated import ExportImages, follow_labels
+    from stylegan_tf.evaluation.exported import ExportImages
+    from stylegan_tf.evaluation.generated import follow_labels
 
     fakes = ExportImages(_EXPORT.value)
     data = _DATA.value or fakes.dataset

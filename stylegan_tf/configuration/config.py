@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Self
 
 from stylegan_tf.configuration.options import check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
@@ -43,7 +43,7 @@ class TrainConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
 
-    def replace(self, values: Mapping[str, Any]) -> TrainConfig:
+    def replace(self, values: Mapping[str, Any]) -> Self:
         """A copy with some fields, named without their section, set to other values; a number fills a whole table.
 
         Raises:
@@ -122,6 +122,7 @@ class TrainConfig:
             table = self.get(name)
             whole = table is None or all(value == int(value) for value in table.values())
             require(whole, f"{name} must be whole numbers", table)
+        require(self.schedule.total_kimg <= 1e9, "total_kimg must be at most 1e9", self.schedule.total_kimg)
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:
             parse_profile_steps(self.run.profile_steps)
@@ -141,15 +142,19 @@ class TrainConfig:
         for section, field in all_fields():
             check_field(field, getattr(getattr(self, section), field.name))
 
+    def without_meaning(self) -> set[str]:
+        """Fields that mean nothing beside the others."""
+        conditions = {field.name: field.metadata["applies_to"] for _, field in all_fields()}
+        return {name for name, condition in conditions.items() if condition is not None and not condition.holds(self)}
+
     def check_applies(self, names: Collection[str]) -> None:
         """Raises UserError for a setting, of these, that means nothing beside the others: it would be ignored."""
-        for _, field in all_fields():
-            condition = field.metadata["applies_to"]
-            if field.name in names and condition is not None:
-                require(
-                    condition.holds(self), f"{field.name} applies to {condition.words} alone; leave it out",
-                    f"{field.name}={to_plain(self.get(field.name))}",
-                )
+        conditions = {field.name: field.metadata["applies_to"] for _, field in all_fields()}
+        for name in sorted(self.without_meaning() & set(names)):
+            raise UserError(
+                f"{name} applies to {conditions[name].words} alone; leave it out. "
+                f"Received: {name}={to_plain(self.get(name))}."
+            )
 
     def get(self, name: str) -> Any:
         """The value of a field, whatever its section."""

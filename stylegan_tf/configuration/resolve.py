@@ -65,6 +65,7 @@ class ResolvedConfig(TrainConfig):
 
     Attributes:
       batch_devices: number of devices that the batch sizes were chosen for.
+      decisions: what the run keeps of what was left open.
     """
 
     schedule: ResolvedSchedule = dataclasses.field(kw_only=True)
@@ -72,11 +73,7 @@ class ResolvedConfig(TrainConfig):
     augment: ResolvedAugment = dataclasses.field(kw_only=True)
     optimizer: ResolvedOptimizer = dataclasses.field(kw_only=True)
     batch_devices: int = dataclasses.field(kw_only=True)
-
-    def decided(self, asked: TrainConfig) -> Decisions:
-        """What was left open in the configuration that this one came from."""
-        names = [name for name in OPEN_SETTINGS if asked.get(name) is None]
-        return Decisions(self.batch_devices, {name: self.get(name) for name in names})
+    decisions: Decisions = dataclasses.field(kw_only=True)
 
 
 # By section, with the section that has them.
@@ -119,12 +116,14 @@ class Decisions:
         for name, value in values.items():
             require(value is not None, f"{name} must be decided", None)
             check_field(fields[name], value)
+        batches = values["batch_size"].values() if "batch_size" in values else []
+        require(all(batch == int(batch) for batch in batches), "batch_size must be whole numbers", batches)
         return cls(num_devices, values)
 
 
 def config_json(asked: TrainConfig, resolved: ResolvedConfig) -> str:
     """A run's config.json: what was asked, and what became of what was left open."""
-    decided = resolved.decided(asked)
+    decided = resolved.decisions
     section = {"num_devices": decided.num_devices, **{name: to_plain(value) for name, value in decided.values.items()}}
     return json.dumps({**json.loads(asked.to_json()), RESOLVED_SECTION: section}, indent=2) + "\n"
 
@@ -136,7 +135,7 @@ def resolve(
 
     StyleGAN2's rules are the automatic settings that were published with StyleGAN2-ADA's code (Karras et al. 2020).
     What a run decided when it began stays: on other devices it goes on with its batches, its losses and its averages.
-    On fewer ones a batch is added up from pieces as large as one device had, unless `max_batch_per_device` is given.
+    A batch size that is given holds as long as it is given.
 
     Args:
       config: as asked.
@@ -144,8 +143,9 @@ def resolve(
       num_devices: number of replicas.
       earlier: what a run that is resumed decided; None for a new one, or one of a version that did not keep it.
     """
-    values = dict(earlier.values) if earlier else {}
-    values |= {name: given for name in OPEN_SETTINGS if (given := config.get(name)) is not None}
+    kept = dict(earlier.values) if earlier else {}
+    given = {name: value for name in OPEN_SETTINGS if (value := config.get(name)) is not None}
+    values = {**kept, **given}
     if "batch_size" not in values:
         values["batch_size"] = _batch_sizes(config, size, num_devices)
     batch = values["batch_size"].at(size)
@@ -154,19 +154,16 @@ def resolve(
     values.setdefault("ema_half_life_kimg", batch * 10.0 / 32.0)
     transfers = bool(config.run.initialize_from)
     values.setdefault("augment_kimg", TRANSFER_AUGMENT_KIMG if transfers else DEFAULT_AUGMENT_KIMG)
-    batch_devices = num_devices
-    if earlier and config.schedule.batch_size is None and "batch_size" in earlier.values:
-        batch_devices = earlier.num_devices
-        if batch_devices > num_devices and not config.run.max_batch_per_device:
-            pieces = max(int(min(values["batch_size"].values())) // batch_devices, 1)
-            config = config.replace({"max_batch_per_device": pieces})
+    batch_devices = earlier.num_devices if earlier and "batch_size" in kept.keys() - given else num_devices
+    decided = {name: kept.get(name, values[name]) for name in OPEN_SETTINGS if name in kept or name not in given}
+    decisions = Decisions(earlier.num_devices if earlier and "batch_size" in kept else num_devices, decided)
     sections = {
         section.name: getattr(config, section.name) for section in dataclasses.fields(TrainConfig)
     }
     for section, (resolved, names) in _SECTIONS.items():
         kept = {field.name: getattr(sections[section], field.name) for field in dataclasses.fields(resolved)}
         sections[section] = resolved(**kept | {name: values[name] for name in names})
-    return ResolvedConfig(**sections, batch_devices=batch_devices)
+    return ResolvedConfig(**sections, batch_devices=batch_devices, decisions=decisions)
 
 
 def _batch_sizes(config: TrainConfig, size: tuple[int, int], num_devices: int) -> ResolutionTable:

@@ -8,7 +8,6 @@ other choices. `config.py` joins the sections.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 
 from stylegan_tf.configuration.options import (
@@ -334,6 +333,6 @@ def parse_taps(text: str) -> tuple[float, ...]:
         taps = tuple(float(tap) for tap in text.split(","))
     except ValueError:
         taps = ()
-    sound = 0 < len(taps) <= 32 and all(math.isfinite(tap) for tap in taps) and sum(taps) > 0
+    sound = 0 < len(taps) <= 32 and all(abs(tap) <= 1e6 for tap in taps) and sum(taps) >= 1e-6  # in float32, too
     require(sound, "resample_filter must be 1 to 32 numbers with a positive sum, such as 1,3,3,1", text)
     return taps

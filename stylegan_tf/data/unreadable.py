@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stylegan_tf.errors import UserError
 from stylegan_tf.progress import counted
 
 # "fail" names them in an error, "skip" leaves them out.
@@ -14,7 +15,7 @@ _NAMED = 3  # that an error names
 
 def unreadable_error(
     pictures: Sequence[tuple[str, str]], count: int, all_listed: str, advice: str = ""
-) -> ValueError:
+) -> UserError:
     """The error for pictures that could not be read.
 
     Args:
@@ -30,7 +31,7 @@ def unreadable_error(
             "none is left" if len(pictures) == count
             else "repair or remove them and run the same command again, or leave them out with --on_error=skip"
         )
-    return ValueError(
+    return UserError(
         f"{len(pictures):,} of {counted(count, 'picture')} could not be read; {advice}. {all_listed}. "
         f"Received: {named}{more}."
     )

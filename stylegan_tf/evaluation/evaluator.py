@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-import stylegan_tf
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation import generator_measures, measures, pixel_measures
@@ -23,6 +22,7 @@ from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.files import work_folder
 from stylegan_tf.metrics.protocols import Protocol
 from stylegan_tf.progress import ProgressLine
+from stylegan_tf.version import __version__
 
 _GENERATOR_MEASURES = {
     "path_length": generator_measures.path_length, "separability": generator_measures.separability,
@@ -102,7 +102,7 @@ class Evaluator:
             data="" if self.reals is None else self.reals.name,
             data_fingerprint="" if self.reals is None else self.reals.fingerprint,
             seconds=round(time.monotonic() - started + passed.take_seconds(protocol), 1),
-            version=stylegan_tf.__version__,
+            version=__version__,
             measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         )
 

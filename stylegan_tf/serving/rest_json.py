@@ -187,8 +187,8 @@ def _beyond(flat: list[Any], largest: float) -> Any:
     return flat[int(too_large.argmax())] if too_large.any() else None
 
 
-def _wrong_type(name: str, value: Any, dtype: tf.DType) -> ValueError:
-    return ValueError(f"{name} must hold values of type {dtype.name}. Received: {_kind(value)}.")
+def _wrong_type(name: str, value: Any, dtype: tf.DType) -> UserError:
+    return UserError(f"{name} must hold values of type {dtype.name}. Received: {_kind(value)}.")
 
 
 def format_outputs(outputs: Mapping[str, np.ndarray], row_format: bool) -> dict[str, Any]:

@@ -139,8 +139,8 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     }
 
 
-def _occupied(target: Path) -> ValueError:
-    return ValueError(f"output_dir must be new or empty. Received: {target}, which exists.")
+def _occupied(target: Path) -> UserError:
+    return UserError(f"output_dir must be new or empty. Received: {target}, which exists.")
 
 
 def count_numbers(file: PublishedFile) -> dict[str, int]:

@@ -126,11 +126,10 @@ def memory_peak() -> int:
     return _most_memory()
 
 
-def memory_total() -> int:
-    """Bytes that there are: on the smallest GPU, or for this process where there is none; 0 where nobody tells."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        return min(card_memory(len(gpus)), default=0)
+def memory_total(count: int = 1) -> int:
+    """Bytes that there are: on the smallest of so many GPUs, or for this process without; 0 where nobody tells."""
+    if tf.config.list_physical_devices("GPU"):
+        return min(card_memory(count), default=0)
     limits = [
         int(text) for file in ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
         if (text := _text(Path("/", file))).isdigit()

@@ -156,7 +156,7 @@ def train(
         batch = next(batches)
         prepare = functools.partial(step.prepare, batch, stage.level, stage.batch_size, state.phases)
         work = functools.partial(_take_step, progress, step, batch, due)
-        with full_memory_told(stage, step.strategy.num_replicas_in_sync):
+        with full_memory_told(stage, step.share_at_once(stage.batch_size)):
             if is_new and not stop.breakable(prepare):
                 break
             if before > images_seen:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Period, Schedule, Stage
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errno
-from stylegan_tf.training.batch_checks import check_batches
+from stylegan_tf.training.batch_checks import check_batches, images_at_once
 from stylegan_tf.training.state import TrainState
 
 # What a phase holds when it holds the most, in sizes of the outputs of both networks' convolutions: with a second order
@@ -64,7 +64,7 @@ class MemoryPlan:
 
 def plan_memory(
     state: TrainState, schedule: Schedule, replicas: int, images_seen: int, total: int, on_gpu: bool,
-    max_batch_per_device: int = 0,
+    config: ResolvedConfig,
 ) -> MemoryPlan:
     """Estimates what the step of a run needs that needs the most.
 
@@ -75,12 +75,12 @@ def plan_memory(
       images_seen: where the run starts or was resumed.
       total: bytes of the device's memory, or 0.
       on_gpu: whether devices have memories of their own.
-      max_batch_per_device: see `TrainingStep`.
+      config: settings, of what a device takes at once.
     """
     plans = []
-    for period in schedule.reached(images_seen) or schedule.periods[-1:]:
-        images = period.batch_size // replicas
-        images = math.ceil(images / math.ceil(images / (max_batch_per_device or images)))
+    for period in schedule.reached(images_seen):
+        share = max(period.batch_size // replicas, 1)
+        images = math.ceil(share / math.ceil(share / images_at_once(config, period.batch_size, replicas)))
         needed = memory_needed(state, period.level, images)
         if not on_gpu:
             needed = PROGRAM_BYTES + replicas * needed
@@ -118,8 +118,8 @@ def _images(count: int) -> str:
 
 
 @contextlib.contextmanager
-def full_memory_told(stage: Stage, replicas: int) -> Iterator[None]:
-    """Turns TensorFlow's pages about a full memory into a line about the step of a stage.
+def full_memory_told(stage: Stage, images: int) -> Iterator[None]:
+    """Turns TensorFlow's pages about a full memory into a line about the step of a stage, of so many images at once.
 
     Raises:
       FullMemoryError: where the block ran out of memory.
@@ -130,15 +130,13 @@ def full_memory_told(stage: Stage, replicas: int) -> Iterator[None]:
         if disk_errno(error) is not None:
             raise
         height, width = stage.period.size
-        share = stage.batch_size // replicas
         raise FullMemoryError(
-            f"a device's memory is full with {_images(share)} of {height}x{width} at once, or "
-            "with --max_batch_per_device where that is given"
+            f"a device's memory is full with {_images(images)} of {height}x{width} at once"
         ) from error
 
 
 def warning_before(
-    plan: MemoryPlan, state: TrainState, config: TrainConfig, schedule: Schedule, replicas: int, images_seen: int
+    plan: MemoryPlan, state: TrainState, config: ResolvedConfig, schedule: Schedule, replicas: int, images_seen: int
 ) -> str:
     """A warning of a run that will probably not fit, with the flag that helps; empty where it seems to fit.
 
@@ -153,13 +151,14 @@ def warning_before(
     if plan.fits:
         return ""
     for pieces in _smaller_pieces(config, schedule, replicas, images_seen):
-        if plan_memory(state, schedule, replicas, images_seen, plan.total, plan.on_gpu, pieces).fits:
+        smaller = config.replace({"max_batch_per_device": pieces})
+        if plan_memory(state, schedule, replicas, images_seen, plan.total, plan.on_gpu, smaller).fits:
             return f"WARNING: a step will probably not fit into the memory: it needs {plan}. {_add(pieces)}."
     return f"WARNING: a step will probably not fit into the memory: it needs {plan}. {_CHOOSE_SMALLER}."
 
 
 def advice_when_full(
-    config: TrainConfig, schedule: Schedule, replicas: int, images_seen: int, checkpoint: str | None
+    config: ResolvedConfig, schedule: Schedule, replicas: int, images_seen: int, checkpoint: str | None
 ) -> str:
     """What to do, in a sentence or two with flags that can be copied.
 
@@ -182,10 +181,10 @@ def _add(pieces: int) -> str:
     return f"Add --max_batch_per_device={pieces} to the same command: batches are then added up from pieces"
 
 
-def _smaller_pieces(config: TrainConfig, schedule: Schedule, replicas: int, images_seen: int) -> Iterator[int]:
+def _smaller_pieces(config: ResolvedConfig, schedule: Schedule, replicas: int, images_seen: int) -> Iterator[int]:
     """Smaller limits of what a device takes at once, the largest first, with which batches can be shared out."""
-    largest = max(period.batch_size for period in schedule.reached(images_seen)) // replicas
-    limit = min(config.run.max_batch_per_device or largest, largest)
+    batch = max(period.batch_size for period in schedule.reached(images_seen))
+    largest, limit = batch // replicas, images_at_once(config, batch, replicas)
     for smaller in sorted({math.ceil(largest / pieces) for pieces in range(1, largest + 1)}, reverse=True):
         if smaller > limit // 2:
             continue

@@ -90,8 +90,7 @@ def _carried_over(state: TrainState, replicas: int) -> list[str]:
     config = state.config
     if replicas in (0, config.batch_devices):
         return []
-    limit = config.run.max_batch_per_device
-    pieces = f", in pieces of at most {limit} images a device" if limit else ""
+    pieces = ", added up from pieces as large as they had" if replicas < config.batch_devices else ""
     return [
         f"Batches    as chosen for {config.batch_devices} devices when the run began{pieces}; losses and averages with "
         "them (--batch_size and --max_batch_per_device change it)"

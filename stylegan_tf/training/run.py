@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import sys
 
@@ -38,7 +39,7 @@ from stylegan_tf.training.actions import (
     write_progress_animation,
 )
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
-from stylegan_tf.training.batch_checks import check_batches
+from stylegan_tf.training.batch_checks import check_batches, images_at_once
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.checkpoints import tell_passed_over
 from stylegan_tf.training.ending import summary, tell_stop
@@ -108,26 +109,19 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     if not dry_run:
         directory.check_free()
     run = prepare_run(config, dry_run=dry_run)
-    directory.check(run.config, run.dataset)
     with contextlib.nullcontext() if dry_run else directory.locked():
         checkpoints = Checkpoints(run.state, directory, run.config)
         with run.strategy.scope():
             images_seen = checkpoints.restore()
             if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted run
                 run.state.augment_p.assign(config.augment.augment_p)
-        replicas = run.strategy.num_replicas_in_sync
-        on_gpu = bool(tf.config.list_physical_devices("GPU"))
-        memory = plan_memory(
-            run.state, run.schedule, replicas, images_seen, devices.memory_total(), on_gpu,
-            run.state.config.run.max_batch_per_device,
-        )
-        too_much = warning_before(memory, run.state, run.state.config, run.schedule, replicas, images_seen)
+        memory, too_much = _plan_memory(run, images_seen)
         if too_much:
             print(too_much, file=sys.stderr, flush=True)
         notes = [warning, tell_passed_over(checkpoints.newest), too_much]
         plan = describe_plan(
             run.state, run.schedule, run.dataset, directory, devices.describe_devices(run.strategy), run.jit,
-            run.image_set.ignored, str(memory), replicas,
+            run.image_set.ignored, memory, run.strategy.num_replicas_in_sync,
         )
         plan = f"{plan}\n{run.start}" if run.start else plan
         print(plan, flush=True)
@@ -137,6 +131,16 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         log = Logger(directory)
         log.to_file("\n".join([*filter(None, notes), plan]))
         return _train(run, log, plan, checkpoints, images_seen)
+
+
+def _plan_memory(run: Run, images_seen: int) -> tuple[str, str]:
+    """What the largest step to come needs, and a warning where that is too much; nothing for a finished run."""
+    if images_seen >= run.schedule.total_images:
+        return "", ""
+    config, replicas = run.state.config, run.strategy.num_replicas_in_sync
+    on_gpu, total = bool(tf.config.list_physical_devices("GPU")), devices.memory_total(replicas)
+    plan = plan_memory(run.state, run.schedule, replicas, images_seen, total, on_gpu, config)
+    return str(plan), warning_before(plan, run.state, config, run.schedule, replicas, images_seen)
 
 
 def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
@@ -163,6 +167,7 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     policy = devices.choose_dtype_policy(config.run.dtype_policy)
     config = config.replace({"dtype_policy": policy})
     directory, replicas = RunDirectory(config.run.run_dir), strategy.num_replicas_in_sync
+    directory.check(config, dataset)
     resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
     schedule = Schedule.from_config(resolved, num_levels)
     check_batches(resolved, schedule, replicas, directory.newest_images_seen())
@@ -260,7 +265,8 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
         write_start(writer, config, state.config, plan, picture)
     step = TrainingStep(
         state, make_objective(state.config), run.strategy, augmentation=augmentation, jit_compile=run.jit,
-        max_batch_per_device=state.config.run.max_batch_per_device, tell=log,
+        images_at_once=functools.partial(images_at_once, state.config, replicas=run.strategy.num_replicas_in_sync),
+        tell=log,
     )
     scalars = TensorBoardScalars(writer, config)
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)

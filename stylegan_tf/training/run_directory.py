@@ -166,8 +166,11 @@ class RunDirectory:
         known = self.read_dataset() if self.dataset_file.exists() else dataset
         saved = self.read_config()
         differences = saved.differences(config)
-        if saved.schedule.batch_size is None:  # it was not asked for, so that another one may be
-            differences.pop("batch_size", None)
+        decisions = self.read_decisions()
+        if saved.schedule.batch_size is None or (decisions and "batch_size" in decisions.values):
+            differences.pop("batch_size", None)  # it was left open when the run began, so that another one may be given
+        for name in saved.without_meaning() & config.without_meaning():
+            differences.pop(name, None)
         if not config.data.use_labels:
             differences.pop("critic_classifies", None)  # without classes it makes no difference
         if not known.fingerprint:  # a converted network, whose training begins now: only the networks must stay

@@ -33,7 +33,8 @@ class TrainingStep:
       strategy: spreads a batch over devices.
       augmentation: of what the critic sees; None for none.
       jit_compile: whether XLA compiles gradients: "off", "on", or "auto", see `PhaseFunctions`.
-      max_batch_per_device: larger batches are accumulated from pieces of at most this size; 0 for no limit.
+      images_at_once: of a batch over all devices, how many images a device takes at once; larger shares are added up
+        from pieces. None for whole shares.
       tell: is told in a line what "auto" chose.
 
     Attributes:
@@ -48,14 +49,14 @@ class TrainingStep:
         *,
         augmentation: Augmentation | None = None,
         jit_compile: str = "off",
-        max_batch_per_device: int = 0,
+        images_at_once: Callable[[int], int] | None = None,
         tell: Callable[[str], None] = print,
     ) -> None:
         self.state = state
         self.strategy = strategy
         self.gradients = PhaseGradients(state, objective, augmentation, strategy.num_replicas_in_sync)
         self.augmentation = augmentation
-        self.max_batch_per_device = max_batch_per_device
+        self.images_at_once = images_at_once
         self._functions = PhaseFunctions(self, jit_compile, tell)
         self._compiled_gradients: dict[tuple[StepKind, int], Compute] = {}
         self.average_generator = tf.function(self._move_average, autograph=False)
@@ -98,6 +99,11 @@ class TrainingStep:
         """Traces or compiles what steps with these phases run; arguments as above. Changes nothing that is saved."""
         kinds = [StepKind(level, batch_size, phase) for phase in phases]
         self._functions.prepare(kinds, [*batch, tf.constant(0, tf.int64), tf.constant(0.0)])
+
+    def share_at_once(self, batch_size: int) -> int:
+        """How many images of a batch a device takes at once."""
+        share = batch_size // self.strategy.num_replicas_in_sync
+        return min(self.images_at_once(batch_size), share) if self.images_at_once else share
 
     def close(self) -> None:
         """Gives up what was to be compiled."""
@@ -204,7 +210,7 @@ class TrainingStep:
     ) -> Result:
         """What a phase computes before it changes anything."""
         inputs = self._gradient_inputs(images, labels, images_seen, fade_in, kind, draws)
-        return self._accumulate(self._compute(kind, xla), fade_in, inputs)
+        return self._accumulate(self._compute(kind, xla), fade_in, inputs, kind.batch_size)
 
     def _gradient_inputs(
         self,
@@ -255,10 +261,10 @@ class TrainingStep:
         compiled = tf.function(compute, jit_compile=True, autograph=False)
         return self._compiled_gradients.setdefault((kind, replica), compiled)
 
-    def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any) -> Result:
+    def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any, batch_size: int) -> Result:
         """Sums results over pieces of the batch that fit the device."""
         batch = tf.nest.flatten(inputs)[0].shape[0]
-        limit = self.max_batch_per_device or batch
+        limit = self.images_at_once(batch_size) if self.images_at_once else batch
         pieces = -(-batch // limit)
         if pieces == 1:
             return compute(fade_in, *inputs)

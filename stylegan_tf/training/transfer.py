@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.evaluation.generated import read_metadata
+from stylegan_tf.evaluation.exported import read_metadata
 from stylegan_tf.files import without_patterns
 from stylegan_tf.json_files import as_type
 from stylegan_tf.names import same_names

@@ -10,8 +10,8 @@ import pytest
 from made_up import make_generator, make_images, make_set
 
 from stylegan_tf.data.image_set import ArrayImageSet
+from stylegan_tf.evaluation.exported import ExportImages
 from stylegan_tf.evaluation.generated import (
-    ExportImages,
     NetworkImages,
     Origin,
     SetImages,

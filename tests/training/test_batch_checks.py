@@ -2,16 +2,16 @@
 
 import pytest
 import tensorflow as tf
-from tiny_run import schedule_of, table, tiny_config
+from tiny_run import resolved, schedule_of, table, tiny_config, tiny_stylegan2
 
-from stylegan_tf.training.batch_checks import check_batches
+from stylegan_tf.training.batch_checks import check_batches, images_at_once
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import RunDirectory
 
 
 def check(images_seen=0, replicas=1, **values):
     config = tiny_config(**values)
-    check_batches(config, schedule_of(config, 2), replicas, images_seen)
+    check_batches(resolved(config, 2, replicas), schedule_of(config, 2), replicas, images_seen)
 
 
 def test_batches_of_resolutions_that_a_short_run_does_not_reach_are_not_asked_for():
@@ -63,3 +63,20 @@ def test_the_free_neighbour_of_a_run_is_numbered(tmp_path):
     (tmp_path / "faces-2").mkdir()
     (tmp_path / "faces-3").touch()
     assert RunDirectory(tmp_path / "faces").free_neighbour() == tmp_path / "faces-4"
+
+
+@pytest.mark.parametrize(("batch", "began", "now", "at_once"), [
+    (64, 8, 1, 8), (64, 8, 2, 8), (64, 8, 8, 8), (64, 8, 16, 4), (48, 6, 4, 5), (40, 5, 1, 4), (10, 5, 1, 1),
+])
+def test_a_batch_of_more_devices_comes_in_pieces_that_fit(batch, began, now, at_once):
+    config = resolved(tiny_stylegan2(batch_size=table(str(batch))), 2, began)
+    assert images_at_once(config, batch, now) == at_once
+    asked = config.replace({"max_batch_per_device": 3})
+    assert images_at_once(asked, batch, now) == 3
+    check_batches(config, schedule_of(config, 2), now, 0)
+
+
+def test_a_batch_that_other_devices_cannot_share_says_whose_it_is():
+    config = resolved(tiny_config(batch_size=table("4")), 2, 1)
+    with pytest.raises(ValueError, match="chosen for 1 when the run began. or --num_devices. Received: 4"):
+        check_batches(config, schedule_of(config, 2), 8, 0)

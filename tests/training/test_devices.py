@@ -173,6 +173,6 @@ def test_the_smallest_limit_of_the_memory_counts(machine, monkeypatch):
 def test_the_smallest_card_counts(machine, monkeypatch):
     machine([gpu(8, 0), gpu(8, 0)])
     monkeypatch.setattr(devices, "card_memory", lambda count: [count * 2**30, 2**30])
-    assert devices.memory_total() == 2**30
+    assert devices.memory_total(2) == 2**30
     monkeypatch.setattr(devices, "card_memory", lambda count: [])
     assert devices.memory_total() == 0

@@ -7,7 +7,7 @@ import os
 
 import pytest
 import tensorflow as tf
-from tiny_run import schedule_of, tiny_config, tiny_stylegan2
+from tiny_run import resolved, schedule_of, tiny_config, tiny_stylegan2
 
 from stylegan_tf.training import steps
 from stylegan_tf.training.memory import (
@@ -29,14 +29,14 @@ from stylegan_tf.training.state import TrainState
 ])
 def test_the_next_smaller_piece_that_fits_is_named(values, advice):
     config = tiny_stylegan2(minibatch_stddev_group=2, **values)
-    text = advice_when_full(config, schedule_of(config), 1, 0, "runs/a/checkpoint-8")
+    text = advice_when_full(resolved(config), schedule_of(config), 1, 0, "runs/a/checkpoint-8")
     assert advice in text and text.endswith("It goes on from runs/a/checkpoint-8.")
 
 
 def test_a_full_disk_is_no_full_memory():
     config = tiny_config()
     error = tf.errors.ResourceExhaustedError(None, None, os.strerror(errno.ENOSPC))
-    with pytest.raises(tf.errors.ResourceExhaustedError), full_memory_told(schedule_of(config).at(0), 1):
+    with pytest.raises(tf.errors.ResourceExhaustedError), full_memory_told(schedule_of(config).at(0), 8):
         raise error
 
 
@@ -66,19 +66,19 @@ def test_images_cost_what_they_cost_beside_the_weights(state):
 @pytest.mark.parametrize(("values", "images"), [({}, 8), ({"max_batch_per_device": 3}, 3), ({"num_devices": 2}, 4)])
 def test_what_a_device_takes_at_once_is_planned(state, values, images):
     config = tiny_stylegan2(**values)
-    limit = config.run.max_batch_per_device
-    plan = plan_memory(state, schedule_of(config), config.run.num_devices or 1, 0, 2**34, True, limit)
+    replicas = config.run.num_devices or 1
+    plan = plan_memory(state, schedule_of(config), replicas, 0, 2**34, True, resolved(config, 2, replicas))
     assert plan.images == images
     assert plan.needed == memory_needed(state, 1, images)
     assert str(plan) == f"about {plan.needed / 2**30:.1f} of 16.0 GiB, with {images} images of 8x8 at once"
 
 
 def test_a_run_that_will_not_fit_is_warned_of(state):
-    config = tiny_stylegan2(minibatch_stddev_group=2)
+    config = resolved(tiny_stylegan2(minibatch_stddev_group=2))
     schedule = schedule_of(config)
 
     def warning(total):
-        plan = plan_memory(state, schedule, 1, 0, total, True)
+        plan = plan_memory(state, schedule, 1, 0, total, True, config)
         return warning_before(plan, state, config, schedule, 1, 0)
 
     for images in (2, 4):
@@ -89,7 +89,7 @@ def test_a_run_that_will_not_fit_is_warned_of(state):
 
 
 def test_the_plan_of_a_run_tells_its_memory(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("stylegan_tf.training.devices.memory_total", lambda: 1 << 20)
+    monkeypatch.setattr("stylegan_tf.training.devices.memory_total", lambda count: 1 << 20)
     assert run_training(tiny_stylegan2(run_dir=str(tmp_path / "run")), dry_run=True) == 0
     captured = capsys.readouterr()
     assert "Memory     about 0.7 of 0.0 GiB, with 8 images of 8x8 at once" in captured.out

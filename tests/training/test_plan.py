@@ -126,7 +126,7 @@ def test_periods_that_the_run_does_not_reach_are_left_out(state):
 
 def test_batches_of_other_devices_are_told(state):
     config = tiny_stylegan2()
-    began = dataclasses.replace(resolved(config), batch_devices=8).replace({"max_batch_per_device": 2})
+    began = dataclasses.replace(resolved(config), batch_devices=8)
     shown = SimpleNamespace(
         config=began, dtype_policy="float32", generator=state.generator, critic=state.critic,
         phases=training_phases(config), augment_p=tf.Variable(0.0),
@@ -141,6 +141,6 @@ def test_batches_of_other_devices_are_told(state):
 
     assert not lines(8)
     assert lines(1) == [
-        "Batches    as chosen for 8 devices when the run began, in pieces of at most 2 images a device; losses and "
-        "averages with them (--batch_size and --max_batch_per_device change it)"
+        "Batches    as chosen for 8 devices when the run began, added up from pieces as large as they had; losses "
+        "and averages with them (--batch_size and --max_batch_per_device change it)"
     ]

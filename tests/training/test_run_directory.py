@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-from tiny_run import resolved, table, tiny_config
+from tiny_run import resolved, table, tiny_config, tiny_stylegan2
 
+from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 
@@ -129,3 +130,32 @@ def test_the_first_training_of_a_converted_network_chooses_what_is_not_the_netwo
         directory.check(mine, dataclasses.replace(DATASET, fingerprint="other"))
     with pytest.raises(ValueError, match="loss was logistic, is now hinge"):
         directory.check(mine.replace({"loss": "hinge"}), DATASET)
+
+
+def begun(directory, config):
+    directory.prepare(config, resolved(config), DATASET)
+    CheckpointFolder(directory.checkpoints).save(tf.train.Checkpoint(x=tf.Variable(1.0)), 8, keep=1)
+
+
+def test_settings_that_mean_nothing_may_differ(tmp_path):
+    """Versions that did not refuse such flags saved them."""
+    directory = RunDirectory(tmp_path / "run")
+    begun(directory, tiny_stylegan2(start_resolution=8, augment_p=0.5))
+    directory.check(tiny_stylegan2(start_resolution=4), DATASET)
+    with pytest.raises(ValueError, match="r1_gamma was 1.0, is now 3.0"):
+        directory.check(tiny_stylegan2(r1_gamma=3.0), DATASET)
+
+
+def test_a_batch_that_was_left_open_may_be_given_and_taken_back(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    left_open, given = tiny_stylegan2(batch_size=None), tiny_stylegan2(batch_size=table("16"))
+    begun(directory, left_open)
+    decisions = directory.read_decisions()
+    directory.prepare(given, resolve(given, (8, 8), 1, decisions), DATASET)
+    assert directory.read_decisions() == decisions
+    for config in (left_open, given, tiny_stylegan2(batch_size=table("4"))):
+        directory.check(config, DATASET)
+    other = RunDirectory(tmp_path / "other")
+    begun(other, given)
+    with pytest.raises(ValueError, match="batch_size was 16, is now 4"):
+        other.check(tiny_stylegan2(batch_size=table("4")), DATASET)

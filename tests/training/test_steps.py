@@ -45,7 +45,7 @@ def make_step(configure=tiny_config, policy="float32", classes=0, levels=2, augm
     state.set_learning_rates(0.01, 0.01)
     return TrainingStep(
         state, make_objective(config), tf.distribute.get_strategy(), augmentation=augmentation,
-        max_batch_per_device=limit, jit_compile=jit, tell=tell,
+        images_at_once=(lambda batch_size: limit) if limit else None, jit_compile=jit, tell=tell,
     )
 
 
@@ -265,8 +265,8 @@ def result_in_pieces(step, phase, limit):
     )
     reals = tf.random.stateless_uniform([count, 8, 8, 3], [3, 4], -1.0, 1.0)
     compute = step._compute(kind, xla=False)
-    step.max_batch_per_device = limit
-    return step._accumulate(compute, tf.constant(0.5), (reals, tf.zeros([count, 0]), draws))
+    step.images_at_once = (lambda batch_size: limit) if limit else None
+    return step._accumulate(compute, tf.constant(0.5), (reals, tf.zeros([count, 0]), draws), 8)
 
 
 CASES = {

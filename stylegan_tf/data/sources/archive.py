@@ -25,6 +25,7 @@ from stylegan_tf.data.sources.listing import (
     kind_of_other,
     no_images_error,
 )
+from stylegan_tf.errors import UserError
 
 MAX_MEMBER_BYTES = 2**30  # an image file that says it is larger is none
 
@@ -183,9 +184,9 @@ def open_bytes(content: bytes, size: int) -> Image.Image:
     return open_image(io.BytesIO(content))
 
 
-def damaged(error: Exception, data: str) -> ValueError:
+def damaged(error: Exception, data: str) -> UserError:
     """The error for an archive that cannot be listed."""
-    return ValueError(
+    return UserError(
         f"The archive is damaged or cut off ({type(error).__name__}: {error}). Copy or download it again. "
         f"Received: data={data!r}."
     )

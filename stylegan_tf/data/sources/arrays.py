@@ -201,9 +201,9 @@ def _open_rows(path: str, state: tuple[int, int]) -> np.ndarray:
     return checked_images(map_npy(path), path)
 
 
-def _unreadable(data: str, error: Exception) -> ValueError:
+def _unreadable(data: str, error: Exception) -> UserError:
     """The error for whatever a damaged array file raised."""
-    return ValueError(
+    return UserError(
         "An array file could not be read. It must be whole, and hold numbers, not pickled objects: save it again "
         f"with numpy.save or numpy.savez. Received: data={data!r} ({str(error) or type(error).__name__})."
     )

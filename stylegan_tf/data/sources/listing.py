@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from stylegan_tf.data.image_file import HEIF_COMMAND, reads_avif, reads_heif
+from stylegan_tf.errors import UserError
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import counted
 
@@ -93,7 +94,7 @@ def counts_text(others: Mapping[str, int]) -> str:
     return f"{text}, and {more:,} with other endings" if more else text
 
 
-def no_images_error(place: str, others: Mapping[str, int], hint: str, data: str) -> ValueError:
+def no_images_error(place: str, others: Mapping[str, int], hint: str, data: str) -> UserError:
     """The error for a folder or an archive without a picture.
 
     Args:
@@ -104,7 +105,7 @@ def no_images_error(place: str, others: Mapping[str, int], hint: str, data: str)
     """
     found = f" ({counts_text(others)})" if others else ""
     subfolders = "subfolders" if place == "folder" else "folders"
-    return ValueError(
+    return UserError(
         f"The {place} must hold images (.png, .jpg, .webp and others that Pillow reads), in itself or in {subfolders}; "
         f"none was found among {counted(sum(others.values()), 'file')}{found}. {hint or _advice(others)}"
         f"Received: data={data!r}."

@@ -179,8 +179,8 @@ class TarSource(Source):
             if position == before:
                 raise self._changed()
 
-    def _changed(self) -> ValueError:
-        return ValueError(f"The archive has changed since it was listed. Received: {self._path!r}.")
+    def _changed(self) -> UserError:
+        return UserError(f"The archive has changed since it was listed. Received: {self._path!r}.")
 
     def _read_once(self, position: int) -> Iterator[Item]:
         """Gives pictures from `position` on, until the archive's end is reached."""

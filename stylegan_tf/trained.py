@@ -1,0 +1,114 @@
+"""The door for programs: the generator of a run, of a converted network or of an export, and its images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from stylegan_tf.errors import UserError
+from stylegan_tf.evaluation.exported import ExportImages, is_export
+from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
+from stylegan_tf.sampling.sampler import Sampler
+from stylegan_tf.training.run_directory import RunDirectory, TrainedGenerator
+from stylegan_tf.training.run_directory import load_generator as load_from_run
+
+
+class _Source(Protocol):
+    size: tuple[int, int]
+    channels: int
+    z_size: int
+    psi: float
+    label_names: tuple[str, ...]
+    num_classes: int
+
+    def images(self, seeds: np.ndarray, classes: np.ndarray | None, psi: float) -> np.ndarray:
+        """uint8 [N, H, W, channels]."""
+
+
+class LoadedGenerator:
+    """A generator that is ready to draw; made by `load_generator`.
+
+    Attributes:
+      size: height and width of its images.
+      channels: 1 grey, 3 RGB, 4 RGBA.
+      z_size: size of the latents.
+      num_classes: 0 without labels.
+      label_names: of the classes; empty without, or where an old export does not name them.
+      psi: truncation where none is given: that of its sample grids.
+    """
+
+    def __init__(self, source: _Source) -> None:
+        self._source = source
+        self.size, self.channels, self.z_size = source.size, source.channels, source.z_size
+        self.num_classes, self.label_names, self.psi = source.num_classes, source.label_names, source.psi
+
+    def images(
+        self, seeds: int | Sequence[int] | np.ndarray, psi: float | None = None, classes: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Images of seeds. Those of a seed are the same in every order, number and form of the network.
+
+        Args:
+          seeds: an integer of 64 bits, or [N].
+          psi: truncation of w: 1 for all the variety, 0 for the mean image; None for the generator's own.
+          classes: numbers [N] of the classes; None for those that the seeds have.
+
+        Returns:
+          uint8 [N, H, W, channels]; RGB as Pillow and Matplotlib take it.
+
+        Raises:
+          UserError: for no seeds, or classes that there are not.
+        """
+        numbers = np.atleast_1d(np.asarray(seeds, np.int64))
+        if numbers.ndim != 1 or not numbers.size:
+            raise UserError(f"seeds must be an integer, or some. Received: shape {numbers.shape}.")
+        chosen = None
+        if self.num_classes:
+            chosen = np.asarray(classes_from_seeds(numbers, self.num_classes) if classes is None else classes, np.int64)
+            one_hot_labels(chosen, self.num_classes)  # refuses what is no class
+        if (classes is not None and not self.num_classes) or (chosen is not None and chosen.shape != numbers.shape):
+            raise UserError(
+                f"classes must be a number for each of {numbers.size} seeds, of a generator with classes. "
+                f"Received: {classes}, with {self.num_classes} classes."
+            )
+        return self._source.images(numbers, chosen, self.psi if psi is None else float(psi))
+
+
+class _FromRun:
+    def __init__(self, trained: TrainedGenerator) -> None:
+        generator, settings = trained.generator, trained.config.run
+        self._sampler = Sampler(generator, trained.level, trained.fade_in)
+        self._cutoff = settings.truncation_cutoff or None
+        self.psi, self.size = settings.truncation_psi, self._sampler.size
+        self.channels, self.z_size = generator.synthesis.channels, generator.z_size
+        self.num_classes, self.label_names = trained.dataset.num_classes, trained.dataset.label_names
+
+    def images(self, seeds: np.ndarray, classes: np.ndarray | None, psi: float) -> np.ndarray:
+        labels = None if classes is None else one_hot_labels(classes, self.num_classes)
+        return self._sampler.images(seeds, psi, self._cutoff, labels)
+
+
+def load_generator(path: str | Path, checkpoint: str = "newest") -> LoadedGenerator:
+    """Loads the averaged generator of a run, of a converted network, or of an export.
+
+        images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
+
+    Args:
+      path: a run's directory, or an export, of which the newest version is taken, or one of its versions.
+      checkpoint: of a run: "newest", "best", or a number of kimg.
+
+    Raises:
+      UserError: when neither is there, or it is damaged.
+    """
+    path = Path(path)
+    if RunDirectory(path).config_file.exists():
+        return LoadedGenerator(_FromRun(load_from_run(path, checkpoint)))
+    if is_export(path):
+        if checkpoint != "newest":
+            raise UserError(f"checkpoint belongs to runs; an export has one state. Received: checkpoint={checkpoint}.")
+        return LoadedGenerator(ExportImages(path))
+    raise UserError(
+        f"path must be the directory of a run, which holds config.json, or an export of export.py. Received: {path}."
+    )
