@@ -109,7 +109,7 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     from stylegan_tf.configuration.resolve import resolve
     from stylegan_tf.training import devices
     from stylegan_tf.training.gradients import StepKind
-    from stylegan_tf.training.run import make_augmentation, make_objective
+    from stylegan_tf.training.preparation import make_augmentation, make_objective
     from stylegan_tf.training.state import TrainState
     from stylegan_tf.training.steps import TrainingStep
 

@@ -97,7 +97,7 @@ def _make_step(resolution: int, policy: str, values: dict[str, Any]) -> tuple[An
     import tensorflow as tf
 
     from stylegan_tf.configuration.config import TrainConfig
-    from stylegan_tf.training.run import make_objective
+    from stylegan_tf.training.preparation import make_objective
     from stylegan_tf.training.state import TrainState
     from stylegan_tf.training.steps import TrainingStep
 

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import signal
 import sys
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.configuration.resolutions import parse_size
-from stylegan_tf.configuration.resolve import ResolvedConfig, resolve
-from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.configuration.sections import parse_profile_steps
-from stylegan_tf.data.image_set import ImageSet
-from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
 from stylegan_tf.data.pipeline import ImagePipeline
-from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
-from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
-from stylegan_tf.errors import UserError, require
-from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
-from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
-from stylegan_tf.printing import printable
-from stylegan_tf.progress import ProgressLine, is_live
+from stylegan_tf.progress import is_live
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
     Action,
@@ -39,7 +27,7 @@ from stylegan_tf.training.actions import (
     write_progress_animation,
 )
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
-from stylegan_tf.training.batch_checks import check_batches, images_at_once
+from stylegan_tf.training.batch_checks import images_at_once
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.checkpoints import tell_passed_over
 from stylegan_tf.training.ending import summary, tell_stop
@@ -47,42 +35,17 @@ from stylegan_tf.training.gpu_diagnosis import missing_gpu
 from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals, train
 from stylegan_tf.training.memory import FullMemoryError, advice_when_full, plan_memory, warning_before
-from stylegan_tf.training.metric_actions import Metrics, make_evaluator, prepare_instruments
+from stylegan_tf.training.metric_actions import Metrics
 from stylegan_tf.training.plan import describe_plan
+from stylegan_tf.training.preparation import Run, make_objective, prepare_run
 from stylegan_tf.training.profile import Profile
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.soundness import advice_after_breakdown
-from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError
 from stylegan_tf.training.steps import TrainingStep
 from stylegan_tf.training.summaries import write_start
-from stylegan_tf.training.transfer import initialize, read_networks
 
 GRID_IMAGES = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What a configuration becomes before training starts; made by `prepare_run`.
-
-    Attributes:
-      config: as it is saved. What it leaves open (`configuration.resolve`) is filled in the state's configuration.
-      evaluator: of the metrics; None without.
-      start: what was taken from another run's networks.
-    """
-
-    config: TrainConfig
-    directory: RunDirectory
-    dataset: DatasetInfo
-    image_set: ImageSet
-    evaluator: Evaluator | None
-    num_levels: int
-    strategy: tf.distribute.Strategy
-    schedule: Schedule
-    state: TrainState
-    augmentation: Augmentation | None
-    jit: str
-    start: str = ""
 
 
 def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
@@ -143,101 +106,6 @@ def _plan_memory(run: Run, images_seen: int) -> tuple[str, str]:
     return str(plan), warning_before(plan, run.state, config, run.schedule, replicas, images_seen)
 
 
-def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
-    """Reads the data and builds the state. Raises ValueError when something does not fit.
-
-    Nothing is written, but large sets are prepared into the cache, without `dry_run`.
-    """
-    augmentation = make_augmentation(config)
-    strategy = devices.choose_strategy(config.run.num_devices)
-    instruments = prepare_instruments(config, strategy)
-    image_set = _read_images(config, dry_run)
-    height, width, channels = image_set.image_shape()
-    config = config.replace({
-        "resolution": str(height) if height == width else f"{height}x{width}", "channels": channels,
-    })
-    fingerprint = image_set.fingerprint
-    if config.data.use_labels and fingerprint:
-        fingerprint = f"{fingerprint}-{image_set.labels_fingerprint}"
-    dataset = DatasetInfo(
-        config.data.data, len(image_set), (height, width), channels, fingerprint,
-        tuple(image_set.label_names) if config.data.use_labels else (),
-    )
-    num_levels = config.num_levels_for(dataset.size)
-    policy = devices.choose_dtype_policy(config.run.dtype_policy)
-    config = config.replace({"dtype_policy": policy})
-    directory, replicas = RunDirectory(config.run.run_dir), strategy.num_replicas_in_sync
-    directory.check(config, dataset)
-    resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
-    schedule = Schedule.from_config(resolved, num_levels)
-    check_batches(resolved, schedule, replicas, directory.newest_images_seen())
-    start = ""
-    with strategy.scope():
-        state = TrainState(resolved, num_levels, dataset.num_classes, policy)
-        if config.run.initialize_from and directory.newest_checkpoint() is None:
-            start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
-    evaluator = make_evaluator(config, instruments, image_set, strategy)
-    return Run(
-        config, directory, dataset, image_set, evaluator, num_levels, strategy, schedule, state,
-        augmentation, devices.choose_jit(config.run.jit_compile), start,
-    )
-
-
-def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
-    data = config.data
-    size = parse_size(data.resolution, "resolution") if data.resolution else None
-    if size is not None:
-        config.num_levels_for(size)
-        require(
-            data.data != BUILT_IN or max(size) <= BUILT_IN_SIZE,
-            f"the built-in portraits are {BUILT_IN_SIZE}x{BUILT_IN_SIZE}; give larger images with --data",
-            f"resolution={size[0]}x{size[1]}",
-        )
-    settings = DataSettings(
-        data.data, size, config.base_size, data.channels, data.use_labels, data.crop, data.background, data.on_error,
-        data.cache_dir,
-    )
-    with ProgressLine("Reading the data") as progress:
-        image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress)
-    for note in image_set.label_notes if data.use_labels else ():
-        print(f"train: note: {printable(note).removesuffix('.')}.", file=sys.stderr, flush=True)
-    if isinstance(image_set, UnreadImageSet):
-        print(f"{data.data} is not prepared yet; training would prepare it in {image_set.directory}")
-    elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):
-        print(f"{data.data} is prepared in {image_set.directory}")
-    return image_set
-
-
-def make_objective(config: ResolvedConfig) -> Objective:
-    """The losses of a configuration with nothing left open."""
-    loss = config.loss
-    penalty: CriticPenalty = R1(loss.r1_gamma)
-    if loss.loss == "wgan-gp":
-        penalty = GradientPenalty(loss.gradient_penalty_weight, loss.gradient_penalty_target)
-    drift = loss.drift_weight if loss.loss == "wgan-gp" else 0.0
-    return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift, loss.label_loss_weight)
-
-
-def make_augmentation(config: TrainConfig) -> Augmentation | None:
-    """The augmentation of a configuration, or None.
-
-    Raises:
-      ValueError: for unknown transforms, or when its strength should follow signs that the loss does not give.
-    """
-    if config.augment.augment == "off":
-        return None
-    telling = [name for name, loss in ADVERSARIAL_LOSSES.items() if loss.sign_tells_reals]
-    require(
-        config.augment.augment == "fixed" or config.loss.loss in telling,
-        f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
-        "--augment=fixed", f"loss={config.loss.loss}",
-    )
-    try:
-        return Augmentation.from_groups(config.augment.augment_transforms)
-    except ValueError as error:
-        raise UserError(f"augment_transforms: {error}") from error
-
-
 def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:
     config, directory, state = run.config, run.directory, run.state
     if images_seen >= run.schedule.total_images:
@@ -245,58 +113,30 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
             write_progress_animation(directory)
         log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
         return 0
-    if images_seen and checkpoints.newest:
-        log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.newest.prefix}")
-    elif checkpoints.newest:
-        log(f"Starting from the converted networks in {checkpoints.newest.prefix}")
-    elif directory.sample_grids():
-        log(f"There is no checkpoint in {directory.checkpoints}: training starts again at 0 kimg.")
+    _tell_beginning(run, log, checkpoints, images_seen)
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     pipeline = ImagePipeline(
         run.image_set, seed=config.run.seed, mirror=config.data.mirror, random_crop=config.data.random_crop,
         use_labels=config.data.use_labels,
     )
-    augmentation = run.augmentation
-    if not images_seen or augmentation is not None:
-        reals, _ = pipeline.sample(GRID_IMAGES)
-    if not images_seen:
+    reals = pipeline.sample(GRID_IMAGES)[0] if not images_seen or run.augmentation is not None else None
+    if not images_seen and reals is not None:
         picture = readable_grid(reals)
         save_png(directory.samples / "reals.png", picture)
         write_start(writer, config, state.config, plan, picture)
     step = TrainingStep(
-        state, make_objective(state.config), run.strategy, augmentation=augmentation, jit_compile=run.jit,
+        state, make_objective(state.config), run.strategy, augmentation=run.augmentation, jit_compile=run.jit,
         images_at_once=functools.partial(images_at_once, state.config, replicas=run.strategy.num_replicas_in_sync),
         tell=log,
     )
-    scalars = TensorBoardScalars(writer, config)
-    grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
     with (
         contextlib.closing(step), devices.rounding_allowed(config.run.tf32),
         contextlib.ExitStack() as profiling, stop_on_signals() as stop,
     ):
-        actions: list[Action] = [
-            StatusLine(
-                run.schedule.total_images, config.run.status_interval_s, log.to_file if is_live() else log,
-                show_augmentation=augmentation is not None,
-            ),
-            scalars,
-            Breakable(grid, stop),
-            checkpoints,
-        ]
-        if augmentation is not None:
-            actions.insert(0, Breakable(AugmentedReals(config, augmentation, reals, directory, writer), stop))
-        if config.augment.augment == "adaptive":
-            actions.insert(0, AugmentationControl(state.config))  # first: others show and save what it sets
-        metrics = None
-        if run.evaluator is not None:
-            metrics = Metrics(config, run.evaluator, state, directory, writer, log, stop)
-            actions.append(metrics)  # last: what takes longest, and may fail, comes after the checkpoint
-        if config.run.profile_steps:
-            steps = parse_profile_steps(config.run.profile_steps)
-            actions.insert(0, profiling.enter_context(Profile(steps, directory.tensorboard, log)))
+        actions = _make_actions(run, writer, log, checkpoints, reals, stop, profiling)
         try:
             progress = train(
-                state, run.schedule, step, pipeline, actions, images_seen=images_seen, stop=stop
+                state, run.schedule, step, pipeline, actions.in_order, images_seen=images_seen, stop=stop
             )
             profiling.close()
             if progress.images_seen == images_seen:
@@ -308,16 +148,66 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
             with contextlib.suppress(DiskError):  # which would hide the reason
                 log.to_file(message)
             raise type(error)(message) from error
-        scalars.run(progress)
-        _draw_the_end(grid, directory, progress, stop)
-        if metrics is not None and stop.signal is None:
-            metrics.run(progress)
+        actions.scalars.run(progress)
+        _draw_the_end(actions.grid, directory, progress, stop)
+        if actions.metrics is not None and stop.signal is None:
+            actions.metrics.run(progress)
         writer.close()
         if stop.signal is not None:
             return tell_stop(stop, log, f"and saved at {progress.images_seen / 1000:g} kimg")
     newest = checkpoints.newest.prefix if checkpoints.newest else "none"
-    log(summary(run.directory, progress, newest, metrics.summary() if metrics is not None else ""))
+    log(summary(directory, progress, newest, actions.metrics.summary() if actions.metrics is not None else ""))
     return 0
+
+
+def _tell_beginning(run: Run, log: Logger, checkpoints: Checkpoints, images_seen: int) -> None:
+    if images_seen and checkpoints.newest:
+        log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.newest.prefix}")
+    elif checkpoints.newest:
+        log(f"Starting from the converted networks in {checkpoints.newest.prefix}")
+    elif run.directory.sample_grids():
+        log(f"There is no checkpoint in {run.directory.checkpoints}: training starts again at 0 kimg.")
+
+
+class _Actions(NamedTuple):
+    """All that are run while training, and those that are run again at its end."""
+
+    in_order: list[Action]
+    scalars: TensorBoardScalars
+    grid: SampleGrid
+    metrics: Metrics | None
+
+
+def _make_actions(
+    run: Run, writer: tf.summary.SummaryWriter, log: Logger, checkpoints: Checkpoints, reals: Any, stop: StopRequest,
+    profiling: contextlib.ExitStack,
+) -> _Actions:
+    config, directory = run.config, run.directory
+    scalars = TensorBoardScalars(writer, config)
+    grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
+    metrics = None
+    if run.evaluator is not None:
+        metrics = Metrics(config, run.evaluator, run.state, directory, writer, log, stop)
+    actions: list[Action] = []
+    if config.run.profile_steps:
+        steps = parse_profile_steps(config.run.profile_steps)
+        actions.append(profiling.enter_context(Profile(steps, directory.tensorboard, log)))
+    if config.augment.augment == "adaptive":
+        actions.append(AugmentationControl(run.state.config))  # before those that show and save what it sets
+    if run.augmentation is not None:
+        actions.append(Breakable(AugmentedReals(config, run.augmentation, reals, directory, writer), stop))
+    actions += [
+        StatusLine(
+            run.schedule.total_images, config.run.status_interval_s, log.to_file if is_live() else log,
+            show_augmentation=run.augmentation is not None,
+        ),
+        scalars,
+        Breakable(grid, stop),
+        checkpoints,
+    ]
+    if metrics is not None:
+        actions.append(metrics)  # last: what takes longest, and may fail, comes after the checkpoint
+    return _Actions(actions, scalars, grid, metrics)
 
 
 def _advice(run: Run, error: NonFiniteError | FullMemoryError, images_seen: int, checkpoint: str | None) -> str:

@@ -9,7 +9,7 @@ from tiny_run import tiny_config, tiny_stylegan2
 
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
-from stylegan_tf.training.run import make_objective
+from stylegan_tf.training.preparation import make_objective
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.steps import TrainingStep
 

@@ -8,7 +8,7 @@ from stylegan_tf.configuration.presets import preset
 from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.training.gradients import StepKind
 from stylegan_tf.training.launches import count_instructions, count_kernels, count_launches
-from stylegan_tf.training.run import make_augmentation, make_objective
+from stylegan_tf.training.preparation import make_augmentation, make_objective
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.steps import TrainingStep
 

@@ -14,7 +14,7 @@ from stylegan_tf.training.draws import Draws
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
 from stylegan_tf.training.phases import Phase
-from stylegan_tf.training.run import make_objective
+from stylegan_tf.training.preparation import make_objective
 from stylegan_tf.training.state import TrainState
 
 LEVEL = 3  # 32x32

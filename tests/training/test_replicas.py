@@ -17,7 +17,7 @@ from stylegan_tf.training.augmentation_actions import AugmentationControl
 from stylegan_tf.training.devices import choose_strategy
 from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
 from stylegan_tf.training.gradients import StepKind
-from stylegan_tf.training.run import make_objective
+from stylegan_tf.training.preparation import make_objective
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.steps import TrainingStep

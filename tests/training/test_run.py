@@ -16,6 +16,7 @@ from tiny_run import resolved, table, tiny_config, tiny_stylegan2, write_images
 from stylegan_tf.training import run as run_module
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.loop import StopRequest, stop_on_signals
+from stylegan_tf.training.preparation import make_augmentation
 from stylegan_tf.training.run import run_training
 from stylegan_tf.training.run_directory import RunDirectory, load_generator
 from stylegan_tf.training.statistics import NonFiniteError
@@ -217,8 +218,8 @@ def test_adaptive_augmentation_needs_a_loss_whose_sign_tells_reals(data, tmp_pat
     with pytest.raises(ValueError, match=rf"loss=logistic or hinge.*--augment=fixed\. Received: loss={loss}\.$"):
         run_training(config)
     assert not (tmp_path / "run").exists()
-    assert run_module.make_augmentation(configure(data, tmp_path, augment="fixed", loss=loss)) is not None
-    assert run_module.make_augmentation(configure(data, tmp_path, loss=loss)) is None
+    assert make_augmentation(configure(data, tmp_path, augment="fixed", loss=loss)) is not None
+    assert make_augmentation(configure(data, tmp_path, loss=loss)) is None
 
 
 def test_unknown_transforms_are_refused(data, tmp_path):

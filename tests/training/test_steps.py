@@ -16,7 +16,7 @@ from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_n
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
 from stylegan_tf.training.phases import Phase
-from stylegan_tf.training.run import make_objective
+from stylegan_tf.training.preparation import make_objective
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.steps import TrainingStep, average_decay
 

@@ -1,0 +1,148 @@
+"""From a configuration to a run that is ready: its data read, its networks built, its batches checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import tensorflow as tf
+
+from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolutions import parse_size
+from stylegan_tf.configuration.resolve import ResolvedConfig, resolve
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.data.image_set import ImageSet
+from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
+from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
+from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
+from stylegan_tf.errors import UserError, require
+from stylegan_tf.evaluation.evaluator import Evaluator
+from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
+from stylegan_tf.printing import printable
+from stylegan_tf.progress import ProgressLine
+from stylegan_tf.training import devices
+from stylegan_tf.training.batch_checks import check_batches
+from stylegan_tf.training.metric_actions import make_evaluator, prepare_instruments
+from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.training.state import TrainState
+from stylegan_tf.training.transfer import initialize, read_networks
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a configuration becomes before training starts; made by `prepare_run`.
+
+    Attributes:
+      config: as it is saved. What it leaves open (`configuration.resolve`) is filled in the state's configuration.
+      evaluator: of the metrics; None without.
+      start: what was taken from another run's networks.
+    """
+
+    config: TrainConfig
+    directory: RunDirectory
+    dataset: DatasetInfo
+    image_set: ImageSet
+    evaluator: Evaluator | None
+    num_levels: int
+    strategy: tf.distribute.Strategy
+    schedule: Schedule
+    state: TrainState
+    augmentation: Augmentation | None
+    jit: str
+    start: str = ""
+
+
+def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
+    """Reads the data and builds the state. Raises ValueError when something does not fit.
+
+    Nothing is written, but large sets are prepared into the cache, without `dry_run`.
+    """
+    augmentation = make_augmentation(config)
+    strategy = devices.choose_strategy(config.run.num_devices)
+    instruments = prepare_instruments(config, strategy)
+    image_set = _read_images(config, dry_run)
+    height, width, channels = image_set.image_shape()
+    config = config.replace({
+        "resolution": str(height) if height == width else f"{height}x{width}", "channels": channels,
+    })
+    fingerprint = image_set.fingerprint
+    if config.data.use_labels and fingerprint:
+        fingerprint = f"{fingerprint}-{image_set.labels_fingerprint}"
+    dataset = DatasetInfo(
+        config.data.data, len(image_set), (height, width), channels, fingerprint,
+        tuple(image_set.label_names) if config.data.use_labels else (),
+    )
+    num_levels = config.num_levels_for(dataset.size)
+    policy = devices.choose_dtype_policy(config.run.dtype_policy)
+    config = config.replace({"dtype_policy": policy})
+    directory, replicas = RunDirectory(config.run.run_dir), strategy.num_replicas_in_sync
+    directory.check(config, dataset)
+    resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
+    schedule = Schedule.from_config(resolved, num_levels)
+    check_batches(resolved, schedule, replicas, directory.newest_images_seen())
+    start = ""
+    with strategy.scope():
+        state = TrainState(resolved, num_levels, dataset.num_classes, policy)
+        if config.run.initialize_from and directory.newest_checkpoint() is None:
+            start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
+    evaluator = make_evaluator(config, instruments, image_set, strategy)
+    return Run(
+        config, directory, dataset, image_set, evaluator, num_levels, strategy, schedule, state,
+        augmentation, devices.choose_jit(config.run.jit_compile), start,
+    )
+
+
+def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
+    data = config.data
+    size = parse_size(data.resolution, "resolution") if data.resolution else None
+    if size is not None:
+        config.num_levels_for(size)
+        require(
+            data.data != BUILT_IN or max(size) <= BUILT_IN_SIZE,
+            f"the built-in portraits are {BUILT_IN_SIZE}x{BUILT_IN_SIZE}; give larger images with --data",
+            f"resolution={size[0]}x{size[1]}",
+        )
+    settings = DataSettings(
+        data.data, size, config.base_size, data.channels, data.use_labels, data.crop, data.background, data.on_error,
+        data.cache_dir,
+    )
+    with ProgressLine("Reading the data") as progress:
+        image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress)
+    for note in image_set.label_notes if data.use_labels else ():
+        print(f"train: note: {printable(note).removesuffix('.')}.", file=sys.stderr, flush=True)
+    if isinstance(image_set, UnreadImageSet):
+        print(f"{data.data} is not prepared yet; training would prepare it in {image_set.directory}")
+    elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):
+        print(f"{data.data} is prepared in {image_set.directory}")
+    return image_set
+
+
+def make_objective(config: ResolvedConfig) -> Objective:
+    """The losses of a configuration with nothing left open."""
+    loss = config.loss
+    penalty: CriticPenalty = R1(loss.r1_gamma)
+    if loss.loss == "wgan-gp":
+        penalty = GradientPenalty(loss.gradient_penalty_weight, loss.gradient_penalty_target)
+    drift = loss.drift_weight if loss.loss == "wgan-gp" else 0.0
+    return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift, loss.label_loss_weight)
+
+
+def make_augmentation(config: TrainConfig) -> Augmentation | None:
+    """The augmentation of a configuration, or None.
+
+    Raises:
+      ValueError: for unknown transforms, or when its strength should follow signs that the loss does not give.
+    """
+    if config.augment.augment == "off":
+        return None
+    telling = [name for name, loss in ADVERSARIAL_LOSSES.items() if loss.sign_tells_reals]
+    require(
+        config.augment.augment == "fixed" or config.loss.loss in telling,
+        f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
+        "--augment=fixed", f"loss={config.loss.loss}",
+    )
+    try:
+        return Augmentation.from_groups(config.augment.augment_transforms)
+    except ValueError as error:
+        raise UserError(f"augment_transforms: {error}") from error
