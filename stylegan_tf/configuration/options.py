@@ -32,10 +32,18 @@ class Condition:
 
 STYLEGAN1 = Condition("family=stylegan1", lambda config: config.network.family == "stylegan1")
 STYLEGAN2 = Condition("family=stylegan2", lambda config: config.network.family == "stylegan2")
+STYLEGAN1_LABELS = Condition(
+    "family=stylegan1 with use_labels", lambda config: STYLEGAN1.holds(config) and config.data.use_labels
+)
+STYLEGAN2_LABELS = Condition(
+    "family=stylegan2 with use_labels", lambda config: STYLEGAN2.holds(config) and config.data.use_labels
+)
 GROWING = Condition("networks that grow", lambda config: config.grows)
 WGAN_GP = Condition("loss=wgan-gp", lambda config: config.loss.loss == "wgan-gp")
 R1_LOSSES = Condition("losses other than wgan-gp", lambda config: config.loss.loss != "wgan-gp")
-CLASSIFYING = Condition("critic_classifies", lambda config: config.network.critic_classifies)
+CLASSIFYING = Condition(
+    "critic_classifies with use_labels", lambda config: config.network.critic_classifies and config.data.use_labels
+)
 PATH_LENGTHS = Condition("path_length_weight above 0", lambda config: config.loss.path_length_weight > 0)
 AUGMENTED = Condition("augment=adaptive or fixed", lambda config: config.augment.augment != "off")
 ADAPTIVE = Condition("augment=adaptive", lambda config: config.augment.augment == "adaptive")

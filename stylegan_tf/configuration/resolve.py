@@ -116,6 +116,9 @@ class Decisions:
         for name, value in values.items():
             require(value is not None, f"{name} must be decided", None)
             check_field(fields[name], value)
+        asked = TrainConfig.from_json(text)
+        missing = [name for name in OPEN_SETTINGS if asked.get(name) is None and name not in values]
+        require(not missing, f"{RESOLVED_SECTION} must say what became of {', '.join(missing)}", "nothing")
         batches = values["batch_size"].values() if "batch_size" in values else []
         require(all(batch == int(batch) for batch in batches), "batch_size must be whole numbers", batches)
         return cls(num_devices, values)

@@ -18,7 +18,9 @@ from stylegan_tf.configuration.options import (
     PATH_LENGTHS,
     R1_LOSSES,
     STYLEGAN1,
+    STYLEGAN1_LABELS,
     STYLEGAN2,
+    STYLEGAN2_LABELS,
     WGAN_GP,
     option,
 )
@@ -111,8 +113,8 @@ class NetworkConfig:
     )
     blur: bool = option(True, "smooth with [1, 2, 1] when resampling", applies_to=STYLEGAN1)
     critic_classifies: bool = option(
-        False, "with labels: the critic has one score and predicts the class of an image, as in progressive "
-        "growing; otherwise it has a score for each class", applies_to=STYLEGAN1
+        False, "the critic has one score and predicts the class of an image, as in progressive "
+        "growing; otherwise it has a score for each class", applies_to=STYLEGAN1_LABELS
     )
     minibatch_stddev_group: int | None = option(
         4, "images in a group of the minibatch standard deviation; empty: all that a device takes at once; 0 leaves it "
@@ -123,15 +125,15 @@ class NetworkConfig:
     )
     critic_mapping_layers: int = option(
         8, "layers of the critic's mapping network, which labels go through", least=0,
-        most=MOST_LAYERS, applies_to=STYLEGAN2
+        most=MOST_LAYERS, applies_to=STYLEGAN2_LABELS
     )
     critic_mapping_learning_rate_multiplier: float = option(
-        0.01, "learning-rate multiplier of the critic's mapping network", above=0, applies_to=STYLEGAN2
+        0.01, "learning-rate multiplier of the critic's mapping network", above=0, applies_to=STYLEGAN2_LABELS
     )
     label_design: str = option(
         "stylegan2-ada", "how labels are used: stylegan2-ada normalises them apart from z and multiplies "
         "the critic's features with theirs; stylegan2 puts them beside z and has a score for each class",
-        choices=LABEL_DESIGNS, applies_to=STYLEGAN2
+        choices=LABEL_DESIGNS, applies_to=STYLEGAN2_LABELS
     )
     clamp: float = option(
         256.0, "largest activation under mixed_float16; 0 for no limit", least=0, applies_to=STYLEGAN2

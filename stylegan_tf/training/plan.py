@@ -90,9 +90,10 @@ def _carried_over(state: TrainState, replicas: int) -> list[str]:
     config = state.config
     if replicas in (0, config.batch_devices):
         return []
+    began = f"{config.batch_devices} device{'' if config.batch_devices == 1 else 's'}"
     pieces = ", added up from pieces as large as they had" if replicas < config.batch_devices else ""
     return [
-        f"Batches    as chosen for {config.batch_devices} devices when the run began{pieces}; losses and averages with "
+        f"Batches    as chosen for {began} when the run began{pieces}; losses and averages with "
         "them (--batch_size and --max_batch_per_device change it)"
     ]
 

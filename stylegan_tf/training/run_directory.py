@@ -171,8 +171,6 @@ class RunDirectory:
             differences.pop("batch_size", None)  # it was left open when the run began, so that another one may be given
         for name in saved.without_meaning() & config.without_meaning():
             differences.pop(name, None)
-        if not config.data.use_labels:
-            differences.pop("critic_classifies", None)  # without classes it makes no difference
         if not known.fingerprint:  # a converted network, whose training begins now: only the networks must stay
             fixed = {field.name for field in dataclasses.fields(NetworkConfig)} | _FORM_FIELDS
             differences = {name: values for name, values in differences.items() if name in fixed}

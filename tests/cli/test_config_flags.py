@@ -53,7 +53,7 @@ def test_the_default_preset(config_of):
 
 
 CONFIGURATIONS = [
-    ("digits", "tiny", {"style": False}), ("tiny-ada", "stylegan1", {"path_length_weight": 1.0}),
+    ("digits", "tiny", {"style": False}), ("tiny-ada", "stylegan1", {"path_length_weight": 1.0, "use_labels": True}),
     ("tiny-stylegan1", "tiny", {"critic_classifies": True, "use_labels": True}),
 ]
 
@@ -93,7 +93,8 @@ def applies(field, config):
     (["--augment_p=0.2"], "augment_p applies to augment=adaptive or fixed alone"),
     (["--augment=fixed", "--augment_p=0.2", "--augment_target=0"], "augment_target applies to augment=adaptive alone"),
     (["--path_length_decay=0.1"], "path_length_decay applies to path_length_weight above 0 alone"),
-    (["--preset=progan", "--nocritic_classifies", "--label_loss_weight=2"], "label_loss_weight applies to critic_cl"),
+    (["--preset=progan", "--label_loss_weight=2"], "label_loss_weight applies to critic_classifies with use_labels"),
+    (["--label_design=stylegan2"], "label_design applies to family=stylegan2 with use_labels alone"),
 ])
 def test_flags_that_mean_nothing_beside_the_others_are_refused(config_of, arguments, words):
     with pytest.raises(ValueError, match=words):

@@ -1,6 +1,7 @@
 """What a run's directory makes of what it finds."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -159,3 +160,13 @@ def test_a_batch_that_was_left_open_may_be_given_and_taken_back(tmp_path):
     begun(other, given)
     with pytest.raises(ValueError, match="batch_size was 16, is now 4"):
         other.check(tiny_stylegan2(batch_size=table("4")), DATASET)
+
+
+def test_decisions_that_are_missing_are_named(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    begun(directory, tiny_stylegan2(batch_size=None, r1_gamma=None))
+    text = json.loads(directory.config_file.read_text())
+    del text["resolved"]["batch_size"]
+    directory.config_file.write_text(json.dumps(text))
+    with pytest.raises(ValueError, match="resolved must say what became of batch_size"):
+        directory.read_decisions()
