@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from stylegan_tf.errors import UserError
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.ops.target import Target
 from stylegan_tf.training.gpu_diagnosis import card_memory
 
@@ -21,6 +21,8 @@ except ImportError:  # not on Windows
 
 # CPU features with which bfloat16 convolutions are faster than float32 ones.
 FAST_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+# To try what several devices do; more only take longer to build.
+MOST_LOGICAL_CPUS = 16
 # First compute capability with bfloat16 matrix units.
 BFLOAT16_COMPUTE_CAPABILITY = (8, 0)
 
@@ -46,6 +48,8 @@ def choose_strategy(num_devices: int = 0) -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(count)])
     if num_devices <= 1:
         return tf.distribute.get_strategy()
+    most = max(os.cpu_count() or 1, MOST_LOGICAL_CPUS)
+    require(num_devices <= most, f"num_devices must be at most {most} on this machine, which has no GPU", num_devices)
     cpu = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(cpu) or []) < num_devices:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)

@@ -176,3 +176,9 @@ def test_the_smallest_card_counts(machine, monkeypatch):
     assert devices.memory_total(2) == 2**30
     monkeypatch.setattr(devices, "card_memory", lambda count: [])
     assert devices.memory_total() == 0
+
+
+def test_no_machine_makes_a_thousand_devices_of_its_cores(machine):
+    machine()
+    with pytest.raises(ValueError, match="num_devices must be at most .* which has no GPU. Received: 100000"):
+        devices.choose_strategy(100000)
