@@ -218,7 +218,7 @@ def test_a_program_without_a_main_guard_is_told_so(start_program):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     last = err.splitlines()[-1]
-    assert last.startswith("ValueError: A worker process ended unexpectedly.")
+    assert last.startswith("stylegan_tf.errors.UserError: A worker process ended unexpectedly.")
     assert 'a script that starts them needs `if __name__ == "__main__":`' in last
 
 
