@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
-from stylegan_tf.configuration.options import check_field, from_plain, to_plain
+from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.configuration.sections import (
     AugmentConfig,
@@ -118,10 +118,6 @@ class TrainConfig:
         )
         for name in ("adam_beta1", "adam_beta2"):
             require(0 <= self.get(name) < 1, f"{name} must be 0 or more, and below 1", self.get(name))
-        for name in ("batch_size", "feature_maps_base"):
-            table = self.get(name)
-            whole = table is None or all(value == int(value) for value in table.values())
-            require(whole, f"{name} must be whole numbers", table)
         require(self.schedule.total_kimg <= 1e9, "total_kimg must be at most 1e9", self.schedule.total_kimg)
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:
@@ -142,18 +138,17 @@ class TrainConfig:
         for section, field in all_fields():
             check_field(field, getattr(getattr(self, section), field.name))
 
-    def without_meaning(self) -> set[str]:
-        """Fields that mean nothing beside the others."""
+    def without_meaning(self) -> dict[str, Condition]:
+        """Fields that mean nothing beside the others, with what they would need."""
         conditions = {field.name: field.metadata["applies_to"] for _, field in all_fields()}
-        return {name for name, condition in conditions.items() if condition is not None and not condition.holds(self)}
+        return {name: needed for name, needed in conditions.items() if needed is not None and not needed.holds(self)}
 
     def check_applies(self, names: Collection[str]) -> None:
         """Raises UserError for a setting, of these, that means nothing beside the others: it would be ignored."""
-        conditions = {field.name: field.metadata["applies_to"] for _, field in all_fields()}
-        for name in sorted(self.without_meaning() & set(names)):
-            raise UserError(
-                f"{name} applies to {conditions[name].words} alone; leave it out. "
-                f"Received: {name}={to_plain(self.get(name))}."
+        for name, needed in self.without_meaning().items():
+            require(
+                name not in names, f"{name} applies to {needed.words} alone; leave it out",
+                f"{name}={to_plain(self.get(name))}",
             )
 
     def get(self, name: str) -> Any:

@@ -58,6 +58,7 @@ def option(
     above: float = -math.inf,
     least: float = -math.inf,
     most: float = math.inf,
+    whole: bool = False,
     applies_to: Condition | None = None,
 ) -> Any:
     """A field with its help text and the values it may have.
@@ -68,13 +69,14 @@ def option(
       may_change: whether a resumed run may differ in it.
       choices: the words it may be.
       above, least, most: bounds of its number, or of each number of its table.
+      whole: whether all numbers of its table are whole.
       applies_to: beside which other settings it means anything; None for all.
     """
     if isinstance(default, str) and re.fullmatch(r"\d+:[\d.e:,-]+", default):
         default = ResolutionTable.parse(default)
     metadata = {
         "help": help_text, "may_change": may_change, "choices": choices, "above": above, "least": least, "most": most,
-        "applies_to": applies_to,
+        "whole": whole, "applies_to": applies_to,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -94,6 +96,7 @@ def check_field(field: dataclasses.Field[Any], value: Any) -> None:
     if math.isfinite(above) or math.isfinite(least):
         sound = all(math.isfinite(n) and above < n and least <= n <= most for n in numbers)
         require(sound, f"{name} must {bounds}", value)
+    require(not rules["whole"] or all(n == int(n) for n in numbers), f"{name} must be whole numbers", value)
 
 
 def from_plain(field: dataclasses.Field[Any], value: Any) -> Any:

@@ -10,12 +10,7 @@ from typing import Any
 from stylegan_tf.configuration.config import RESOLVED_SECTION, TrainConfig, all_fields
 from stylegan_tf.configuration.options import check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable
-from stylegan_tf.configuration.sections import (
-    AugmentConfig,
-    LossConfig,
-    OptimizerConfig,
-    ScheduleConfig,
-)
+from stylegan_tf.configuration.sections import AugmentConfig, LossConfig, OptimizerConfig, ScheduleConfig
 from stylegan_tf.errors import require
 from stylegan_tf.json_files import as_type, parse_json
 
@@ -76,14 +71,10 @@ class ResolvedConfig(TrainConfig):
     decisions: Decisions = dataclasses.field(kw_only=True)
 
 
-# By section, with the section that has them.
-_SECTIONS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
-    "schedule": (ResolvedSchedule, ("batch_size", "critic_learning_rate")),
-    "loss": (ResolvedLoss, ("r1_gamma",)),
-    "augment": (ResolvedAugment, ("augment_kimg",)),
-    "optimizer": (ResolvedOptimizer, ("ema_half_life_kimg",)),
+_SECTIONS: dict[str, type[Any]] = {
+    "schedule": ResolvedSchedule, "loss": ResolvedLoss, "augment": ResolvedAugment, "optimizer": ResolvedOptimizer,
 }
-OPEN_SETTINGS = tuple(name for _, names in _SECTIONS.values() for name in names)
+OPEN_SETTINGS = tuple(name for section in _SECTIONS.values() for name in section.__annotations__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +110,6 @@ class Decisions:
         asked = TrainConfig.from_json(text)
         missing = [name for name in OPEN_SETTINGS if asked.get(name) is None and name not in values]
         require(not missing, f"{RESOLVED_SECTION} must say what became of {', '.join(missing)}", "nothing")
-        batches = values["batch_size"].values() if "batch_size" in values else []
-        require(all(batch == int(batch) for batch in batches), "batch_size must be whole numbers", batches)
         return cls(num_devices, values)
 
 
@@ -160,12 +149,10 @@ def resolve(
     batch_devices = earlier.num_devices if earlier and "batch_size" in kept.keys() - given else num_devices
     decided = {name: kept.get(name, values[name]) for name in OPEN_SETTINGS if name in kept or name not in given}
     decisions = Decisions(earlier.num_devices if earlier and "batch_size" in kept else num_devices, decided)
-    sections = {
-        section.name: getattr(config, section.name) for section in dataclasses.fields(TrainConfig)
-    }
-    for section, (resolved, names) in _SECTIONS.items():
-        kept = {field.name: getattr(sections[section], field.name) for field in dataclasses.fields(resolved)}
-        sections[section] = resolved(**kept | {name: values[name] for name in names})
+    sections = {section.name: getattr(config, section.name) for section in dataclasses.fields(TrainConfig)}
+    for name, resolved in _SECTIONS.items():
+        asked = {field.name: getattr(sections[name], field.name) for field in dataclasses.fields(resolved)}
+        sections[name] = resolved(**{setting: values.get(setting, value) for setting, value in asked.items()})
     return ResolvedConfig(**sections, batch_devices=batch_devices, decisions=decisions)
 
 

@@ -95,7 +95,7 @@ class NetworkConfig:
     feature_maps_base: ResolutionTable = option(
         ResolutionTable(((0, 8192.0),)),
         "feature maps at level n (from 0): min(this / 2^(n + 1), feature_maps_max); may depend on the final resolution",
-        above=0
+        above=0, whole=True
     )
     feature_maps_max: int = option(512, "largest number of feature maps", above=0, most=MOST_UNITS)
     fused_from: int = option(
@@ -161,7 +161,7 @@ class ScheduleConfig:
     )
     batch_size: ResolutionTable | None = option(
         None, "images a step, over all devices; empty: as published for this number of devices, and for stylegan2 for "
-        "this resolution", above=0
+        "this resolution", above=0, whole=True
     )
     learning_rate: ResolutionTable = option(
         "4:0.001,128:0.0015,256:0.002,512:0.003", "of Adam, for the generator, and for the critic unless "

@@ -185,9 +185,8 @@ def _smaller_pieces(config: ResolvedConfig, schedule: Schedule, replicas: int, i
     """Smaller limits of what a device takes at once, the largest first, with which batches can be shared out."""
     batch = max(period.batch_size for period in schedule.reached(images_seen))
     largest, limit = batch // replicas, images_at_once(config, batch, replicas)
-    for smaller in sorted({math.ceil(largest / pieces) for pieces in range(1, largest + 1)}, reverse=True):
-        if smaller > limit // 2:
-            continue
+    sizes = {math.ceil(largest / pieces) for pieces in range(1, largest + 1)}
+    for smaller in sorted((size for size in sizes if size <= limit // 2), reverse=True):
         with contextlib.suppress(ValueError):
             check_batches(config.replace({"max_batch_per_device": smaller}), schedule, replicas, images_seen)
             yield smaller

@@ -169,7 +169,7 @@ class RunDirectory:
         decisions = self.read_decisions()
         if saved.schedule.batch_size is None or (decisions and "batch_size" in decisions.values):
             differences.pop("batch_size", None)  # it was left open when the run began, so that another one may be given
-        for name in saved.without_meaning() & config.without_meaning():
+        for name in saved.without_meaning().keys() & config.without_meaning().keys():
             differences.pop(name, None)
         if not known.fingerprint:  # a converted network, whose training begins now: only the networks must stay
             fixed = {field.name for field in dataclasses.fields(NetworkConfig)} | _FORM_FIELDS
@@ -196,19 +196,22 @@ class RunDirectory:
             raise UserError(
                 f"run_dir must be the directory of a run, which holds config.json. Received: {self.path}."
             )
-        try:
+        with self._telling_config_file():
             config = TrainConfig.from_json(read_bounded(self.config_file))
             config.check_fields()
-        except ValueError as error:
-            raise UserError(f"{self.config_file} must be the configuration of a run: {error}") from error
         return config
 
     def read_decisions(self) -> Decisions | None:
         """What the run that is here decided of open settings; None before it began, or when it did not keep it."""
         if not self.config_file.exists() or not self.begun():
             return None
-        try:
+        with self._telling_config_file():
             return Decisions.from_json(read_bounded(self.config_file))
+
+    @contextlib.contextmanager
+    def _telling_config_file(self) -> Iterator[None]:
+        try:
+            yield
         except ValueError as error:
             raise UserError(f"{self.config_file} must be the configuration of a run: {error}") from error
 

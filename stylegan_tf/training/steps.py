@@ -264,7 +264,7 @@ class TrainingStep:
     def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any, batch_size: int) -> Result:
         """Sums results over pieces of the batch that fit the device."""
         batch = tf.nest.flatten(inputs)[0].shape[0]
-        limit = self.images_at_once(batch_size) if self.images_at_once else batch
+        limit = self.share_at_once(batch_size)
         pieces = -(-batch // limit)
         if pieces == 1:
             return compute(fade_in, *inputs)

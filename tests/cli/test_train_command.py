@@ -30,11 +30,8 @@ def train(*arguments, cwd=None):
 def tiny_flags(data, run_dir, **values):
     """The tiny configuration as flags."""
     config = tiny_config(data=str(data), run_dir=str(run_dir), **values)
-    fields = [
-        field for _, field in all_fields()
-        if field.metadata["applies_to"] is None or field.metadata["applies_to"].holds(config)
-    ]
-    values = {field.name: config.get(field.name) for field in fields}
+    names = [field.name for _, field in all_fields() if field.name not in config.without_meaning()]
+    values = {name: config.get(name) for name in names}
     return [f"--{name}={'' if value is None else value}" for name, value in values.items()]
 
 
