@@ -54,10 +54,10 @@ def judge(log: Path, started_at: float, now: float, stalled_after_s: float) -> t
     """Whether a run is healthy, and a line that says why.
 
     Args:
-      log: the run's log; it need not exist.
-      started_at: when the process was started, in seconds since 1970.
-      now: the time, likewise.
-      stalled_after_s: seconds without a line after which a run has stalled.
+        log: The run's log; it need not exist.
+        started_at: When the process was started, in seconds since 1970.
+        now: The time, likewise.
+        stalled_after_s: Seconds without a line after which a run has stalled.
     """
     # One second more: the time of the boot is known in whole seconds.
     if not log.exists() or log.stat().st_mtime < started_at - 1:

@@ -20,9 +20,9 @@ class BatchFunction:
     AVX-512, and some round the last one or two otherwise: 4, 16, 24, 48 and 64 rows leave no such rest, 8 and 32 do.
 
     Args:
-      function: takes tensors and returns a tensor, or a structure of tensors, whose first axis is that of its inputs.
-      size: rows that each device takes at a time, at least 1.
-      strategy: its devices share the rows; None for the current device alone.
+        function: Takes tensors and returns a tensor, or a structure of tensors, whose first axis is that of its inputs.
+        size: Rows that each device takes at a time, at least 1.
+        strategy: Its devices share the rows; None for the current device alone.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class BatchFunction:
         """Yields the results in order, as arrays, a batch of every device at a time.
 
         Raises:
-          ValueError: when there are no rows, or not as many of every array.
+            ValueError: When there are no rows, or not as many of every array.
         """
         count = len(arrays[0])
         if not count or any(len(array) != count for array in arrays):

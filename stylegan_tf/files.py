@@ -79,8 +79,8 @@ def disk_error(number: int, place: str | os.PathLike[str]) -> DiskError:
     """The error of a disk that took no more, in words that help.
 
     Args:
-      number: one that `disk_errno` gives.
-      place: what was to be written.
+        number: One that `disk_errno` gives.
+        place: What was to be written.
     """
     advice = f"{os.strerror(number)}. What was there before stays; {_ADVICE[number]} and run the same command again"
     return DiskError(number, advice, os.fspath(place))
@@ -116,7 +116,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a path beside `path` to write to, which takes its place when the block ends without an error.
 
     Raises:
-      DiskError: when the disk took no more.
+        DiskError: When the disk took no more.
     """
     with written_together([path]) as (beside,):
         yield beside
@@ -160,8 +160,8 @@ def written_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Folders on the way that had to be made disappear with it.
 
     Raises:
-      DiskError: when the disk took no more.
-      OSError: when something other than an empty folder is at `path`.
+        DiskError: When the disk took no more.
+        OSError: When something other than an empty folder is at `path`.
     """
     target = Path(path)
     made = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
@@ -191,7 +191,7 @@ def work_folder() -> Iterator[Path]:
     """Gives an empty folder in the system's temporary one, for what nobody needs after the block.
 
     Raises:
-      DiskError: when the disk took no more.
+        DiskError: When the disk took no more.
     """
     parent = Path(tempfile.gettempdir())
     remove_rests(parent, _WORK_FOLDER)
@@ -227,8 +227,8 @@ def remove_rests(folder: Path, prefix: str = ".") -> None:
     started again, unless nothing changed in them for a day.
 
     Args:
-      folder: where; folders in it are not looked into.
-      prefix: how the names begin.
+        folder: Where; folders in it are not looked into.
+        prefix: How the names begin.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

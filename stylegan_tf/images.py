@@ -29,12 +29,12 @@ def image_grid(images: np.ndarray, columns: int | None = None, gap: int = 0) -> 
     """Puts images beside and below each other.
 
     Args:
-      images: uint8 [N, H, W, C].
-      columns: images in a row; None makes the grid about square.
-      gap: white pixels between images.
+        images: uint8 [N, H, W, C].
+        columns: Images in a row; None makes the grid about square.
+        gap: White pixels between images.
 
     Returns:
-      uint8 [rows * H + gaps, columns * W + gaps, C]; missing images at the end are white.
+        uint8 [rows * H + gaps, columns * W + gaps, C]; missing images at the end are white.
     """
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
@@ -68,12 +68,12 @@ def save_animation(
     """Writes frames as a GIF or WebP, by the ending of the path, that loops for ever.
 
     Args:
-      path: ends in .gif or .webp.
-      frames: uint8 [H, W, C], all of one size.
-      frame_ms: milliseconds of each frame.
+        path: Ends in .gif or .webp.
+        frames: uint8 [H, W, C], all of one size.
+        frame_ms: Milliseconds of each frame.
 
     Raises:
-      ValueError: for another ending or no frames.
+        ValueError: For another ending or no frames.
     """
     kind = Path(path).suffix.lower().lstrip(".")
     if kind not in ("gif", "webp") or not len(frames):

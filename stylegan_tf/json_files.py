@@ -31,8 +31,8 @@ def read_json(path: Path) -> Any:
     """The values in a JSON file.
 
     Raises:
-        ValueError: it is no regular file, is too large, is not UTF-8, or holds no JSON.
-        OSError: it is missing or cannot be read.
+        ValueError: It is no regular file, is too large, is not UTF-8, or holds no JSON.
+        OSError: It is missing or cannot be read.
     """
     return parse_json(read_bounded(path))
 
@@ -62,8 +62,9 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def as_record(kind: type[T], values: Any, *, others: bool = False) -> T:
-    """Makes a dataclass of a JSON object, which must have its fields (those with a default may be missing), in their
-    types; lists become tuples where the field is one.
+    """Makes a dataclass of a JSON object, which must have its fields, in their types.
+
+    Those with a default may be missing; lists become tuples where the field is one.
 
     Args:
         kind: The dataclass.
@@ -71,7 +72,7 @@ def as_record(kind: type[T], values: Any, *, others: bool = False) -> T:
         others: Whether the object may have other fields as well, which are passed over.
 
     Raises:
-        ValueError: says which field is wrong, and how.
+        ValueError: Says which field is wrong, and how.
     """
     if others and isinstance(values, dict):
         known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]

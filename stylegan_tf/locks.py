@@ -40,11 +40,11 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """Keeps every other process out of a block that locks the same path. The file stays; its folder must exist.
 
     Args:
-      path: of the lock file, which tells who holds it.
-      what: opens the error: "this run is being trained".
+        path: Of the lock file, which tells who holds it.
+        what: Opens the error: "this run is being trained".
 
     Raises:
-      ValueError: naming the process that holds the lock.
+        ValueError: Naming the process that holds the lock.
     """
     with path.open("a+", encoding="utf-8") as file:
         if not try_lock(file):
@@ -65,12 +65,12 @@ def locked_itself(path: Path, what: str, *, wait_s: float = 0.0) -> Iterator[Non
     A file that is not there is made, empty, and removed again where the block leaves it so.
 
     Args:
-      path: of the file.
-      what: opens the error: "these results are being written".
-      wait_s: how long to wait for the other process.
+        path: Of the file.
+        what: Opens the error: "these results are being written".
+        wait_s: How long to wait for the other process.
 
     Raises:
-      ValueError: when another process holds the lock for longer.
+        ValueError: When another process holds the lock for longer.
     """
     deadline = time.monotonic() + wait_s
     while True:

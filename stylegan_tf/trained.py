@@ -32,12 +32,12 @@ class LoadedGenerator:
     """A generator that is ready to draw; made by `load_generator`.
 
     Attributes:
-      size: height and width of its images.
-      channels: 1 grey, 3 RGB, 4 RGBA.
-      z_size: size of the latents.
-      num_classes: 0 without labels.
-      label_names: of the classes; empty without, or where an old export does not name them.
-      psi: truncation where none is given: that of its sample grids.
+        size: Height and width of its images.
+        channels: 1 grey, 3 RGB, 4 RGBA.
+        z_size: Size of the latents.
+        num_classes: 0 without labels.
+        label_names: Of the classes; empty without, or where an old export does not name them.
+        psi: Truncation where none is given: that of its sample grids.
     """
 
     def __init__(self, source: _Source) -> None:
@@ -51,15 +51,15 @@ class LoadedGenerator:
         """Images of seeds. Those of a seed are the same in every order, number and form of the network.
 
         Args:
-          seeds: an integer of 64 bits, or [N].
-          psi: truncation of w: 1 for all the variety, 0 for the mean image; None for the generator's own.
-          classes: numbers [N] of the classes; None for those that the seeds have.
+            seeds: An integer of 64 bits, or [N].
+            psi: Truncation of w: 1 for all the variety, 0 for the mean image; None for the generator's own.
+            classes: Numbers [N] of the classes; None for those that the seeds have.
 
         Returns:
-          uint8 [N, H, W, channels]; RGB as Pillow and Matplotlib take it.
+            uint8 [N, H, W, channels]; RGB as Pillow and Matplotlib take it.
 
         Raises:
-          UserError: for no seeds, or classes that there are not.
+            UserError: For no seeds, or classes that there are not.
         """
         numbers = np.atleast_1d(np.asarray(seeds, np.int64))
         if numbers.ndim != 1 or not numbers.size:
@@ -96,11 +96,11 @@ def load_generator(path: str | Path, checkpoint: str = "newest") -> LoadedGenera
         images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
 
     Args:
-      path: a run's directory, or an export, of which the newest version is taken, or one of its versions.
-      checkpoint: of a run: "newest", "best", or a number of kimg.
+        path: A run's directory, or an export, of which the newest version is taken, or one of its versions.
+        checkpoint: Of a run: "newest", "best", or a number of kimg.
 
     Raises:
-      UserError: when neither is there, or it is damaged.
+        UserError: When neither is there, or it is damaged.
     """
     path = Path(path)
     if RunDirectory(path).config_file.exists():

@@ -41,8 +41,8 @@ def opened_zip(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """Opens an archive.
 
     Raises:
-        ArchiveError: the archive is damaged.
-        FileNotFoundError, PermissionError, IsADirectoryError: it cannot be opened.
+        ArchiveError: The archive is damaged.
+        FileNotFoundError, PermissionError, IsADirectoryError: It cannot be opened.
     """
     try:
         archive = zipfile.ZipFile(path)
@@ -63,7 +63,7 @@ def check_total(archive: zipfile.ZipFile, limit: int) -> None:
     """Makes sure that a reader of somebody else's may unpack all of an archive.
 
     Raises:
-        ArchiveError: it claims to hold more than `limit` bytes, or is packed so that it may hold more than it claims.
+        ArchiveError: It claims to hold more than `limit` bytes, or is packed so that it may hold more than it claims.
     """
     members = archive.infolist()
     total = sum(info.file_size for info in members)
@@ -80,7 +80,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> 
     """The contents of a member.
 
     Raises:
-        ArchiveError: it claims more than `limit` bytes, has another number than it claims, or cannot be read.
+        ArchiveError: It claims more than `limit` bytes, has another number than it claims, or cannot be read.
     """
     with opened_member(archive, info, limit) as file:
         return file.read()
@@ -119,7 +119,7 @@ class Member:
         """The next `size` bytes, or all that are left.
 
         Raises:
-            ArchiveError: there are fewer, or they cannot be unpacked.
+            ArchiveError: There are fewer, or they cannot be unpacked.
         """
         wanted = self.left if size is None else min(size, self.left)
         parts = []

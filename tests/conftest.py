@@ -41,9 +41,9 @@ class Reference:
     """One file of reference numbers: made by running the public code, never by ours.
 
     Attributes:
-      config: how the numbers were made; the constructor's arguments under "kwargs" (or "G" and "D").
-      inputs, outputs: by name, without "in/" and "out/".
-      variables: weights by published name.
+        config: How the numbers were made; the constructor's arguments under "kwargs" (or "G" and "D").
+        inputs, outputs: By name, without "in/" and "out/".
+        variables: Weights by published name.
     """
 
     config: dict[str, Any]

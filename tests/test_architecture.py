@@ -92,6 +92,23 @@ def test_what_users_can_mend_is_told_as_such():
             assert not re.search(r"\b(raise|return) ValueError\(", source), name_of(file)
 
 
+def test_docstrings_are_of_one_dialect():
+    """Google's, as Keras writes it: four spaces before what a section says. Ruff looks after the sections' names."""
+    for file in FILES + SCRIPTS:
+        assert badly_indented(file.read_text(encoding="utf-8")) == [], name_of(file)
+
+
+def badly_indented(source):
+    """First lines of the sections of docstrings that are not four spaces further in than the section's name."""
+    names = "Args|Attributes|Call arguments|Raises|Returns|Yields"
+    sections = re.finditer(rf"^( *)(?:{names}):\n( *)(.*)", source, re.MULTILINE)
+    return [match[3] for match in sections if len(match[2]) != len(match[1]) + 4]
+
+
+def test_badly_indented_finds_what_it_looks_for():
+    assert badly_indented("    Args:\n        x: One.\n\n    Returns:\n      Two.\n") == ["Two."]
+
+
 def undocumented(tree):
     """Public functions, classes and methods without a docstring, functions inside functions left out.
 

@@ -34,12 +34,12 @@ class Server(http.server.ThreadingHTTPServer):
     """What a test sets, and what it was asked.
 
     Attributes:
-        content, headers: of the file.
-        kind: its content type.
-        cuts: after how many bytes each next answer's connection is cut; answers after the last one are whole.
-        ranges: whether it knows them; "blind" for one that ignores If-Range, "from 0" for one that sends another part.
-        status: of an answer that is an error.
-        requests: the headers Range and If-Range of each request.
+        content, headers: Of the file.
+        kind: Its content type.
+        cuts: After how many bytes each next answer's connection is cut; answers after the last one are whole.
+        ranges: Whether it knows them; "blind" for one that ignores If-Range, "from 0" for one that sends another part.
+        status: Of an answer that is an error.
+        requests: The headers Range and If-Range of each request.
     """
 
     daemon_threads = True

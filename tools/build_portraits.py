@@ -90,7 +90,7 @@ def fetch(source: Source, folder: pathlib.Path) -> pathlib.Path:
     """Returns the source's archive in `folder`, fetching it where it is missing, after checking its SHA-256.
 
     Raises:
-        ValueError: the archive is not the one this tool was written for.
+        ValueError: The archive is not the one this tool was written for.
     """
     path = folder / source.archive
     if not path.exists():

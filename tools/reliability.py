@@ -65,10 +65,10 @@ class Trial:
     """A folder with pictures and a finished run, and what may be done there.
 
     Attributes:
-      folder: of the trial.
-      random: chooses moments and places.
-      undisturbed: seconds that each command takes.
-      expected: the finished run's last checkpoint, as a digest.
+        folder: Of the trial.
+        random: Chooses moments and places.
+        undisturbed: Seconds that each command takes.
+        expected: The finished run's last checkpoint, as a digest.
     """
 
     folder: pathlib.Path

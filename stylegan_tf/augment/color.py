@@ -58,11 +58,11 @@ def apply_color(images: tf.Tensor, color_map: tf.Tensor) -> tf.Tensor:
     is left as it is.
 
     Args:
-      images: [N, C, H, W] with C of 1, 3 or 4.
-      color_map: [N, 3, 4].
+        images: [N, C, H, W] with C of 1, 3 or 4.
+        color_map: [N, 3, 4].
 
     Returns:
-      [N, C, H, W].
+        [N, C, H, W].
     """
     _, channels, height, width = images.shape
     product, shift = color_map[:, :, :3], color_map[:, :, 3:]

@@ -12,9 +12,9 @@ class Gates(NamedTuple):
     """Numbers uniform in [0, 1) that decide which transforms an image gets: those whose number is below p.
 
     Attributes:
-      xflip, rotate90, xint, scale, rotate_before, aniso, rotate_after, xfrac, brightness, contrast, lumaflip, hue,
-        saturation, noise, cutout: [N].
-      imgfilter: [N, 4], one for each band.
+        xflip, rotate90, xint, scale, rotate_before, aniso, rotate_after, xfrac, brightness, contrast, lumaflip, hue,
+            saturation, noise, cutout: [N].
+        imgfilter: [N, 4], one for each band.
     """
 
     xflip: tf.Tensor
@@ -39,23 +39,23 @@ class AugmentDraws(NamedTuple):
     """Raw numbers for the augmentation of N images, before any strength: U is uniform in [0, 1), N normal.
 
     Attributes:
-      gates: what is applied.
-      xflip: U [N], mirrored from 0.5 on.
-      rotate90: U [N], a quarter of the range for each multiple of 90 degrees.
-      xint: U [N, 2], shift by whole pixels, along the width and the height.
-      scale: N [N], logarithm of the isotropic scale.
-      rotate_before, rotate_after: U [N], angles before and after the anisotropic scale; 0.5 is no rotation.
-      aniso: N [N], logarithm of the anisotropic scale.
-      xfrac: N [N, 2], shift along the width and the height.
-      brightness: N [N].
-      contrast: N [N], logarithm of the factor.
-      lumaflip: U [N], luma inverted from 0.5 on.
-      hue: U [N], angle; 0.5 is no change.
-      saturation: N [N], logarithm of the factor.
-      imgfilter: N [N, 4], logarithm of the gain of each band, lowest frequencies first.
-      noise_strength: N [N], its size is the noise's standard deviation.
-      noise: N [N, H, W, C].
-      cutout: U [N, 2], centre of the rectangle, along the width and the height.
+        gates: What is applied.
+        xflip: U [N], mirrored from 0.5 on.
+        rotate90: U [N], a quarter of the range for each multiple of 90 degrees.
+        xint: U [N, 2], shift by whole pixels, along the width and the height.
+        scale: N [N], logarithm of the isotropic scale.
+        rotate_before, rotate_after: U [N], angles before and after the anisotropic scale; 0.5 is no rotation.
+        aniso: N [N], logarithm of the anisotropic scale.
+        xfrac: N [N, 2], shift along the width and the height.
+        brightness: N [N].
+        contrast: N [N], logarithm of the factor.
+        lumaflip: U [N], luma inverted from 0.5 on.
+        hue: U [N], angle; 0.5 is no change.
+        saturation: N [N], logarithm of the factor.
+        imgfilter: N [N, 4], logarithm of the gain of each band, lowest frequencies first.
+        noise_strength: N [N], its size is the noise's standard deviation.
+        noise: N [N, H, W, C].
+        cutout: U [N, 2], centre of the rectangle, along the width and the height.
     """
 
     gates: Gates
@@ -96,12 +96,12 @@ def draw_augmentation(key: tf.Tensor, batch_size: int, image_shape: Sequence[int
     numbers on every device; a function compiled with XLA has other ones.
 
     Args:
-      key: int32 [2], a seed for `tf.random.stateless_*`.
-      batch_size: N.
-      image_shape: height, width and channels.
+        key: int32 [2], a seed for `tf.random.stateless_*`.
+        batch_size: N.
+        image_shape: Height, width and channels.
 
     Returns:
-      float32 numbers.
+        float32 numbers.
     """
     return draw_augmentations(key, batch_size, image_shape, 1)[0]
 

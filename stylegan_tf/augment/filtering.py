@@ -18,12 +18,12 @@ def band_gains(values: tf.Tensor, applied: tf.Tensor, deviation: float) -> tf.Te
     """Gain of every band: each band's own factor in turn, and all bands scaled back to equal expected power.
 
     Args:
-      values: [N, 4], N(0, 1).
-      applied: bool [N, 4].
-      deviation: of the logarithm to base 2 of a factor.
+        values: [N, 4], N(0, 1).
+        applied: bool [N, 4].
+        deviation: Of the logarithm to base 2 of a factor.
 
     Returns:
-      [N, 4].
+        [N, 4].
     """
     factors = tf.where(applied, tf.pow(2.0, values * deviation), 1.0)
     power = tf.constant(BAND_POWER, tf.float32)
@@ -37,11 +37,11 @@ def filter_bands(images: tf.Tensor, gains: tf.Tensor) -> tf.Tensor:
     The filter and the reflection are one matrix for each image and axis: a weighted sum of four constant ones.
 
     Args:
-      images: [N, C, H, W].
-      gains: [N, 4].
+        images: [N, C, H, W].
+        gains: [N, 4].
 
     Returns:
-      [N, C, H, W].
+        [N, C, H, W].
     """
     for _ in range(2):  # columns, then rows
         count, channels, height, width = images.shape

@@ -39,31 +39,31 @@ class Augmentation:
     exist. With p = 0 the images come back within 1e-6 of their largest value.
 
     Args:
-      xflip: mirrors, half of the time.
-      rotate90: turns by 0, 90, 180 or 270 degrees.
-      xint: moves by whole pixels.
-      scale: enlarges or shrinks.
-      rotate: turns by any angle, before or after `aniso`, or both.
-      aniso: stretches one axis and shrinks the other.
-      xfrac: moves by fractions of a pixel.
-      brightness, contrast, saturation: what their names say.
-      lumaflip: inverts the luma, half of the time.
-      hue: turns the colours around the grey axis.
-      imgfilter: amplifies or weakens bands of frequencies.
-      noise: adds white noise.
-      cutout: sets a rectangle to zero.
-      xint_limit: largest shift, as share of width and height.
-      scale_deviation, aniso_deviation: of the logarithm to base 2 of the factor.
-      rotate_limit: largest angle, in half turns.
-      xfrac_deviation: of the shift, as share of width and height.
-      brightness_deviation: of the shift of the colours, which lie in about [-1, 1].
-      contrast_deviation, saturation_deviation, imgfilter_deviation: of the logarithm to base 2 of the factor.
-      hue_limit: largest angle, in half turns.
-      noise_deviation: of the standard deviation of the noise.
-      cutout_size: of the rectangle, as share of width and height.
+        xflip: Mirrors, half of the time.
+        rotate90: Turns by 0, 90, 180 or 270 degrees.
+        xint: Moves by whole pixels.
+        scale: Enlarges or shrinks.
+        rotate: Turns by any angle, before or after `aniso`, or both.
+        aniso: Stretches one axis and shrinks the other.
+        xfrac: Moves by fractions of a pixel.
+        brightness, contrast, saturation: What their names say.
+        lumaflip: Inverts the luma, half of the time.
+        hue: Turns the colours around the grey axis.
+        imgfilter: Amplifies or weakens bands of frequencies.
+        noise: Adds white noise.
+        cutout: Sets a rectangle to zero.
+        xint_limit: Largest shift, as share of width and height.
+        scale_deviation, aniso_deviation: Of the logarithm to base 2 of the factor.
+        rotate_limit: Largest angle, in half turns.
+        xfrac_deviation: Of the shift, as share of width and height.
+        brightness_deviation: Of the shift of the colours, which lie in about [-1, 1].
+        contrast_deviation, saturation_deviation, imgfilter_deviation: Of the logarithm to base 2 of the factor.
+        hue_limit: Largest angle, in half turns.
+        noise_deviation: Of the standard deviation of the noise.
+        cutout_size: Of the rectangle, as share of width and height.
 
     Raises:
-      ValueError: for a negative number.
+        ValueError: For a negative number.
     """
 
     xflip: float = 0.0
@@ -104,11 +104,11 @@ class Augmentation:
         """All transforms of some groups, as published.
 
         Args:
-          groups: names out of blit, geometry (or geom), color, filter, noise and cutout, joined by commas; or a
-            published name: bg, bgc, bgcf, bgcfn, bgcfnc.
+            groups: Names out of blit, geometry (or geom), color, filter, noise and cutout, joined by commas; or a
+                published name: bg, bgc, bgcf, bgcfn, bgcfnc.
 
         Raises:
-          ValueError: for a name that is none of these.
+            ValueError: For a name that is none of these.
         """
         names = ",".join(_ALIASES.get(name.strip(), name.strip()) for name in groups.split(",")).split(",")
         for name in names:
@@ -126,15 +126,15 @@ class Augmentation:
         along. Grey images get what the mean of three equal channels would.
 
         Args:
-          images: float32 [N, H, W, C] in about [-1, 1], with static H and W of at least 2 and C of 1, 3 or 4.
-          draws: of `draw_augmentation` for these images.
-          p: scalar, the probability of every transform; 1 and above apply each of them always.
+            images: float32 [N, H, W, C] in about [-1, 1], with static H and W of at least 2 and C of 1, 3 or 4.
+            draws: Of `draw_augmentation` for these images.
+            p: Scalar, the probability of every transform; 1 and above apply each of them always.
 
         Returns:
-          float32 [N, H, W, C], not clipped.
+            float32 [N, H, W, C], not clipped.
 
         Raises:
-          ValueError: for another shape, or draws for another number of images.
+            ValueError: For another shape, or draws for another number of images.
         """
         images = _checked(images, draws.xflip.shape[0])
         p = tf.convert_to_tensor(p, tf.float32)
@@ -156,12 +156,12 @@ class Augmentation:
         """From positions in the augmented image to positions in the image, in pixels from the centre.
 
         Args:
-          draws: for N images.
-          p: scalar.
-          height, width: of the images.
+            draws: For N images.
+            p: Scalar.
+            height, width: Of the images.
 
         Returns:
-          [N, 3, 3], to be multiplied with (x, y, 1).
+            [N, 3, 3], to be multiplied with (x, y, 1).
         """
         gates = draws.gates
         inverse = tf.eye(3, batch_shape=[draws.xflip.shape[0]])
@@ -198,11 +198,11 @@ class Augmentation:
         """The affine map of the colours: a product, then a shift.
 
         Args:
-          draws: for N images.
-          p: scalar.
+            draws: For N images.
+            p: Scalar.
 
         Returns:
-          [N, 3, 4].
+            [N, 3, 4].
         """
         gates = draws.gates
         result = color.brightness(

@@ -28,12 +28,12 @@ def resample(images: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
     Memory: the image at twice the resolution, with its reflection: 16 times the pixels.
 
     Args:
-      images: [N, C, H, W], H and W at least 2.
-      inverse: [N, 3, 3], from positions in the result to positions in `images`, both in pixels from the centre, x
-        first; no gradient flows to it.
+        images: [N, C, H, W], H and W at least 2.
+        inverse: [N, 3, 3], from positions in the result to positions in `images`, both in pixels from the centre, x
+            first; no gradient flows to it.
 
     Returns:
-      [N, C, H, W].
+        [N, C, H, W].
     """
     _, _, height, width = images.shape
     fine = _transformed_axes(images, _constant(_upsampling_matrix, width), _constant(_upsampling_matrix, height))
@@ -48,12 +48,12 @@ def _transformed_axes(planes: tf.Tensor, last: tf.Tensor, first: tf.Tensor) -> t
     rank four one of whose leading sizes is 1.
 
     Args:
-      planes: [N, C, A, B].
-      last: [b, B].
-      first: [a, A].
+        planes: [N, C, A, B].
+        last: [b, B].
+        first: [a, A].
 
     Returns:
-      [N, C, b, a].
+        [N, C, b, a].
     """
     images, channels, size, _ = planes.shape
     planes = full_product(tf.reshape(planes, [-1, planes.shape[3]]), tf.transpose(last))

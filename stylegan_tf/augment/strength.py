@@ -15,14 +15,14 @@ def adjusted_strength(
     the longer to come down.
 
     Args:
-      p: float32 scalar, the strength so far.
-      sign_mean: scalar, mean sign of the critic's scores of reals since the last adjustment.
-      target: of `sign_mean`; 0.6 as published.
-      images: real images shown since the last adjustment.
-      kimg: thousands of images in which p moves by 1.
+        p: float32 scalar, the strength so far.
+        sign_mean: Scalar, mean sign of the critic's scores of reals since the last adjustment.
+        target: Of `sign_mean`; 0.6 as published.
+        images: Real images shown since the last adjustment.
+        kimg: Thousands of images in which p moves by 1.
 
     Returns:
-      float32 scalar.
+        float32 scalar.
     """
     # In float64, where a target such as 0.6 is not rounded up to a mean that lies just above it.
     direction = tf.cast(tf.sign(tf.cast(sign_mean, tf.float64) - target), tf.float32)

@@ -20,7 +20,7 @@ def band_filters() -> np.ndarray:
     [pi/8, pi/4], [pi/4, pi/2] and [pi/2, pi]. Karras et al. 2020 (Limited Data), appendix B.
 
     Returns:
-      [4, 43], lowest frequencies first.
+        [4, 43], lowest frequencies first.
     """
     lowpass = np.array([1 + np.sqrt(3), 3 + np.sqrt(3), 3 - np.sqrt(3), 1 - np.sqrt(3)]) / 8
     smooth = np.convolve(lowpass, lowpass[::-1])
@@ -37,11 +37,11 @@ def reflected(index: np.ndarray, size: int) -> np.ndarray:
     """The pixel that a position outside an image shows: reflected at the outer pixels' centres, without end.
 
     Args:
-      index: integers.
-      size: pixels of the axis, 2 or more.
+        index: Integers.
+        size: Pixels of the axis, 2 or more.
 
     Returns:
-      integers in [0, size).
+        Integers in [0, size).
     """
     index = index % (2 * size - 2)
     return np.minimum(index, 2 * size - 2 - index)

@@ -54,13 +54,13 @@ def run(
     in silence. A full disk is told at the end, with exit code 2.
 
     Args:
-      main: the command; its module's docstring opens the --help.
-      argv: program name and arguments; None means `sys.argv`.
-      flag_values: the command's flags, grouped in the --help by their `module_name`. Flags of its own, instead of
-        absl's global ones, let several commands be imported into one process.
+        main: The command; its module's docstring opens the --help.
+        argv: Program name and arguments; None means `sys.argv`.
+        flag_values: The command's flags, grouped in the --help by their `module_name`. Flags of its own, instead of
+            absl's global ones, let several commands be imported into one process.
 
     Raises:
-      SystemExit: always.
+        SystemExit: Always.
     """
     program, *arguments = sys.argv if argv is None else argv
     if sys.argv[:1] == [program]:  # the process is this command, no other program that runs it
@@ -202,7 +202,7 @@ def _settle_names(flag_values: flags.FlagValues) -> None:
     """Writes out ~, which shells leave in --flag=~/path, and gives paths the form of Unicode that they have on disk.
 
     Raises:
-      ValueError: for a name in bytes of another encoding than UTF-8, after which no file of a run could be named.
+        ValueError: For a name in bytes of another encoding than UTF-8, after which no file of a run could be named.
     """
     for flag in (flag_values[name] for name in flag_values if flag_values[name].present):
         if isinstance(flag.value, str):

@@ -22,9 +22,9 @@ def keep_compiled_code(cache_dir: str, *, on_cpu: bool = False, system: Path = P
     To be called before TensorFlow is imported. Without a card, or with another TensorFlow, nothing is done.
 
     Args:
-      cache_dir: as the flag; empty for the user's cache directory.
-      on_cpu: also where there is no card.
-      system: the root of the file system.
+        cache_dir: As the flag; empty for the user's cache directory.
+        on_cpu: Also where there is no card.
+        system: The root of the file system.
     """
     version = _tensorflow_version()
     machine = _cards(system) or (_processor(system) if on_cpu else "")

@@ -117,15 +117,15 @@ def convert_pickle(
     """Reads a pickle, says what it holds, and writes the run.
 
     Args:
-      path: the pickle.
-      run_dir: directory of the run; new or empty.
-      skip_critic: leave the file's critic out.
-      dry_run: write nothing.
-      source: where the file was downloaded from.
+        path: The pickle.
+        run_dir: Directory of the run; new or empty.
+        skip_critic: Leave the file's critic out.
+        dry_run: Write nothing.
+        source: Where the file was downloaded from.
 
     Raises:
-      ValueError: for a file that is not sound or not known.
-      OSError: when something cannot be read or written.
+        ValueError: For a file that is not sound or not known.
+        OSError: When something cannot be read or written.
     """
     with app.quiet_startup():
         from stylegan_tf.pretrained.read import read_published_file
@@ -148,15 +148,15 @@ def export_safetensors(run_dir: str, network: str, checkpoint: str, target: Path
     """Writes one network of a run with its published names.
 
     Args:
-      run_dir: directory of the run.
-      network: "generator_ema", "generator" or "critic".
-      checkpoint: see `RunDirectory.find_checkpoints`.
-      target: the file.
+        run_dir: Directory of the run.
+        network: "generator_ema", "generator" or "critic".
+        checkpoint: See `RunDirectory.find_checkpoints`.
+        target: The file.
 
     Raises:
-      ValueError: when there is no such run or checkpoint.
-      ImportError: without the extra safetensors.
-      OSError: when the file cannot be written.
+        ValueError: When there is no such run or checkpoint.
+        ImportError: Without the extra safetensors.
+        OSError: When the file cannot be written.
     """
     require(target.suffix == ".safetensors", "--safetensors must be a file's name ending with .safetensors", target)
     with app.quiet_startup():

@@ -23,17 +23,17 @@ class Request:
     """A figure that was asked for.
 
     Attributes:
-      sampler: draws the images.
-      label_names: of the classes; empty for a run without labels.
-      output: a file, or for single images a directory.
-      seeds, row_seeds: the images; on the left of a style-mixing figure.
-      classes: names or numbers; empty for each seed's own.
-      psi, psis, cutoff: truncation; the columns of its figure; layers, None for all.
-      noise: "fixed", "seed" or "none".
-      styles: what style mixing takes: "coarse", "middle", "fine" or layers such as "0-3".
-      columns, captions, scale: of a grid; None for what suits.
-      realisations: of noise.
-      frames, frame_ms, space: of an interpolation; frames from seed to seed, space "w" or "z".
+        sampler: Draws the images.
+        label_names: Of the classes; empty for a run without labels.
+        output: A file, or for single images a directory.
+        seeds, row_seeds: The images; on the left of a style-mixing figure.
+        classes: Names or numbers; empty for each seed's own.
+        psi, psis, cutoff: Truncation; the columns of its figure; layers, None for all.
+        noise: "fixed", "seed" or "none".
+        styles: What style mixing takes: "coarse", "middle", "fine" or layers such as "0-3".
+        columns, captions, scale: Of a grid; None for what suits.
+        realisations: Of noise.
+        frames, frame_ms, space: Of an interpolation; frames from seed to seed, space "w" or "z".
     """
 
     sampler: Sampler
@@ -61,9 +61,9 @@ class Subjects:
     """Seeds with their classes.
 
     Attributes:
-      seeds: [N]; every seed with every class that was asked for, one class after the other.
-      captions, file_names: by image.
-      labels: one-hot [N, num_classes], or None for a run without labels.
+        seeds: [N]; every seed with every class that was asked for, one class after the other.
+        captions, file_names: By image.
+        labels: One-hot [N, num_classes], or None for a run without labels.
     """
 
     seeds: list[int]
@@ -76,7 +76,7 @@ def draw(figure: str, request: Request) -> str:
     """Draws and writes a figure; returns a summary of it.
 
     Raises:
-      ValueError: for classes or styles that the generator does not have.
+        ValueError: For classes or styles that the generator does not have.
     """
     return _FIGURES[figure](request)
 

@@ -102,16 +102,16 @@ def export_run(
     """Exports a run's averaged generator and says what was written and how to serve it.
 
     Args:
-      run_dir: directory of the run.
-      output_dir, version, warmup_batches: see `serving.export.export`.
-      checkpoint: see `RunDirectory.find_checkpoints`.
+        run_dir: Directory of the run.
+        output_dir, version, warmup_batches: See `serving.export.export`.
+        checkpoint: See `RunDirectory.find_checkpoints`.
 
     Returns:
-      The directory of the version.
+        The directory of the version.
 
     Raises:
-      ValueError: when the run, the output directory or the version cannot be had.
-      VerificationError: when the written model does not do what it should.
+        ValueError: When the run, the output directory or the version cannot be had.
+        VerificationError: When the written model does not do what it should.
     """
     from stylegan_tf.serving.endpoints import build_endpoints
     from stylegan_tf.serving.export import export, version_directory
@@ -134,14 +134,14 @@ def export_run_portable(
     """Exports a run's averaged generator as one file and says what it carries.
 
     Args:
-      run_dir, checkpoint: as of `export_run`.
-      output_dir, kind: see `serving.portable.export_portable`.
+        run_dir, checkpoint: As of `export_run`.
+        output_dir, kind: See `serving.portable.export_portable`.
 
     Returns:
-      The file.
+        The file.
 
     Raises:
-      ValueError, ImportError, VerificationError: see there.
+        ValueError, ImportError, VerificationError: See there.
     """
     from stylegan_tf.serving.portable import LEFT_OUT, export_portable, portable_endpoint
 

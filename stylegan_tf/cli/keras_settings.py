@@ -24,7 +24,7 @@ def choose_backend() -> None:
     """Has Keras run on TensorFlow, and without the limits meant for debugging; to be called before it is imported.
 
     Raises:
-      ValueError: for a keras.json with which Keras cannot be imported, and for flags of XLA that it does not know.
+        ValueError: For a keras.json with which Keras cannot be imported, and for flags of XLA that it does not know.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["KERAS_NNX_ENABLED"] = "false"
@@ -40,7 +40,7 @@ def set_defaults() -> None:
     """Gives the imported Keras the numbers and the layout it has by default; keras.json may have set others.
 
     Raises:
-      ValueError: when the program that runs the command has imported Keras with another backend.
+        ValueError: When the program that runs the command has imported Keras with another backend.
     """
     import keras
 
@@ -59,7 +59,7 @@ def check_xla_flags() -> None:
     A process that takes too long says nothing about them, and the command goes on.
 
     Raises:
-      ValueError: naming the variable and the flag.
+        ValueError: Naming the variable and the flag.
     """
     if "tensorflow" in sys.modules or not any(os.environ.get(name) for name in _XLA_VARIABLES):
         return

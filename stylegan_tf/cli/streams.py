@@ -18,10 +18,10 @@ class LastingStream:
     prints goes there too.
 
     Args:
-      stream: of a file descriptor.
+        stream: Of a file descriptor.
 
     Attributes:
-      failure: the first failure, or None.
+        failure: The first failure, or None.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -73,8 +73,8 @@ def lasting_streams() -> Iterator[Callable[[], str]]:
     what native code prints. Names that cannot be encoded are printed with escapes.
 
     Yields:
-      A function that flushes and says why words on standard output were lost; "" when none were, or when nobody
-      reads them any more.
+        A function that flushes and says why words on standard output were lost; "" when none were, or when nobody
+        reads them any more.
     """
     _open_closed()
     before = sys.stdout, sys.stderr

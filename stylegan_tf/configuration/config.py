@@ -47,7 +47,7 @@ class TrainConfig:
         """A copy with some fields, named without their section, set to other values; a number fills a whole table.
 
         Raises:
-          ValueError: for an unknown name.
+            ValueError: For an unknown name.
         """
         sections: dict[str, dict[str, Any]] = {}
         fields = {field.name: (section, field) for section, field in all_fields()}

@@ -22,8 +22,8 @@ class Condition:
     """Beside which other settings one means anything.
 
     Attributes:
-      words: such as "family=stylegan1".
-      holds: of a whole configuration.
+        words: Such as "family=stylegan1".
+        holds: Of a whole configuration.
     """
 
     words: str
@@ -64,13 +64,13 @@ def option(
     """A field with its help text and the values it may have.
 
     Args:
-      default: the published StyleGAN's value; tables by resolution in their written form.
-      help_text: what it is.
-      may_change: whether a resumed run may differ in it.
-      choices: the words it may be.
-      above, least, most: bounds of its number, or of each number of its table.
-      whole: whether all numbers of its table are whole.
-      applies_to: beside which other settings it means anything; None for all.
+        default: The published StyleGAN's value; tables by resolution in their written form.
+        help_text: What it is.
+        may_change: Whether a resumed run may differ in it.
+        choices: The words it may be.
+        above, least, most: Bounds of its number, or of each number of its table.
+        whole: Whether all numbers of its table are whole.
+        applies_to: Beside which other settings it means anything; None for all.
     """
     if isinstance(default, str) and re.fullmatch(r"\d+:[\d.e:,-]+", default):
         default = ResolutionTable.parse(default)

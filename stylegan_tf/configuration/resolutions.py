@@ -27,7 +27,7 @@ def count_levels(size: tuple[int, int], base_size: tuple[int, int]) -> int:
     """Number of sizes (height, width) from `base_size` to `size`, each twice the one before.
 
     Raises:
-      ValueError: doubling does not lead there.
+        ValueError: Doubling does not lead there.
     """
     for levels in range(1, MAX_LEVELS + 1):
         if level_size(base_size, levels - 1) == size:
@@ -47,7 +47,7 @@ class ResolutionTable:
     The resolution of an image that is not square is the root of its area.
 
     Args:
-      rows: pairs of resolution and value, by rising resolution.
+        rows: Pairs of resolution and value, by rising resolution.
     """
 
     rows: tuple[tuple[int, float], ...]

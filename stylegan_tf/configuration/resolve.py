@@ -59,8 +59,8 @@ class ResolvedConfig(TrainConfig):
     """A configuration with nothing left open.
 
     Attributes:
-      batch_devices: number of devices that the batch sizes were chosen for.
-      decisions: what the run keeps of what was left open.
+        batch_devices: Number of devices that the batch sizes were chosen for.
+        decisions: What the run keeps of what was left open.
     """
 
     schedule: ResolvedSchedule = dataclasses.field(kw_only=True)
@@ -82,8 +82,8 @@ class Decisions:
     """What became of the settings that a run left open, as its directory keeps it.
 
     Attributes:
-      num_devices: that the batch sizes were chosen for.
-      values: by name, out of `OPEN_SETTINGS`.
+        num_devices: That the batch sizes were chosen for.
+        values: By name, out of `OPEN_SETTINGS`.
     """
 
     num_devices: int
@@ -94,7 +94,7 @@ class Decisions:
         """Those in a run's config.json; None in one of a version that did not keep them.
 
         Raises:
-          UserError: for values that no version wrote.
+            UserError: For values that no version wrote.
         """
         sections = as_type(parse_json(text), dict[str, dict[str, Any]], "it")
         if RESOLVED_SECTION not in sections:
@@ -130,10 +130,10 @@ def resolve(
     A batch size that is given holds as long as it is given.
 
     Args:
-      config: as asked.
-      size: height and width of the images at the last resolution.
-      num_devices: number of replicas.
-      earlier: what a run that is resumed decided; None for a new one, or one of a version that did not keep it.
+        config: As asked.
+        size: Height and width of the images at the last resolution.
+        num_devices: Number of replicas.
+        earlier: What a run that is resumed decided; None for a new one, or one of a version that did not keep it.
     """
     kept = dict(earlier.values) if earlier else {}
     given = {name: value for name in OPEN_SETTINGS if (value := config.get(name)) is not None}

@@ -23,13 +23,13 @@ class Period:
     """A stretch of the schedule.
 
     Attributes:
-      index: position in the schedule.
-      level: level of the networks.
-      size: image height and width.
-      fading: whether the level is being faded in.
-      start, length: images seen at its start, and images it lasts; the last period's length is what remains.
-      batch_size: images a step, over all devices.
-      learning_rate, critic_learning_rate: of the generator, and of the critic.
+        index: Position in the schedule.
+        level: Level of the networks.
+        size: Image height and width.
+        fading: Whether the level is being faded in.
+        start, length: Images seen at its start, and images it lasts; the last period's length is what remains.
+        batch_size: Images a step, over all devices.
+        learning_rate, critic_learning_rate: Of the generator, and of the critic.
     """
 
     index: int
@@ -71,14 +71,14 @@ class Schedule:
     """The periods of a run; `at` says where a number of images seen lies in them.
 
     Args:
-      config: the schedule's settings, batch sizes included.
-      base_size: image height and width at level 0.
-      num_levels: number of levels of the networks.
-      grows: whether it begins at a small resolution; otherwise all of it is one period at the last.
-      learning_rate_limit: no learning rate is higher, of either network.
+        config: The schedule's settings, batch sizes included.
+        base_size: Image height and width at level 0.
+        num_levels: Number of levels of the networks.
+        grows: Whether it begins at a small resolution; otherwise all of it is one period at the last.
+        learning_rate_limit: No learning rate is higher, of either network.
 
     Raises:
-      ValueError: when no period is left.
+        ValueError: When no period is left.
     """
 
     def __init__(

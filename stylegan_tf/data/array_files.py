@@ -23,8 +23,8 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     """The array in a .npy file, in memory.
 
     Raises:
-        ValueError: the file is no .npy file, holds pickled objects, or has other bytes than its header says.
-        OSError: it cannot be read.
+        ValueError: The file is no .npy file, holds pickled objects, or has other bytes than its header says.
+        OSError: It cannot be read.
     """
     with open(path, "rb") as file:
         dtype, shape, is_fortran = _header(file.read, os.path.getsize(path))
@@ -47,9 +47,9 @@ def read_npz(path: str | os.PathLike[str], names: Collection[str]) -> tuple[dict
     """The arrays of these names in a .npz file, as far as they are there, and the names of all.
 
     Raises:
-        ValueError: the file is damaged, holds pickled objects, or the arrays would take more memory than
+        ValueError: The file is damaged, holds pickled objects, or the arrays would take more memory than
             `zip_files.unpacked_limit` grants.
-        OSError: it cannot be read.
+        OSError: It cannot be read.
     """
     limit = unpacked_limit(path)
     arrays = {}

@@ -42,7 +42,7 @@ class Conversion:
             not kept, and around padded pictures (transparent there where alpha is kept).
 
     Raises:
-        ValueError: for an impossible value.
+        ValueError: For an impossible value.
     """
 
     size: tuple[int, int]
@@ -93,8 +93,8 @@ def to_pixels(image: Image.Image, conversion: Conversion) -> np.ndarray:
         uint8 `[height, width, channels]`; perhaps read-only.
 
     Raises:
-        UnusableImageError: no pixels, or pixels that cannot be understood as 8-bit or 16-bit colour.
-        Exception: of any kind, where the file is damaged or ends early; `reason` tells of it.
+        UnusableImageError: No pixels, or pixels that cannot be understood as 8-bit or 16-bit colour.
+        Exception: Of any kind, where the file is damaged or ends early; `reason` tells of it.
     """
     _refuse_no_pixels(image)
     full_size, reduction = _load(image, conversion)

@@ -57,8 +57,8 @@ def open_image(file: str | os.PathLike[str] | BinaryIO) -> Image.Image:
     """Opens a picture as `PIL.Image.open` does, which decodes no pixels yet; HEIC, too, where pillow-heif is installed.
 
     Raises:
-        UnusableImageError: the file is empty or no picture; says what it seems to be.
-        Exception: of any other kind, as Pillow's readers raise nearly every type there is.
+        UnusableImageError: The file is empty or no picture; says what it seems to be.
+        Exception: Of any other kind, as Pillow's readers raise nearly every type there is.
     """
     try:
         return Image.open(file)

@@ -83,7 +83,7 @@ class ImageSet(abc.ABC):
         """Height, width and channels after so many halvings.
 
         Raises:
-            ValueError: the set has no such level.
+            ValueError: The set has no such level.
         """
         if not 0 <= halvings < self.num_levels:
             raise UserError(f"halvings must be from 0 to {self.num_levels - 1}. Received: halvings={halvings}.")
@@ -100,7 +100,7 @@ class ArrayImageSet(ImageSet):
         name: Where the images came from.
 
     Raises:
-        ValueError: an array with another shape or type, or a label without a name.
+        ValueError: An array with another shape or type, or a label without a name.
     """
 
     def __init__(

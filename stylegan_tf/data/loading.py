@@ -127,9 +127,9 @@ def load_image_set(
         progress: Called now and then with the numbers of pictures that are done and of all.
 
     Raises:
-        ValueError: nothing to read, or no pictures; pictures that cannot be read; a prepared set that does not fit the
+        ValueError: Nothing to read, or no pictures; pictures that cannot be read; a prepared set that does not fit the
             settings; labels asked for where there are none.
-        OSError: the cache cannot be written.
+        OSError: The cache cannot be written.
     """
     if is_prepared(settings.data):
         return _open_prepared(settings)
@@ -195,7 +195,7 @@ def default_size(source: Source, base_size: tuple[int, int]) -> tuple[int, int]:
         Height and width; the longer side is at most 1024. `base_size` itself where the pictures are smaller than that.
 
     Raises:
-        ValueError: none of the pictures could be opened.
+        ValueError: None of the pictures could be opened.
     """
     sizes, failures = [], []
     for item in spread_items(source, _MEDIAN_SAMPLE):
@@ -235,7 +235,7 @@ def read_into_memory(
     """Decodes all pictures of a source, in threads (Pillow lets go of Python's lock while it decodes).
 
     Raises:
-        ValueError: pictures could not be read, with on_error "fail"; or none could be.
+        ValueError: Pictures could not be read, with on_error "fail"; or none could be.
     """
     images = np.empty((len(source), *conversion.size, conversion.channels), np.uint8)
     labels = np.empty(len(source), np.int32)
@@ -273,7 +273,7 @@ def default_cache() -> Path:
     """`stylegan_tf` in the user's cache directory: $XDG_CACHE_HOME, or ~/.cache.
 
     Raises:
-        ValueError: neither is known.
+        ValueError: Neither is known.
     """
     folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if folder.startswith("~"):

@@ -84,7 +84,7 @@ class Manifest:
         checksum: As the manifest's file says it; empty where it is not known, as in sets of older versions.
 
     Raises:
-        ValueError: the fields do not fit each other, or no set could be so.
+        ValueError: The fields do not fit each other, or no set could be so.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -161,7 +161,7 @@ class Manifest:
         """Reads the manifest of a prepared set.
 
         Raises:
-            ValueError: there is none, it is not complete, or it is damaged or of another format.
+            ValueError: There is none, it is not complete, or it is damaged or of another format.
         """
         directory = Path(directory)
         path = directory / MANIFEST

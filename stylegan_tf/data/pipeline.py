@@ -79,7 +79,7 @@ class ImagePipeline:
         use_labels: Whether the set's labels are given; without, it has no classes.
 
     Raises:
-        ValueError: the seed or the share is out of range.
+        ValueError: The seed or the share is out of range.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class ImagePipeline:
             the numbers of workers and replicas.
 
         Raises:
-            ValueError: halvings, batch size, position or worker out of range, or a batch that cannot be shared.
+            ValueError: Halvings, batch size, position or worker out of range, or a batch that cannot be shared.
         """
         image_shape, num_classes = self.image_set.image_shape(halvings), self.num_classes
         if position < 0 or batch_size < 1:
@@ -225,7 +225,7 @@ class ImagePipeline:
             Images, uint8 `[n, height, width, channels]`, and one-hot labels, float32 `[n, num_classes]`.
 
         Raises:
-            ValueError: halvings, number or seed out of range.
+            ValueError: Halvings, number or seed out of range.
         """
         if n < 1:
             raise UserError(f"The number of images must be 1 or above. Received: n={n}.")

@@ -71,10 +71,10 @@ def prepare(
         The set. One that was already complete is returned as it is.
 
     Raises:
-        ValueError: the directory holds something else, the disk is too small, nothing could be read, or, with
+        ValueError: The directory holds something else, the disk is too small, nothing could be read, or, with
             "fail", pictures could not be read.
-        DiskError: the disk took no more. What is finished stays and is used by the next call.
-        OSError: the directory cannot be written.
+        DiskError: The disk took no more. What is finished stays and is used by the next call.
+        OSError: The directory cannot be written.
     """
     directory = Path(directory)
     sizes = tuple((conversion.size[0] >> level, conversion.size[1] >> level) for level in range(num_levels))
@@ -264,8 +264,10 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _remove_outdated(directory: Path, plan: dict[str, Any]) -> None:
-    """Removes what was written where the source has other pictures now. The old plan stays meanwhile: after a kill in
-    the midst of it, the next call does the same."""
+    """Removes what was written where the source has other pictures now.
+
+    The old plan stays meanwhile: after a kill in the midst of it, the next call does the same.
+    """
     known = _read_begun(directory)
     if known is not None and _is_outdated(known, plan):
         for name in (WORK, *(level_folder((height, width)) for height, width in plan["sizes"])):

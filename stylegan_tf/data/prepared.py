@@ -83,18 +83,18 @@ class DamagedSetError(UserError):
 
 
 class PreparedImageSet(ImageSet):
-    """A prepared set on disk. Reading takes the memory of the images that are asked for, whatever the set's size; PNGs
-    take eight bytes for each image of the set besides.
+    """A prepared set on disk.
 
-    Images are read with `os.preadv`, by any number of threads at once.
+    Reading takes the memory of the images that are asked for, whatever the set's size; PNGs take eight bytes for each
+    image of the set besides. Images are read with `os.preadv`, by any number of threads at once.
 
     Args:
         directory: The set.
         size: Height and width of the largest level wanted; None for the largest that there is.
 
     Raises:
-        ValueError: no complete prepared set is there, or it has no such size.
-        DamagedSetError: a file is missing or has another size than it should.
+        ValueError: No complete prepared set is there, or it has no such size.
+        DamagedSetError: A file is missing or has another size than it should.
     """
 
     def __init__(self, directory: str | os.PathLike[str], size: tuple[int, int] | None = None) -> None:
@@ -201,7 +201,7 @@ def read_index(path: Path, count: int, shard_bytes: int) -> np.ndarray:
     """Where the records of a shard begin, and where the last one ends: int64 `[count + 1]`.
 
     Raises:
-        DamagedSetError: the file does not fit a shard of so many images and bytes.
+        DamagedSetError: The file does not fit a shard of so many images and bytes.
     """
     try:
         starts = read_npy(path)

@@ -25,7 +25,7 @@ def image_pyramid(images: np.ndarray, num_levels: int) -> list[np.ndarray]:
         `images`.
 
     Raises:
-        ValueError: the sides cannot be halved so many times.
+        ValueError: The sides cannot be halved so many times.
 
     Reference: Karras et al., "Progressive Growing of GANs", https://arxiv.org/abs/1710.10196, Section 2.
     """

@@ -42,7 +42,7 @@ def read_records(file: BinaryIO) -> Iterator[bytes]:
     """Reads records one after the other and checks them.
 
     Raises:
-        DamagedRecordError: for a wrong checksum or a file that ends within a record.
+        DamagedRecordError: For a wrong checksum or a file that ends within a record.
     """
     for position, length in scan_records(file):
         file.seek(position)
@@ -56,7 +56,7 @@ def scan_records(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Tells position and length of each record's data, reading headers alone.
 
     Raises:
-        DamagedRecordError: for a wrong checksum of a length or a file that ends within a record.
+        DamagedRecordError: For a wrong checksum of a length or a file that ends within a record.
     """
     position = file.tell()
     end = file.seek(0, os.SEEK_END)
@@ -108,7 +108,7 @@ def parse_example(data: bytes) -> Mapping[str, list[int] | list[bytes]]:
     """Reads the int64 and bytes features of a serialized `tf.train.Example`; float features are left out.
 
     Raises:
-        DamagedRecordError: for bytes that are no such message.
+        DamagedRecordError: For bytes that are no such message.
     """
     features: dict[str, list[int] | list[bytes]] = {}
     try:

@@ -54,7 +54,7 @@ def verify(
         What is damaged, a line each; empty when the set is whole.
 
     Raises:
-        ValueError: no complete prepared set is there.
+        ValueError: No complete prepared set is there.
     """
     manifest = Manifest.read(directory)
     tasks = [_Task(str(directory), manifest, shard) for shard in range(len(manifest.shard_counts))]

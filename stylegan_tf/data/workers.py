@@ -82,9 +82,9 @@ class Pool:
                 `IN_FLIGHT_BYTES` together, unless there are none.
 
         Raises:
-            Exception: what a task raises, at once; other tasks are stopped when the pool is left.
-            ValueError: a worker ended, for example because memory ran out.
-            KeyboardInterrupt: with the signal's number, after SIGINT, SIGTERM or SIGHUP.
+            Exception: What a task raises, at once; other tasks are stopped when the pool is left.
+            ValueError: A worker ended, for example because memory ran out.
+            KeyboardInterrupt: With the signal's number, after SIGINT, SIGTERM or SIGHUP.
         """
         try:
             yield from self._results(function, iter(tasks), progress, size_of or (lambda task: 0))

@@ -19,10 +19,10 @@ def read_runs(paths: Sequence[Path]) -> dict[str, list[Result]]:
     """The results of runs, by a name for each.
 
     Args:
-      paths: run directories, or files of results.
+        paths: Run directories, or files of results.
 
     Raises:
-      ValueError: when one holds no results, or two are the same.
+        ValueError: When one holds no results, or two are the same.
     """
     files = [path / RESULTS_FILE if path.is_dir() else path for path in paths]
     for path, file in zip(paths, files, strict=True):
@@ -52,15 +52,15 @@ def draw_comparison(runs: Mapping[str, Sequence[Result]], output: Path) -> int:
     real images score, is a dashed line.
 
     Args:
-      runs: results by the run's name; those without a clock are left out.
-      output: the PNG; written whole or not at all.
+        runs: Results by the run's name; those without a clock are left out.
+        output: The PNG; written whole or not at all.
 
     Returns:
-      Number of panels.
+        Number of panels.
 
     Raises:
-      ImportError: when matplotlib is missing.
-      ValueError: when no run has a result with a clock.
+        ImportError: When matplotlib is missing.
+        ValueError: When no run has a result with a clock.
     """
     plots = _pyplot()
     panels = _panels(runs)

@@ -33,16 +33,16 @@ class Evaluator:
     """Measures any number of generators against one set of real images.
 
     Args:
-      protocols: what is measured.
-      reals: the real images, of the size of the generated ones; None where no protocol needs them.
-      networks: feature networks by name, made in the scope of `strategy`, one for each that the protocols name.
-      cache: directory of what was worked out about real images.
-      strategy: its devices share the work; None for one device.
-      seed: of the generated images.
-      quiet: whether nothing is printed.
+        protocols: What is measured.
+        reals: The real images, of the size of the generated ones; None where no protocol needs them.
+        networks: Feature networks by name, made in the scope of `strategy`, one for each that the protocols name.
+        cache: Directory of what was worked out about real images.
+        strategy: Its devices share the work; None for one device.
+        seed: Of the generated images.
+        quiet: Whether nothing is printed.
 
     Raises:
-      ValueError: when the real images are missing, or too few.
+        ValueError: When the real images are missing, or too few.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class Evaluator:
         """Measures images by every protocol.
 
         Raises:
-          ValueError: when they do not fit a protocol: too few, of another size than the real ones, or no generator
-            where one is needed.
+            ValueError: When they do not fit a protocol: too few, of another size than the real ones, or no generator
+                where one is needed.
         """
         for protocol in self.protocols:
             check_fakes(protocol, fakes)
@@ -155,9 +155,9 @@ class _Pass:
     """One pass over the generated images, which all feature networks see.
 
     Args:
-      evaluator: tells protocols and networks.
-      fakes: the images.
-      directory: for features, an empty one.
+        evaluator: Tells protocols and networks.
+        fakes: The images.
+        directory: For features, an empty one.
     """
 
     def __init__(self, evaluator: Evaluator, fakes: FakeImages, directory: Path) -> None:

@@ -60,13 +60,13 @@ class ExportImages(GeneratorImages):
     """Images of an exported SavedModel, on one device. Its noise is saved with it, the same in all images.
 
     Args:
-      path: an export, of which the newest version is taken, or one of its versions.
+        path: An export, of which the newest version is taken, or one of its versions.
 
     Attributes:
-      psi: truncation where none is given.
+        psi: Truncation where none is given.
 
     Raises:
-      ValueError: when no export is there.
+        ValueError: When no export is there.
     """
 
     def __init__(self, path: str | Path) -> None:

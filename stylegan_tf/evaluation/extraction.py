@@ -27,9 +27,9 @@ class FeatureSet:
     """What a network made of a set of images.
 
     Attributes:
-      halves: statistics of every other image, and of the rest.
-      features: float32 [N, d], on disk; None where only statistics were asked for.
-      logits: float32 [N, classes], on disk; likewise.
+        halves: Statistics of every other image, and of the rest.
+        features: float32 [N, d], on disk; None where only statistics were asked for.
+        logits: float32 [N, classes], on disk; likewise.
     """
 
     halves: tuple[RunningStatistics, RunningStatistics]
@@ -94,12 +94,12 @@ class FeatureWriter:
     """Takes images batch by batch, and keeps what their features come to in a directory.
 
     Args:
-      network: made in the scope of `strategy`.
-      count: number of images that will come; further ones are left out.
-      directory: an empty one.
-      keep: which of "features" and "logits" to write, besides the statistics.
-      strategy: its devices share the images; None for one device.
-      batch_size: images that a device takes at a time.
+        network: Made in the scope of `strategy`.
+        count: Number of images that will come; further ones are left out.
+        directory: An empty one.
+        keep: Which of "features" and "logits" to write, besides the statistics.
+        strategy: Its devices share the images; None for one device.
+        batch_size: Images that a device takes at a time.
     """
 
     def __init__(

@@ -30,10 +30,10 @@ class Origin:
     """Where images come from, as it is written into results.
 
     Attributes:
-      kind: "run", "export" or "images".
-      path: of it.
-      images_seen: the clock of the networks; None for a directory of images.
-      noise: "seed" when each image has noise of its own, "fixed" when all share it, "" when nobody knows.
+        kind: "run", "export" or "images".
+        path: Of it.
+        images_seen: The clock of the networks; None for a directory of images.
+        noise: "seed" when each image has noise of its own, "fixed" when all share it, "" when nobody knows.
     """
 
     kind: str
@@ -51,10 +51,10 @@ class FakeImages(abc.ABC):
     """Images to be measured.
 
     Attributes:
-      origin: where they come from.
-      size: height and width.
-      channels: 1, 3 or 4.
-      num_classes: of a conditional generator; 0 for others.
+        origin: Where they come from.
+        size: Height and width.
+        channels: 1, 3 or 4.
+        num_classes: Of a conditional generator; 0 for others.
     """
 
     origin: Origin
@@ -71,9 +71,9 @@ class GeneratorImages(FakeImages):
     """Images of a generator. Image number i of seed s is that of seed s * 100,000,000 + i, whatever the batches.
 
     Attributes:
-      z_size: size of the latents.
-      labels: labels of the real images, int32 [M], of which the generated ones are drawn; None for classes that are all
-        as likely.
+        z_size: Size of the latents.
+        labels: Labels of the real images, int32 [M], of which the generated ones are drawn; None for classes that are
+            all as likely.
     """
 
     z_size: int
@@ -115,10 +115,10 @@ class NetworkImages(GeneratorImages):
     """Images of networks in memory; those of a level that is not the last are enlarged to the full size.
 
     Args:
-      generator: made in the scope of `strategy`.
-      origin: where the networks come from.
-      level, fade_in: see `Sampler`.
-      strategy: its devices share the work; None for one device.
+        generator: Made in the scope of `strategy`.
+        origin: Where the networks come from.
+        level, fade_in: See `Sampler`.
+        strategy: Its devices share the work; None for one device.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class SetImages(FakeImages):
     """Images that somebody made, read as a set. A seed chooses which of them come first.
 
     Args:
-      image_set: the images.
+        image_set: The images.
     """
 
     def __init__(self, image_set: ImageSet) -> None:
@@ -178,7 +178,7 @@ def set_batches(image_set: ImageSet, count: int, seed: int = 0) -> Iterator[np.n
     """Yields `count` images of a set in a random order that the seed decides: uint8 [n, H, W, 3].
 
     Raises:
-      ValueError: when the set has fewer.
+        ValueError: When the set has fewer.
     """
     require(count <= len(image_set), f"there must be at least {count:,} images in {image_set.name}", len(image_set))
     return _read(image_set, count, seed)
@@ -210,16 +210,16 @@ def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: Ima
     Classes that are numbers, on one side, have no names that could differ.
 
     Args:
-      fakes: its `labels` are set: to class numbers of its own, or to None where all classes are as likely.
-      label_names: of its classes.
-      reals: the real images, whose classes may be in another order.
-      required: whether other classes are an error.
+        fakes: Its `labels` are set: to class numbers of its own, or to None where all classes are as likely.
+        label_names: Of its classes.
+        reals: The real images, whose classes may be in another order.
+        required: Whether other classes are an error.
 
     Returns:
-      What the user should know; empty for a generator without classes.
+        What the user should know; empty for a generator without classes.
 
     Raises:
-      ValueError: when the real images have other classes, or none, and `required` is set.
+        ValueError: When the real images have other classes, or none, and `required` is set.
     """
     fakes.labels = None
     if not fakes.num_classes:

@@ -33,9 +33,9 @@ def measure(protocol: Protocol, reals: FeatureSet | None, fakes: FeatureSet) -> 
     """The values of a protocol over features.
 
     Args:
-      protocol: one of the metrics in `KEEPS`.
-      reals: of the real images; None where the protocol needs none.
-      fakes: of the generated ones.
+        protocol: One of the metrics in `KEEPS`.
+        reals: Of the real images; None where the protocol needs none.
+        fakes: Of the generated ones.
     """
     return dict(zip(protocol.values, _METRICS[protocol.metric](protocol, reals, fakes), strict=True))
 

@@ -25,7 +25,7 @@ def parse_weights(texts: Iterable[str]) -> dict[str, str]:
     """Reads "inception=FILE" and the like.
 
     Raises:
-      ValueError: for an unknown network, or a text of another form.
+        ValueError: For an unknown network, or a text of another form.
     """
     found = {}
     for text in texts:
@@ -46,13 +46,13 @@ def build_networks(
     """The networks of protocols, by name. Call it in the scope of the strategy that they will run in.
 
     Args:
-      protocols: what will be measured.
-      weights: files or URLs, by the network's name; see `features.weights`.
-      cache: a directory for downloads.
+        protocols: What will be measured.
+        weights: Files or URLs, by the network's name; see `features.weights`.
+        cache: A directory for downloads.
 
     Raises:
-      ValueError, ImportError: when a network cannot be had; the message says what to give or install, or what else to
-        choose.
+        ValueError, ImportError: When a network cannot be had; the message says what to give or install, or what else to
+            choose.
     """
     names = dict.fromkeys(protocol.network for protocol in protocols if protocol.network)
     return {name: _BUILDERS[name](weights, cache) for name in names}

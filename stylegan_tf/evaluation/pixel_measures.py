@@ -20,10 +20,10 @@ def measure(protocol: Protocol, reals: ImageSet | None, fakes: Iterable[np.ndarr
     """The values of a protocol.
 
     Args:
-      protocol: a metric over pixels.
-      reals: the real images; None where the protocol needs none.
-      fakes: batches of generated images, uint8 [n, H, W, 3].
-      seed: of patches and directions.
+        protocol: A metric over pixels.
+        reals: The real images; None where the protocol needs none.
+        fakes: Batches of generated images, uint8 [n, H, W, 3].
+        seed: Of patches and directions.
     """
     return _METRICS[protocol.metric](protocol, reals, fakes, seed)
 

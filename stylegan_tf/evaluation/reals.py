@@ -35,17 +35,17 @@ def real_features(
     They lie there by content: the pixels of the images and their order, and the weights of the network.
 
     Args:
-      image_set: the real images.
-      network: made in the scope of `strategy`.
-      count: number of images, drawn in an order of its own when it is not all of them.
-      keep: which of "features" and "logits" are needed, besides the statistics.
-      cache: a directory; made when it is missing.
-      strategy: its devices share the work; None for one device.
-      progress: called with the numbers of images that are done and of all.
+        image_set: The real images.
+        network: Made in the scope of `strategy`.
+        count: Number of images, drawn in an order of its own when it is not all of them.
+        keep: Which of "features" and "logits" are needed, besides the statistics.
+        cache: A directory; made when it is missing.
+        strategy: Its devices share the work; None for one device.
+        progress: Called with the numbers of images that are done and of all.
 
     Raises:
-      ValueError: when the set has fewer images.
-      OSError: when the cache cannot be written, DiskError when the disk took no more.
+        ValueError: When the set has fewer images.
+        OSError: When the cache cannot be written, DiskError when the disk took no more.
     """
     key = digest([_CACHE_VERSION, image_set.fingerprint, network.name, network.checksum, str(count)])
     kept = sorted(set(keep))

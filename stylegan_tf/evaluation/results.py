@@ -27,21 +27,21 @@ class Result:
     """What a protocol gave, and what it was measured with.
 
     Attributes:
-      protocol: its name.
-      values: by name; the first is the one to compare by.
-      floor: the same of real images, see `measures.floor`; empty where nothing was compared.
-      lower_is_better: of the first value; None where neither is.
-      network, network_sha256: the feature network and the checksum of its weights; empty for metrics over pixels.
-      fakes, reals: how many of each took part.
-      seed: of the generated images.
-      noise: "seed" when each image had noise of its own, "fixed" when all shared it, "" for images of unknown origin.
-      source, path: "run", "export" or "images", and where they lie.
-      images_seen: the clock of the networks; None for images of unknown origin.
-      image_size: such as "32x32".
-      data, data_fingerprint: the real images; empty without.
-      seconds: that it took; features that several protocols share count for the first of them.
-      version: of this package.
-      measured_at: date and time, UTC.
+        protocol: Its name.
+        values: By name; the first is the one to compare by.
+        floor: The same of real images, see `measures.floor`; empty where nothing was compared.
+        lower_is_better: Of the first value; None where neither is.
+        network, network_sha256: The feature network and the checksum of its weights; empty for metrics over pixels.
+        fakes, reals: How many of each took part.
+        seed: Of the generated images.
+        noise: "seed" when each image had noise of its own, "fixed" when all shared it, "" for images of unknown origin.
+        source, path: "run", "export" or "images", and where they lie.
+        images_seen: The clock of the networks; None for images of unknown origin.
+        image_size: Such as "32x32".
+        data, data_fingerprint: The real images; empty without.
+        seconds: That it took; features that several protocols share count for the first of them.
+        version: Of this package.
+        measured_at: Date and time, UTC.
     """
 
     protocol: str
@@ -115,8 +115,8 @@ def append_results(path: Path, results: Iterable[Result]) -> None:
     """Adds lines to a file of results, which is written whole or not at all, by one process at a time.
 
     Raises:
-      ValueError: when another process does not let go of the file.
-      OSError: when it cannot be written, DiskError when the disk took no more.
+        ValueError: When another process does not let go of the file.
+        OSError: When it cannot be written, DiskError when the disk took no more.
     """
     # Bytes of a path that are no text become escapes, which JSON has as well.
     new = "".join(f"{result.to_json()}\n" for result in results).encode("utf-8", "backslashreplace")
@@ -133,8 +133,8 @@ def read_results(path: Path) -> list[Result]:
     """Reads a file of results.
 
     Raises:
-      ValueError: when a line is something else.
-      OSError: when it cannot be read.
+        ValueError: When a line is something else.
+        OSError: When it cannot be read.
     """
     results = []
     for number, line in enumerate(_read_lines(path).split("\n"), 1):

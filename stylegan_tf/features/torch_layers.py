@@ -43,7 +43,7 @@ def folded_convolution(
         bias, float32 `[out]`.
 
     Raises:
-        ValueError: a tensor is missing.
+        ValueError: A tensor is missing.
     """
     kernel = tensor(weights, f"{name}.weight").astype(np.float64)  # [out, in, height, width]
     gamma, beta, mean, variance = (

@@ -34,7 +34,7 @@ class VGG16Features(FeatureNetwork):
     normalised by ImageNet's mean and deviation of each channel.
 
     Args:
-        path: torchvision's `state_dict`, vgg16-397923af.pth.
+        path: Torchvision's `state_dict`, vgg16-397923af.pth.
 
     Raises:
         ValueError: The file holds other weights.
@@ -65,7 +65,7 @@ class LPIPSFeatures(FeatureNetwork):
     0, and features come from `compute` only.
 
     Args:
-        vgg_path: torchvision's `state_dict` of VGG16, vgg16-397923af.pth.
+        vgg_path: Torchvision's `state_dict` of VGG16, vgg16-397923af.pth.
         linear_path: The learned weights, vgg.pth of LPIPS v0.1; see `find_lpips_weights`.
 
     Raises:

@@ -19,13 +19,13 @@ class AdaIN(keras.layers.Layer):
     Normalisation and style are folded into one scale and one shift for each channel, taken and applied in float32.
 
     Args:
-      epsilon: added to the variance; 1e-8 as published.
-      normalize: False leaves the normalisation out and keeps the style.
+        epsilon: Added to the variance; 1e-8 as published.
+        normalize: False leaves the normalisation out and keeps the style.
 
     Call arguments:
-      x: features [N, H, W, C].
-      w: intermediate latents [N, w_size].
-      style: what the affine map gives for w, [N, 2C], where it is known already.
+        x: Features [N, H, W, C].
+        w: Intermediate latents [N, w_size].
+        style: What the affine map gives for w, [N, 2C], where it is known already.
 
     Output shape: [N, H, W, C], of the type of `x`.
 

@@ -52,17 +52,17 @@ class Equalized(keras.layers.Layer):
     multiplied by lrmul.
 
     Args:
-      gain: numerator of the He constant: sqrt(2) before a leaky ReLU, 1 for a linear layer.
-      learning_rate_multiplier: the published `lrmul`.
-      activation: a Keras activation, by name, or None. Keras' "leaky_relu" has the published slope 0.2.
-      use_bias: whether there is a bias.
-      bias_initializer: by name.
-      activation_gain: factor behind the activation, where StyleGAN2 has its gain: then `gain` is 1. It is multiplied
-        into kernel and bias, which is the same for the activations that allow it.
-      clamp: limit of the output's magnitude, for half precision; None sets none.
+        gain: Numerator of the He constant: sqrt(2) before a leaky ReLU, 1 for a linear layer.
+        learning_rate_multiplier: The published `lrmul`.
+        activation: A Keras activation, by name, or None. Keras' "leaky_relu" has the published slope 0.2.
+        use_bias: Whether there is a bias.
+        bias_initializer: By name.
+        activation_gain: Factor behind the activation, where StyleGAN2 has its gain: then `gain` is 1. It is multiplied
+            into kernel and bias, which is the same for the activations that allow it.
+        clamp: Limit of the output's magnitude, for half precision; None sets none.
 
     Raises:
-      ValueError: for an activation gain other than 1 with an activation that is not "relu" or "leaky_relu" or None.
+        ValueError: For an activation gain other than 1 with an activation that is not "relu" or "leaky_relu" or None.
 
     Reference: Karras et al. 2018 (progressive growing), section 4.1; Karras et al. 2019 (StyleGAN), appendix C;
     Karras et al. 2020 (StyleGAN2), appendix B; the clamp, Karras et al. 2020 (ADA), appendix D.

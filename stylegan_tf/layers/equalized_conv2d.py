@@ -18,20 +18,20 @@ class EqualizedConv2D(Equalized):
     """Convolution of NHWC images; see `Equalized` for the remaining arguments and the reference.
 
     Args:
-      filters: number of output channels.
-      kernel_size: odd size of the square kernel; 3 where it resamples.
-      resample: "up" doubles the resolution before the convolution, "down" halves it after, None keeps it.
-      fused: resample and convolve in one strided convolution (a different function of the weights for "up", see
-        `ops.convolution.convolve_up`).
-      blur: smooth with [1, 2, 1]: after an "up" convolution and before the bias, or before a "down" convolution.
-      resample_filter: taps along one axis, such as (1, 3, 3, 1), of the low-pass filter of StyleGAN2's resampling,
-        see `ops.convolution.convolve_resampled`; an "up" kernel is then seen mirrored. None for the forms above.
+        filters: Number of output channels.
+        kernel_size: Odd size of the square kernel; 3 where it resamples.
+        resample: "up" doubles the resolution before the convolution, "down" halves it after, None keeps it.
+        fused: Resample and convolve in one strided convolution (a different function of the weights for "up", see
+            `ops.convolution.convolve_up`).
+        blur: Smooth with [1, 2, 1]: after an "up" convolution and before the bias, or before a "down" convolution.
+        resample_filter: Taps along one axis, such as (1, 3, 3, 1), of the low-pass filter of StyleGAN2's resampling,
+            see `ops.convolution.convolve_resampled`; an "up" kernel is then seen mirrored. None for the forms above.
 
     Input shape: [N, H, W, C]. Output shape: [N, H', W', filters], H' being 2H, H/2 or H.
 
     Raises:
-      ValueError: for an unknown `resample`, a blur or a filter without resampling, or a filter beside a blur or the
-        fused form.
+        ValueError: For an unknown `resample`, a blur or a filter without resampling, or a filter beside a blur or the
+            fused form.
     """
 
     def __init__(

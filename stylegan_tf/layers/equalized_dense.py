@@ -17,7 +17,7 @@ class EqualizedDense(Equalized):
     """Fully connected layer; see `Equalized` for the remaining arguments and the reference.
 
     Args:
-      units: size of the output.
+        units: Size of the output.
 
     Input shape: [N, C]. Output shape: [N, units].
     """

@@ -14,7 +14,7 @@ class FromRGB(EqualizedConv2D):
     """1x1 convolution from image channels with a leaky ReLU.
 
     Args:
-      filters: number of feature maps.
+        filters: Number of feature maps.
 
     Input shape: [N, H, W, channels]. Output shape: [N, H, W, filters].
 

@@ -14,8 +14,8 @@ class InstanceNorm(keras.layers.GroupNormalization):
     The same numbers as the layer of that name in tensorflow-addons, which no longer imports.
 
     Args:
-      epsilon: added to the variance.
-      center, scale: whether there is a learned shift and a learned scale for each channel.
+        epsilon: Added to the variance.
+        center, scale: Whether there is a learned shift and a learned scale for each channel.
 
     Input shape: [N, H, W, C]. Output shape: the same.
 

@@ -16,8 +16,8 @@ class LatentInput(keras.layers.Layer):
     """A dense layer from a latent to an image of features, with one bias for each feature map.
 
     Args:
-      height, width: size of the base resolution.
-      channels: number of feature maps.
+        height, width: Size of the base resolution.
+        channels: Number of feature maps.
 
     Input shape: [N, w_size]. Output shape: [N, height, width, channels].
 

@@ -13,10 +13,10 @@ class LearnedConstant(keras.layers.Layer):
     """A learned image of features, the same for every w.
 
     Args:
-      height, width: size of the base resolution.
-      channels: number of feature maps.
-      normal: start as N(0, 1), as in StyleGAN2, instead of as ones.
-      use_bias: whether there is a bias for each feature map, which StyleGAN2 leaves out.
+        height, width: Size of the base resolution.
+        channels: Number of feature maps.
+        normal: Start as N(0, 1), as in StyleGAN2, instead of as ones.
+        use_bias: Whether there is a bias for each feature map, which StyleGAN2 leaves out.
 
     Input shape: [N, w_size]; only N is used. Output shape: [N, height, width, channels].
 

@@ -15,13 +15,13 @@ class MinibatchStdDev(keras.layers.Layer):
     """Appends the average standard deviation over a group of images as feature maps, taken in float32.
 
     Args:
-      group_size: images in a group; a smaller batch is one group, and so is every batch with None. The batch must be a
-        multiple of it.
-      num_features: number of feature maps appended; the channels are split among them.
+        group_size: Images in a group; a smaller batch is one group, and so is every batch with None. The batch must be
+            a multiple of it.
+        num_features: Number of feature maps appended; the channels are split among them.
 
     Call arguments:
-      x: features.
-      num_batches: batches that lie behind each other in `x` and share no group.
+        x: Features.
+        num_batches: Batches that lie behind each other in `x` and share no group.
 
     Input shape: [N, H, W, C]. Output shape: [N, H, W, C + num_features].
 

@@ -23,22 +23,22 @@ class ModulatedConv2D(keras.layers.Layer):
     affine map and the demodulation are float32 whatever the policy says.
 
     Args:
-      filters: number of output channels.
-      kernel_size: odd size of the square kernel.
-      resample: "up" doubles the resolution, as a strided transposed convolution and a low-pass filter behind it;
-        None keeps it.
-      demodulate: whether to demodulate.
-      resample_filter: taps of the low-pass filter along one axis.
+        filters: Number of output channels.
+        kernel_size: Odd size of the square kernel.
+        resample: "up" doubles the resolution, as a strided transposed convolution and a low-pass filter behind it;
+            None keeps it.
+        demodulate: Whether to demodulate.
+        resample_filter: Taps of the low-pass filter along one axis.
 
     Call arguments:
-      x: features [N, H, W, C].
-      w: intermediate latents [N, w_size].
-      styles: what `affine` gives for w, [N, C], where it is known already.
+        x: Features [N, H, W, C].
+        w: Intermediate latents [N, w_size].
+        styles: What `affine` gives for w, [N, C], where it is known already.
 
     Output shape: [N, H', W', filters], H' being 2H or H.
 
     Raises:
-      ValueError: for an unknown `resample`.
+        ValueError: For an unknown `resample`.
 
     Reference: Karras et al. 2020 (StyleGAN2), section 2.2 and figure 2d; the bias of the affine map starts at one,
     appendix B.

@@ -18,16 +18,16 @@ class ModulatedLayer(keras.layers.Layer):
     """Modulated convolution, noise of one strength, bias, leaky ReLU, gain, clamp.
 
     Args:
-      filters: number of output channels.
-      resample, resample_filter: see `ModulatedConv2D`; its kernel is 3x3.
-      noise: whether noise is injected.
-      activation_gain: factor behind the activation.
-      clamp: limit of the output's magnitude; None sets none.
+        filters: Number of output channels.
+        resample, resample_filter: See `ModulatedConv2D`; its kernel is 3x3.
+        noise: Whether noise is injected.
+        activation_gain: Factor behind the activation.
+        clamp: Limit of the output's magnitude; None sets none.
 
     Call arguments:
-      x: features [N, H, W, C].
-      w, styles: see `ModulatedConv2D`.
-      noise: see `NoiseInjection`.
+        x: Features [N, H, W, C].
+        w, styles: See `ModulatedConv2D`.
+        noise: See `NoiseInjection`.
 
     Output shape: [N, H, W, filters], H and W doubled by "up".
 

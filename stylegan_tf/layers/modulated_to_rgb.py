@@ -15,12 +15,12 @@ class ModulatedToRGB(ModulatedConv2D):
     """Linear modulated 1x1 convolution to image channels, not demodulated, in float32 whatever the policy says.
 
     Args:
-      channels: image channels: 1 grey, 3 RGB, 4 RGBA.
-      clamp: limit of the output's magnitude; None sets none.
+        channels: Image channels: 1 grey, 3 RGB, 4 RGBA.
+        clamp: Limit of the output's magnitude; None sets none.
 
     Call arguments:
-      x: features [N, H, W, C].
-      w, styles: see `ModulatedConv2D`.
+        x: Features [N, H, W, C].
+        w, styles: See `ModulatedConv2D`.
 
     Output shape: [N, H, W, channels], about [-1, 1].
 

@@ -13,19 +13,19 @@ class NoiseInjection(keras.layers.Layer):
     """Adds one noise image to all channels, times a learned strength that starts at zero.
 
     Args:
-      per_channel: a strength for each channel, as in StyleGAN; else one for all, as in StyleGAN2.
-      seed: of the generator behind `noise="random"`.
+        per_channel: A strength for each channel, as in StyleGAN; else one for all, as in StyleGAN2.
+        seed: Of the generator behind `noise="random"`.
 
     Call arguments:
-      x: features [N, H, W, C].
-      noise: "fixed" adds the layer's own image, drawn once and saved with it; "random" draws one for each
-        image; "none" adds nothing; a tensor [N, H, W, 1] of unit variance is used as it is. A training step
-        hands in tensors, so that it can be repeated and every replica has its own.
+        x: Features [N, H, W, C].
+        noise: "fixed" adds the layer's own image, drawn once and saved with it; "random" draws one for each
+            image; "none" adds nothing; a tensor [N, H, W, 1] of unit variance is used as it is. A training step
+            hands in tensors, so that it can be repeated and every replica has its own.
 
     Output shape: [N, H, W, C].
 
     Raises:
-      ValueError: for an unknown word.
+        ValueError: For an unknown word.
 
     Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b; Karras et al. 2020 (StyleGAN2), section 2.1.
     """

@@ -14,7 +14,7 @@ class PixelNorm(keras.layers.Layer):
     """Scales every feature vector to unit mean square.
 
     Args:
-      epsilon: added to the mean square.
+        epsilon: Added to the mean square.
 
     Input shape: [..., C]. Output shape: the same.
 

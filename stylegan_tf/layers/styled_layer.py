@@ -20,23 +20,23 @@ class StyledLayer(keras.layers.Layer):
     """Convolution, noise and bias, leaky ReLU, normalisation, style; everything but the activation is a choice.
 
     Args:
-      filters: output channels of the convolution, or None for no convolution (the learned constant's layer).
-      resample: None or "up".
-      fused, blur: see `EqualizedConv2D`.
-      noise: whether noise is injected.
-      normalization: "instance", "pixel" or "none".
-      style: whether w scales and shifts the features.
+        filters: Output channels of the convolution, or None for no convolution (the learned constant's layer).
+        resample: None or "up".
+        fused, blur: See `EqualizedConv2D`.
+        noise: Whether noise is injected.
+        normalization: "instance", "pixel" or "none".
+        style: Whether w scales and shifts the features.
 
     Call arguments:
-      x: features [N, H, W, C].
-      w: intermediate latents [N, w_size]; unused without a style.
-      style: see `AdaIN`.
-      noise: see `NoiseInjection`.
+        x: Features [N, H, W, C].
+        w: Intermediate latents [N, w_size]; unused without a style.
+        style: See `AdaIN`.
+        noise: See `NoiseInjection`.
 
     Output shape: [N, H, W, filters], H and W doubled by "up".
 
     Raises:
-      ValueError: for an unknown normalisation.
+        ValueError: For an unknown normalisation.
 
     Reference: Karras et al. 2019 (StyleGAN), figure 1b; without style and noise and with pixel normalisation, a
     layer of Karras et al. 2018 (progressive growing), table 2.

@@ -14,7 +14,7 @@ class ToRGB(EqualizedConv2D):
     """Linear 1x1 convolution to image channels, computed and returned in float32 whatever the policy says.
 
     Args:
-      channels: image channels: 1 grey, 3 RGB, 4 RGBA.
+        channels: Image channels: 1 grey, 3 RGB, 4 RGBA.
 
     Input shape: [N, H, W, C]. Output shape: [N, H, W, channels], about [-1, 1].
 

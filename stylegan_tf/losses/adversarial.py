@@ -25,7 +25,7 @@ def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """-log of the probability of the image's class. Odena et al. 2017 (AC-GAN), section 3.
 
     Args:
-      logits, labels: [N, num_classes], the labels one-hot. The result is [N].
+        logits, labels: [N, num_classes], the labels one-hot. The result is [N].
     """
     return ops.categorical_crossentropy(labels, logits, from_logits=True)
 

@@ -19,10 +19,10 @@ class AdversarialLoss:
     """What critic and generator minimise, for each image.
 
     Attributes:
-      critic: of real scores and fake scores, both [N], to [N].
-      generator: of fake scores [N] to [N].
-      sign_tells_reals: whether a critic that separates perfectly scores reals above zero and fakes below, which
-        adaptive augmentation reads.
+        critic: Of real scores and fake scores, both [N], to [N].
+        generator: Of fake scores [N] to [N].
+        sign_tells_reals: Whether a critic that separates perfectly scores reals above zero and fakes below, which
+            adaptive augmentation reads.
     """
 
     critic: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -52,10 +52,10 @@ class CriticPenalty(Protocol):
         """The weighted penalty [N], and its terms [N].
 
         Args:
-          score: images to scores [N, 1].
-          reals, fakes: [N, H, W, C]; a penalty that does not need fakes does not look at them.
-          factors: [N], uniform in [0, 1].
-          gradient_scale, halvings: see `regularizers.image_gradients`.
+            score: Images to scores [N, 1].
+            reals, fakes: [N, H, W, C]; a penalty that does not need fakes does not look at them.
+            factors: [N], uniform in [0, 1].
+            gradient_scale, halvings: See `regularizers.image_gradients`.
         """
 
 
@@ -64,8 +64,8 @@ class GradientPenalty:
     """Of WGAN-GP: on the gradient's norm, between reals and fakes.
 
     Args:
-      weight: of the penalty.
-      target: gradient norm that is not penalised.
+        weight: Of the penalty.
+        target: Gradient norm that is not penalised.
 
     Reference: Gulrajani et al. 2017, algorithm 1; the target, Karras et al. 2018, appendix D.1.
     """
@@ -93,7 +93,7 @@ class R1:
     """On the gradient's squared norm, at reals.
 
     Args:
-      weight: gamma; half of it multiplies the squared norm.
+        weight: Gamma; half of it multiplies the squared norm.
 
     Reference: Mescheder et al. 2018, section 4.1.
     """
@@ -119,11 +119,11 @@ class Objective:
     """Losses for each image, [N] float32.
 
     Args:
-      loss: the adversarial loss.
-      critic_penalty: the critic's gradient penalty.
-      drift_weight: weight of the squared scores of reals, which keeps a Wasserstein critic's scores near zero
-        (Karras et al. 2018, appendix A.1).
-      label_weight: weight of `adversarial.class_loss` of reals and fakes, for a critic that classifies.
+        loss: The adversarial loss.
+        critic_penalty: The critic's gradient penalty.
+        drift_weight: Weight of the squared scores of reals, which keeps a Wasserstein critic's scores near zero
+            (Karras et al. 2018, appendix A.1).
+        label_weight: Weight of `adversarial.class_loss` of reals and fakes, for a critic that classifies.
     """
 
     loss: AdversarialLoss

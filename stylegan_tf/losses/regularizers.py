@@ -18,14 +18,14 @@ def image_gradients(
     of the small image, so that the norm of all is 2^-halvings times as long. Penalties are weighted for that norm.
 
     Args:
-      score: from images to scores [N, 1].
-      images: [N, H, W, C].
-      scale: the scores are multiplied by it before the gradient is taken and the gradient divided by it after, so
-        that half-precision gradients inside the critic do not vanish.
-      halvings: by how many of them the images are smaller than the critic's final resolution.
+        score: From images to scores [N, 1].
+        images: [N, H, W, C].
+        scale: The scores are multiplied by it before the gradient is taken and the gradient divided by it after, so
+            that half-precision gradients inside the critic do not vanish.
+        halvings: By how many of them the images are smaller than the critic's final resolution.
 
     Returns:
-      float32 [N, H, W, C].
+        float32 [N, H, W, C].
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
@@ -47,8 +47,8 @@ def interpolate(reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor) -> tf.Te
     """Points between reals and fakes: 0 gives the real, 1 the fake. Gulrajani et al. 2017, algorithm 1.
 
     Args:
-      reals, fakes: [N, H, W, C].
-      factors: [N], uniform in [0, 1].
+        reals, fakes: [N, H, W, C].
+        factors: [N], uniform in [0, 1].
     """
     return reals + (fakes - reals) * factors[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
@@ -57,8 +57,8 @@ def gradient_penalty(gradient_norms: tf.Tensor, target: float = 1.0) -> tf.Tenso
     """(norm - target)^2 / target^2. Gulrajani et al. 2017, equation 3; the target, Karras et al. 2018, appendix D.1.
 
     Args:
-      gradient_norms: [N].
-      target: norm that is not penalised, above 0.
+        gradient_norms: [N].
+        target: Norm that is not penalised, above 0.
     """
     return tf.square(gradient_norms - target) / target**2
 
@@ -69,13 +69,13 @@ def path_lengths(
     """How far images move with w: the norm of J^T y for random images y. Karras et al. 2020 (StyleGAN2), equation 4.
 
     Args:
-      synthesize: from ws to images [N, H, W, C].
-      ws: [N, layers, w_size].
-      noise: [N, H, W, C], N(0, 1); divided by sqrt(H * W) here.
-      scale: as in `image_gradients`.
+        synthesize: From ws to images [N, H, W, C].
+        ws: [N, layers, w_size].
+        noise: [N, H, W, C], N(0, 1); divided by sqrt(H * W) here.
+        scale: As in `image_gradients`.
 
     Returns:
-      float32 [N]: norms over w, the mean of whose squares is taken over layers.
+        float32 [N]: norms over w, the mean of whose squares is taken over layers.
     """
     height, width = noise.shape[1:3]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -92,12 +92,12 @@ def path_length_penalty(lengths: tf.Tensor, running_mean: tf.Tensor, decay: floa
     As published, the penalty's gradient also flows through this batch's share in the mean.
 
     Args:
-      lengths: [N].
-      running_mean: scalar, the mean before this batch.
-      decay: share of this batch in the new mean.
+        lengths: [N].
+        running_mean: Scalar, the mean before this batch.
+        decay: Share of this batch in the new mean.
 
     Returns:
-      The penalty [N], and the new mean.
+        The penalty [N], and the new mean.
     """
     mean = running_mean + decay * (tf.reduce_mean(lengths) - running_mean)
     return tf.square(lengths - mean), tf.stop_gradient(mean)

@@ -25,7 +25,7 @@ def linear_separability(latents: np.ndarray, logits: np.ndarray, keep: float = 0
 
     Raises:
         ValueError: The arrays do not fit, or `keep` is out of range.
-        ImportError: scikit-learn is not installed.
+        ImportError: Scikit-learn is not installed.
 
     Reference: "A Style-Based Generator Architecture", Section 4.2, which keeps half of 200,000 images.
     """

@@ -30,16 +30,16 @@ class Protocol:
     """A recipe.
 
     Attributes:
-      name: of the protocol.
-      metric: which module of `stylegan_tf.metrics` computes it.
-      network: the feature network; empty for metrics over pixels.
-      fakes: number of generated images, or of pairs of them for path lengths.
-      reals: number of real images; None for all there are, 0 for none.
-      fewer_reals: whether a smaller set will do, all of which is then taken (patches: again and again).
-      values: names of the numbers that come out; the first one is the one to compare runs by.
-      lower_is_better: of that first number; None where neither is.
-      meaning: one sentence.
-      options: parameters of the metric, by the names of its function's arguments.
+        name: Of the protocol.
+        metric: Which module of `stylegan_tf.metrics` computes it.
+        network: The feature network; empty for metrics over pixels.
+        fakes: Number of generated images, or of pairs of them for path lengths.
+        reals: Number of real images; None for all there are, 0 for none.
+        fewer_reals: Whether a smaller set will do, all of which is then taken (patches: again and again).
+        values: Names of the numbers that come out; the first one is the one to compare runs by.
+        lower_is_better: Of that first number; None where neither is.
+        meaning: One sentence.
+        options: Parameters of the metric, by the names of its function's arguments.
     """
 
     name: str
@@ -63,7 +63,7 @@ def protocol(name: str) -> Protocol:
     """The protocol of a name.
 
     Raises:
-      ValueError: for a name that no protocol has.
+        ValueError: For a name that no protocol has.
     """
     for pattern, build in _RECIPES:
         match = re.fullmatch(pattern, name)

@@ -25,10 +25,10 @@ def build_generator(
     """A built generator.
 
     Args:
-      config: the configuration.
-      num_levels: number of resolutions.
-      num_classes: size of the one-hot labels, 0 for none.
-      dtype_policy: Keras policy of the synthesis network; the mapping network is always float32.
+        config: The configuration.
+        num_levels: Number of resolutions.
+        num_classes: Size of the one-hot labels, 0 for none.
+        dtype_policy: Keras policy of the synthesis network; the mapping network is always float32.
     """
     network = config.network
     stylegan2 = network.family == "stylegan2"
@@ -124,7 +124,7 @@ def by_path(variables: Iterable[keras.Variable]) -> dict[str, tf.Variable]:
     lists of a Keras 3 model.
 
     Raises:
-      RuntimeError: when two have one path, of which one would be lost.
+        RuntimeError: When two have one path, of which one would be lost.
     """
     variables = list(variables)
     found = {variable.path: variable.value for variable in variables}

@@ -29,29 +29,29 @@ class Critic(keras.Model):
     discriminator of progressive growing.
 
     Args:
-      base_size, num_levels, channels, feature_maps_base, feature_maps_max: as in `SynthesisNetwork`.
-      num_classes: size of the one-hot labels; the score is the output that belongs to the image's class.
-      classifies: where there are classes, it has one score instead, whatever the label, and predicts the class.
-      minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
-        None takes the whole batch.
-      blur: smooth before downsampling.
-      fused_from: smallest input side from which convolution and downsampling are one strided convolution; None
-        for never.
+        base_size, num_levels, channels, feature_maps_base, feature_maps_max: As in `SynthesisNetwork`.
+        num_classes: Size of the one-hot labels; the score is the output that belongs to the image's class.
+        classifies: Where there are classes, it has one score instead, whatever the label, and predicts the class.
+        minibatch_stddev_group, minibatch_stddev_features: See `MinibatchStdDev`; a group of 0 or 1 leaves it out.
+            None takes the whole batch.
+        blur: Smooth before downsampling.
+        fused_from: Smallest input side from which convolution and downsampling are one strided convolution; None
+            for never.
 
     Call arguments:
-      images: [N, H, W, channels] in about [-1, 1], of the level's size.
-      labels: one-hot [N, num_classes], needed when there are classes.
-      level: Python int; None for the largest.
-      fade_in: scalar in [0, 1], the share of this level's features, the rest coming from the image at half the
-        resolution. None when fully grown.
-      num_batches: batches that lie behind each other in `images` and are scored apart: the minibatch statistic of
-        one does not see the others.
+        images: [N, H, W, channels] in about [-1, 1], of the level's size.
+        labels: One-hot [N, num_classes], needed when there are classes.
+        level: Python int; None for the largest.
+        fade_in: Scalar in [0, 1], the share of this level's features, the rest coming from the image at half the
+            resolution. None when fully grown.
+        num_batches: Batches that lie behind each other in `images` and are scored apart: the minibatch statistic of
+            one does not see the others.
 
     Output shape: [N, 1] float32, the score; when it classifies [N, 1 + num_classes], logits of the classes behind it.
 
     Raises:
-      ValueError: when labels are missing, the images do not have the level's size, or the smallest level's feature maps
-        are no multiple of those of the statistic.
+        ValueError: When labels are missing, the images do not have the level's size, or the smallest level's feature
+            maps are no multiple of those of the statistic.
 
     Reference: Karras et al. 2018 (progressive growing), table 2 and figure 2; Karras et al. 2019, section 2;
     the score by class, Mescheder et al. 2018, appendix; classes and one score, Odena et al. 2017, section 3.

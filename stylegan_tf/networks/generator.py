@@ -22,16 +22,16 @@ class Generator(keras.Model):
     """Latents to images.
 
     Args:
-      z_size: size of the latents.
-      mapping: a `MappingNetwork`.
-      synthesis: a `SynthesisNetwork` or a `StyleGAN2SynthesisNetwork`.
+        z_size: Size of the latents.
+        mapping: A `MappingNetwork`.
+        synthesis: A `SynthesisNetwork` or a `StyleGAN2SynthesisNetwork`.
 
     Call arguments:
-      z: [N, z_size], N(0, 1).
-      labels: one-hot [N, num_classes], needed when there are classes.
-      truncation_psi: scalar or [N]; None leaves w as it is.
-      truncation_cutoff: layers, from the first, that are truncated; None for all.
-      level, fade_in, noise: see the synthesis network.
+        z: [N, z_size], N(0, 1).
+        labels: One-hot [N, num_classes], needed when there are classes.
+        truncation_psi: Scalar or [N]; None leaves w as it is.
+        truncation_cutoff: Layers, from the first, that are truncated; None for all.
+        level, fade_in, noise: See the synthesis network.
 
     Output shape: [N, H, W, channels] float32, about [-1, 1].
 
@@ -89,8 +89,8 @@ class Generator(keras.Model):
         """Moves the running mean of w towards the mean of a batch.
 
         Args:
-          w: [N, w_size].
-          decay: share of the old mean that stays, 0.995 as published.
+            w: [N, w_size].
+            decay: Share of the old mean that stays, 0.995 as published.
         """
         mean = ops.mean(ops.cast(w, "float32"), axis=0)
         self.w_average.assign(mean + (self.w_average - mean) * decay)

@@ -14,9 +14,9 @@ class SynthesisLevels:
     """Mixed into a synthesis network, beside its Keras class.
 
     Attributes:
-      base_size: height and width at level 0.
-      num_levels: number of resolutions.
-      options: arguments of the network, feature_maps_base, feature_maps_max and noise among them.
+        base_size: Height and width at level 0.
+        num_levels: Number of resolutions.
+        options: Arguments of the network, feature_maps_base, feature_maps_max and noise among them.
     """
 
     base_size: tuple[int, int]

@@ -21,27 +21,27 @@ class MappingNetwork(keras.layers.Layer):
     """Normalises latents (and labels beside them) and sends them through dense layers, all in float32.
 
     Args:
-      w_size: size of w.
-      num_layers: number of dense layers; 0 makes w the normalised latent (progressive growing's generator).
-      hidden_size: width of the layers but the last; None means `w_size`.
-      learning_rate_multiplier: of the dense layers, 0.01 as published.
-      num_classes: size of the one-hot labels; 0 for none.
-      label_input: how labels are put beside z: "one_hot" as they are (progressive growing); "embedded" times a learned
-        matrix (StyleGAN, StyleGAN2); "normalized" through a linear layer to `w_size`, and then normalised apart from
-        z (StyleGAN2-ADA).
-      design: "stylegan", or "stylegan2": dense layers have their gain behind the activation, where it scales the bias
-        too.
-      normalize: normalise the input vector to unit mean square.
+        w_size: Size of w.
+        num_layers: Number of dense layers; 0 makes w the normalised latent (progressive growing's generator).
+        hidden_size: Width of the layers but the last; None means `w_size`.
+        learning_rate_multiplier: Of the dense layers, 0.01 as published.
+        num_classes: Size of the one-hot labels; 0 for none.
+        label_input: How labels are put beside z: "one_hot" as they are (progressive growing); "embedded" times a
+            learned matrix (StyleGAN, StyleGAN2); "normalized" through a linear layer to `w_size`, and then normalised
+            apart from z (StyleGAN2-ADA).
+        design: "stylegan", or "stylegan2": dense layers have their gain behind the activation, where it scales the bias
+            too.
+        normalize: Normalise the input vector to unit mean square.
 
     Call arguments:
-      z: [N, z_size], N(0, 1); None for a network of labels alone, built with a z_size of 0.
-      labels: [N, num_classes] one-hot; needed when num_classes > 0.
+        z: [N, z_size], N(0, 1); None for a network of labels alone, built with a z_size of 0.
+        labels: [N, num_classes] one-hot; needed when num_classes > 0.
 
     Output shape: [N, w_size] (with no layers: the size of the input, labels included). A built network has it as
     `output_size`.
 
     Raises:
-      ValueError: for an unknown design or label_input, or when labels are missing.
+        ValueError: For an unknown design or label_input, or when labels are missing.
 
     Reference: Karras et al. 2019 (StyleGAN), section 2 and appendix C; Karras et al. 2020 (ADA), appendix D.
     """

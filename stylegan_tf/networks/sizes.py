@@ -24,12 +24,12 @@ def has_minibatch_stddev(group: int | None, features: int, feature_maps: int) ->
     """Whether a critic has the minibatch standard deviation: a group of 0 or 1 leaves it out, None is the whole batch.
 
     Args:
-      group: images in a group.
-      features: feature maps of the statistic, which share out those of the critic.
-      feature_maps: of the critic at level 0, where the statistic is taken.
+        group: Images in a group.
+        features: Feature maps of the statistic, which share out those of the critic.
+        feature_maps: Of the critic at level 0, where the statistic is taken.
 
     Raises:
-      ValueError: when the feature maps cannot be shared out evenly.
+        ValueError: When the feature maps cannot be shared out evenly.
     """
     if group is not None and group <= 1:
         return False
@@ -45,7 +45,7 @@ def checked_level(level: int | None, num_levels: int, grows: bool) -> int:
     """The level, the last one for None.
 
     Raises:
-      ValueError: for a level that the network does not have, or another than the last of one that does not grow.
+        ValueError: For a level that the network does not have, or another than the last of one that does not grow.
     """
     last = num_levels - 1
     level = last if level is None else level
@@ -64,7 +64,7 @@ def check_image_size(images: Any, base_size: tuple[int, int], level: int) -> Non
     A critic would not notice larger ones: its dense layer would take each for several.
 
     Raises:
-      ValueError: for images [N, H, W, C] of another height or width.
+        ValueError: For images [N, H, W, C] of another height or width.
     """
     size = level_size(base_size, level)
     if any(got not in (None, want) for got, want in zip(images.shape[1:3], size, strict=True)):

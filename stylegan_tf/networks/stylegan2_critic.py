@@ -42,31 +42,31 @@ class StyleGAN2Critic(keras.Model):
     All sub-layers are named by level, so that networks of different size share the names of what they share.
 
     Args:
-      base_size, num_levels, channels, feature_maps_base, feature_maps_max, resample_filter, clamp: as in
-        `StyleGAN2SynthesisNetwork`.
-      num_classes: size of the one-hot labels; the score is then the product of features with features of the label,
-        or, with `scores_by_class`, the output that belongs to the class.
-      architecture: "resnet", "orig", "skip" or "growing".
-      minibatch_stddev_group, minibatch_stddev_features: see `MinibatchStdDev`; a group of 0 or 1 leaves it out.
-        None takes the whole batch.
-      mapping_layers: dense layers between a label and its features.
-      mapping_learning_rate_multiplier: of these layers.
-      scores_by_class: how labels are asked for, see `num_classes`.
+        base_size, num_levels, channels, feature_maps_base, feature_maps_max, resample_filter, clamp: As in
+            `StyleGAN2SynthesisNetwork`.
+        num_classes: Size of the one-hot labels; the score is then the product of features with features of the label,
+            or, with `scores_by_class`, the output that belongs to the class.
+        architecture: "resnet", "orig", "skip" or "growing".
+        minibatch_stddev_group, minibatch_stddev_features: See `MinibatchStdDev`; a group of 0 or 1 leaves it out.
+            None takes the whole batch.
+        mapping_layers: Dense layers between a label and its features.
+        mapping_learning_rate_multiplier: Of these layers.
+        scores_by_class: How labels are asked for, see `num_classes`.
 
     Call arguments:
-      images: [N, H, W, channels] in about [-1, 1], of the level's size.
-      labels: one-hot [N, num_classes], needed when there are classes.
-      level: Python int; None for the largest, the only one unless growing.
-      fade_in: scalar in [0, 1], the share of this level's features, the rest coming from the image at half the
-        resolution. None when fully grown; ignored unless growing.
-      num_batches: batches that lie behind each other in `images` and are scored apart: the minibatch statistic of
-        one does not see the others.
+        images: [N, H, W, channels] in about [-1, 1], of the level's size.
+        labels: One-hot [N, num_classes], needed when there are classes.
+        level: Python int; None for the largest, the only one unless growing.
+        fade_in: Scalar in [0, 1], the share of this level's features, the rest coming from the image at half the
+            resolution. None when fully grown; ignored unless growing.
+        num_batches: Batches that lie behind each other in `images` and are scored apart: the minibatch statistic of
+            one does not see the others.
 
     Output shape: [N, 1] float32.
 
     Raises:
-      ValueError: for an unknown architecture, a level that it does not have, missing labels, images that do not have
-        the level's size, or a smallest level whose feature maps are no multiple of those of the statistic.
+        ValueError: For an unknown architecture, a level that it does not have, missing labels, images that do not have
+            the level's size, or a smallest level whose feature maps are no multiple of those of the statistic.
 
     Reference: Karras et al. 2020 (StyleGAN2), section 4.1 and figure 7; "growing" is configurations B to D of
     table 1; the score of a label, Miyato and Koyama 2018, with the mapping of Karras et al. 2020 (ADA), appendix D;

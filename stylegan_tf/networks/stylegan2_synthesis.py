@@ -40,28 +40,28 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     All sub-layers are named by level, so that networks of different size share the names of what they share.
 
     Args:
-      base_size: height and width at level 0.
-      num_levels: number of resolutions; the images' is base_size * 2^(num_levels - 1).
-      channels: image channels.
-      feature_maps_base, feature_maps_max: see `networks.sizes.feature_maps_at`.
-      architecture: "skip", "orig", "resnet" or "growing".
-      noise: whether layers add noise.
-      resample_filter: taps of the low-pass filter of all resampling, along one axis.
-      clamp: limit of the magnitude behind every activation, for half precision, where 256 was published; None sets
-        none.
+        base_size: Height and width at level 0.
+        num_levels: Number of resolutions; the images' is base_size * 2^(num_levels - 1).
+        channels: Image channels.
+        feature_maps_base, feature_maps_max: See `networks.sizes.feature_maps_at`.
+        architecture: "skip", "orig", "resnet" or "growing".
+        noise: Whether layers add noise.
+        resample_filter: Taps of the low-pass filter of all resampling, along one axis.
+        clamp: Limit of the magnitude behind every activation, for half precision, where 256 was published; None sets
+            none.
 
     Call arguments:
-      ws: [N, num_ws, w_size]: one w for each layer and one for the last level's image. The image of any other level
-        takes the w of the next level's first layer.
-      level: Python int, the resolution to generate; None for the largest, the only one unless growing.
-      fade_in: scalar in [0, 1], the share of this level's image, the rest being the enlarged image of the level
-        below. None when fully grown; ignored unless growing.
-      noise: "fixed", "random", "none", or a sequence of tensors [N, H, W, 1] of the sizes of `noise_sizes`.
+        ws: [N, num_ws, w_size]: one w for each layer and one for the last level's image. The image of any other level
+            takes the w of the next level's first layer.
+        level: Python int, the resolution to generate; None for the largest, the only one unless growing.
+        fade_in: Scalar in [0, 1], the share of this level's image, the rest being the enlarged image of the level
+            below. None when fully grown; ignored unless growing.
+        noise: "fixed", "random", "none", or a sequence of tensors [N, H, W, 1] of the sizes of `noise_sizes`.
 
     Output shape: [N, H, W, channels] float32, about [-1, 1].
 
     Raises:
-      ValueError: for an unknown architecture, or a level that it does not have.
+        ValueError: For an unknown architecture, or a level that it does not have.
 
     Reference: Karras et al. 2020 (StyleGAN2), sections 2 and 4.1, figure 7; "growing" is configurations B to D of
     table 1.

@@ -13,13 +13,13 @@ def truncate(ws: Any, w_average: Any, psi: Any, cutoff: int | None = None) -> An
     Karras et al. 2019 (StyleGAN), appendix B.
 
     Args:
-      ws: [N, layers, w_size].
-      w_average: [w_size].
-      psi: scalar or [N]; 1 leaves ws as they are, 0 gives the average.
-      cutoff: number of layers, from the first, that are truncated; None truncates all.
+        ws: [N, layers, w_size].
+        w_average: [w_size].
+        psi: Scalar or [N]; 1 leaves ws as they are, 0 gives the average.
+        cutoff: Number of layers, from the first, that are truncated; None truncates all.
 
     Returns:
-      [N, layers, w_size].
+        [N, layers, w_size].
     """
     psi = ops.reshape(ops.cast(psi, ws.dtype), (-1, 1, 1))
     if cutoff is not None:
@@ -34,11 +34,11 @@ def mix_styles(ws: Any, other_ws: Any, crossover: Any) -> Any:
     Karras et al. 2019 (StyleGAN), section 3.1.
 
     Args:
-      ws, other_ws: [N, layers, w_size].
-      crossover: int scalar or [N]; `layers` or more takes everything from `ws`.
+        ws, other_ws: [N, layers, w_size].
+        crossover: int scalar or [N]; `layers` or more takes everything from `ws`.
 
     Returns:
-      [N, layers, w_size].
+        [N, layers, w_size].
     """
     layers = ops.arange(ws.shape[1], dtype="int32")[None, :, None]
     return ops.where(layers < ops.reshape(crossover, (-1, 1, 1)), ws, other_ws)

@@ -26,21 +26,21 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     generator of progressive growing.
 
     Args:
-      base_size: height and width at level 0.
-      num_levels: number of resolutions; the largest is base_size * 2^(num_levels - 1).
-      channels: image channels.
-      feature_maps_base, feature_maps_max: see `networks.sizes.feature_maps_at`.
-      constant_input: start from a learned constant, else from a dense layer on the first w.
-      style, noise, normalization, blur: see `StyledLayer`.
-      fused_from: smallest output side from which upsampling and convolution are one strided convolution; None
-        for never.
+        base_size: Height and width at level 0.
+        num_levels: Number of resolutions; the largest is base_size * 2^(num_levels - 1).
+        channels: Image channels.
+        feature_maps_base, feature_maps_max: See `networks.sizes.feature_maps_at`.
+        constant_input: Start from a learned constant, else from a dense layer on the first w.
+        style, noise, normalization, blur: See `StyledLayer`.
+        fused_from: Smallest output side from which upsampling and convolution are one strided convolution; None
+            for never.
 
     Call arguments:
-      ws: [N, num_ws, w_size], one w for each layer, two layers a level; more than the level needs are ignored.
-      level: Python int, the resolution to generate; None for the largest.
-      fade_in: scalar in [0, 1], the share of this level's image, the rest being the enlarged image of the level
-        below. None when fully grown.
-      noise: "fixed", "random", "none", or a sequence of tensors [N, H, W, 1] of the sizes of `noise_sizes`.
+        ws: [N, num_ws, w_size], one w for each layer, two layers a level; more than the level needs are ignored.
+        level: Python int, the resolution to generate; None for the largest.
+        fade_in: Scalar in [0, 1], the share of this level's image, the rest being the enlarged image of the level
+            below. None when fully grown.
+        noise: "fixed", "random", "none", or a sequence of tensors [N, H, W, 1] of the sizes of `noise_sizes`.
 
     Output shape: [N, H, W, channels] float32, about [-1, 1].
 

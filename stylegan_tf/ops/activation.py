@@ -41,18 +41,18 @@ def bias_act(
     StyleGAN2 (Karras et al. 2020), appendix B: bias and activation of every layer.
 
     Args:
-      x: [..., C].
-      bias: [C], or None.
-      activation: "linear", "relu", "leaky_relu", "tanh", "sigmoid", "elu", "selu", "softplus" or "swish".
-      slope: of "leaky_relu" below zero, in [0, 1].
-      gain: factor behind the activation; None means `default_gain`.
-      clamp: limit of the result's magnitude; None sets none.
+        x: [..., C].
+        bias: [C], or None.
+        activation: "linear", "relu", "leaky_relu", "tanh", "sigmoid", "elu", "selu", "softplus" or "swish".
+        slope: Of "leaky_relu" below zero, in [0, 1].
+        gain: Factor behind the activation; None means `default_gain`.
+        clamp: Limit of the result's magnitude; None sets none.
 
     Returns:
-      Same shape and type as `x`.
+        Same shape and type as `x`.
 
     Raises:
-      ValueError: for an unknown activation or a negative clamp.
+        ValueError: For an unknown activation or a negative clamp.
     """
     if activation != "leaky_relu" and activation not in ACTIVATIONS:
         known = sorted([*ACTIVATIONS, "leaky_relu"])

@@ -73,12 +73,12 @@ def convolve_up(x: Tensor, kernel: Tensor, *, fused: bool) -> Tensor:
     the other.
 
     Args:
-      x: [N, H, W, C].
-      kernel: [3, 3, C, D].
-      fused: one strided convolution instead of nearest-neighbour upsampling followed by a convolution.
+        x: [N, H, W, C].
+        kernel: [3, 3, C, D].
+        fused: One strided convolution instead of nearest-neighbour upsampling followed by a convolution.
 
     Returns:
-      [N, 2H, 2W, D].
+        [N, 2H, 2W, D].
     """
     if not fused:
         return convolve(upsample_nearest(x), kernel)
@@ -90,12 +90,12 @@ def convolve_down(x: Tensor, kernel: Tensor, *, fused: bool) -> Tensor:
     """Convolves and halves the resolution by averaging.
 
     Args:
-      x: [N, H, W, C] with even H and W.
-      kernel: [3, 3, C, D].
-      fused: one strided convolution instead of a convolution followed by 2x2 average pooling.
+        x: [N, H, W, C] with even H and W.
+        kernel: [3, 3, C, D].
+        fused: One strided convolution instead of a convolution followed by 2x2 average pooling.
 
     Returns:
-      [N, H/2, W/2, D].
+        [N, H/2, W/2, D].
     """
     if not fused:
         return downsample_average(convolve(x, kernel))
@@ -119,19 +119,19 @@ def convolve_resampled(
     as long.
 
     Args:
-      x: [N, H, W, C] with static H, W and C.
-      kernel: [k, k, C, D] with odd k.
-      taps: filter of `ops.upfirdn.make_filter`; None leaves the filter out.
-      up: factor of the resolution before the convolution.
-      down: divisor of the resolution after the convolution; divides H * up and W * up.
-      flip_kernel: mirror the kernel along both axes. Without, this is the cross-correlation that neural networks call
-        convolution, as `convolve`.
+        x: [N, H, W, C] with static H, W and C.
+        kernel: [k, k, C, D] with odd k.
+        taps: Filter of `ops.upfirdn.make_filter`; None leaves the filter out.
+        up: Factor of the resolution before the convolution.
+        down: Divisor of the resolution after the convolution; divides H * up and W * up.
+        flip_kernel: Mirror the kernel along both axes. Without, this is the cross-correlation that neural networks call
+            convolution, as `convolve`.
 
     Returns:
-      [N, H * up / down, W * up / down, D].
+        [N, H * up / down, W * up / down, D].
 
     Raises:
-      ValueError: for an even kernel, or a factor that is no positive number.
+        ValueError: For an even kernel, or a factor that is no positive number.
     """
     size = kernel.shape[0]
     if size % 2 == 0 or up < 1 or down < 1:

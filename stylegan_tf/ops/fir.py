@@ -29,10 +29,10 @@ class FIR(NamedTuple):
     """What is done to images [N, H, W, C]; pairs are for the height and for the width.
 
     Attributes:
-      kernel: [kh][kw] numbers, as they are multiplied with the pixels in their order.
-      up: up - 1 zeros are inserted behind every pixel.
-      down: every down-th pixel is kept.
-      padding: zeros around the image after the insertion; negative numbers crop.
+        kernel: [kh][kw] numbers, as they are multiplied with the pixels in their order.
+        up: Up - 1 zeros are inserted behind every pixel.
+        down: Every down-th pixel is kept.
+        padding: Zeros around the image after the insertion; negative numbers crop.
     """
 
     kernel: tuple[tuple[float, ...], ...]
@@ -66,11 +66,11 @@ def apply_fir(x: Tensor, fir: FIR) -> Tensor:
     """Applies the map to images.
 
     Args:
-      x: [N, H, W, C] with static H, W and C.
-      fir: the map.
+        x: [N, H, W, C] with static H, W and C.
+        fir: The map.
 
     Returns:
-      [N, H', W', C] of the type of `x`; sums are taken in float32, but where a convolution in bfloat16 does.
+        [N, H', W', C] of the type of `x`; sums are taken in float32, but where a convolution in bfloat16 does.
     """
     target = current_target()
     if target is Target.PORTABLE or not tf.is_tensor(x):
@@ -164,10 +164,10 @@ class _Axis:
     """Correlation along one axis, which computes neither with the zeros of an insertion nor what decimation drops.
 
     Args:
-      fir: the map.
-      taps: of this axis.
-      axis: 0 for the height, 1 for the width.
-      pixels: of the images along it.
+        fir: The map.
+        taps: Of this axis.
+        axis: 0 for the height, 1 for the width.
+        pixels: Of the images along it.
     """
 
     def __init__(self, fir: FIR, taps: tuple[float, ...], axis: int, pixels: int) -> None:

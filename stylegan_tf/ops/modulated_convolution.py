@@ -35,16 +35,16 @@ def modulated_convolution(
     each image. Only 1x1 kernels are scaled themselves, which saves a pass over the activations.
 
     Args:
-      x: [N, H, W, C] with static H, W and C.
-      kernel: [k, k, C, D] with odd k.
-      styles: [N, C]; s of the paper.
-      taps, up, down, flip_kernel: see `ops.convolution.convolve_resampled`.
-      demodulate: divide by the standard deviation that the result has for inputs of unit deviation.
-      noise: added to the result, of a shape that broadcasts to it; None adds nothing.
+        x: [N, H, W, C] with static H, W and C.
+        kernel: [k, k, C, D] with odd k.
+        styles: [N, C]; s of the paper.
+        taps, up, down, flip_kernel: See `ops.convolution.convolve_resampled`.
+        demodulate: Divide by the standard deviation that the result has for inputs of unit deviation.
+        noise: Added to the result, of a shape that broadcasts to it; None adds nothing.
 
     Returns:
-      [N, H * up / down, W * up / down, D] of the type of `x`. In float16, whose range is small, styles and kernel are
-      brought to a largest magnitude of one where demodulation cancels it.
+        [N, H * up / down, W * up / down, D] of the type of `x`. In float16, whose range is small, styles and kernel are
+        brought to a largest magnitude of one where demodulation cancels it.
     """
     kernel, styles = ops.cast(kernel, "float32"), ops.cast(styles, "float32")
     if demodulate and keras.backend.standardize_dtype(x.dtype) == "float16":

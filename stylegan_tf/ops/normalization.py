@@ -12,11 +12,11 @@ def pixel_norm(x: Tensor, epsilon: float = 1e-8) -> Tensor:
     Progressive growing (Karras et al. 2018), section 4.2.
 
     Args:
-      x: [..., C].
-      epsilon: added to the mean square.
+        x: [..., C].
+        epsilon: Added to the mean square.
 
     Returns:
-      Same shape and type as `x`.
+        Same shape and type as `x`.
     """
     x32 = ops.cast(x, "float32")
     return x * ops.cast(ops.rsqrt(ops.mean(ops.square(x32), axis=-1, keepdims=True) + epsilon), x.dtype)
@@ -26,11 +26,11 @@ def instance_statistics(x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """Mean and reciprocal standard deviation of each channel of each image.
 
     Args:
-      x: [N, H, W, C].
-      epsilon: added to the variance.
+        x: [N, H, W, C].
+        epsilon: Added to the variance.
 
     Returns:
-      Two float32 tensors [N, 1, 1, C].
+        Two float32 tensors [N, 1, 1, C].
     """
     mean, variance = ops.moments(ops.cast(x, "float32"), axes=[1, 2], keepdims=True)
     return mean, ops.rsqrt(variance + epsilon)
@@ -45,19 +45,19 @@ def minibatch_stddev(
     the published networks.
 
     Args:
-      x: [num_batches * N, H, W, C] with static H, W and C; N must be a multiple of the group size, or smaller, when
-        it is one group.
-      group_size: images in a group; None for the whole batch.
-      num_features: number of feature maps; the channels are split among them.
-      num_batches: batches that lie behind each other in `x` and share no group.
-      epsilon: added to the variance.
+        x: [num_batches * N, H, W, C] with static H, W and C; N must be a multiple of the group size, or smaller, when
+            it is one group.
+        group_size: Images in a group; None for the whole batch.
+        num_features: Number of feature maps; the channels are split among them.
+        num_batches: Batches that lie behind each other in `x` and share no group.
+        epsilon: Added to the variance.
 
     Returns:
-      float32 [num_batches * N, H, W, num_features].
+        float32 [num_batches * N, H, W, num_features].
 
     Raises:
-      ValueError: for a group without images, and where the images (when their number is known) or the channels cannot
-        be divided so.
+        ValueError: For a group without images, and where the images (when their number is known) or the channels cannot
+            be divided so.
     """
     if group_size is not None and group_size < 1:
         raise ValueError(f"group_size must be at least 1, or None for the whole batch. Received: {group_size}.")

@@ -23,11 +23,11 @@ def full_product(a: Tensor, b: Tensor) -> Tensor:
     2^-22. Where nothing rounds, this is the plain product.
 
     Args:
-      a: [..., M, K].
-      b: [..., K, N], of the same rank and leading sizes.
+        a: [..., M, K].
+        b: [..., K, N], of the same rank and leading sizes.
 
     Returns:
-      [..., M, N].
+        [..., M, N].
     """
     if not tf.is_tensor(a) or not tf.is_tensor(b) or a.dtype != tf.float32 or not _products_are_rounded():
         return ops.matmul(a, b)

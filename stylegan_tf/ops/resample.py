@@ -21,10 +21,10 @@ def upsample_nearest(x: Tensor) -> Tensor:
     """Doubles height and width by repeating every pixel.
 
     Args:
-      x: [N, H, W, C], with static H, W and C.
+        x: [N, H, W, C], with static H, W and C.
 
     Returns:
-      [N, 2H, 2W, C], of the type of `x`.
+        [N, 2H, 2W, C], of the type of `x`.
     """
     _, height, width, channels = x.shape
     x = ops.reshape(ops.concatenate([x, x], axis=3), (-1, height, 2 * width, channels))
@@ -42,10 +42,10 @@ def downsample_average(x: Tensor) -> Tensor:
     """Halves height and width by averaging 2x2 pixels.
 
     Args:
-      x: [N, H, W, C] with even H and W.
+        x: [N, H, W, C] with even H and W.
 
     Returns:
-      [N, H/2, W/2, C], of the type of `x`.
+        [N, H/2, W/2, C], of the type of `x`.
     """
     return ops.average_pool(x, 2, 2, padding="valid", data_format="channels_last")
 
@@ -57,10 +57,10 @@ def blur(x: Tensor) -> Tensor:
     downsampling.
 
     Args:
-      x: [N, H, W, C] with static H, W and C.
+        x: [N, H, W, C] with static H, W and C.
 
     Returns:
-      [N, H, W, C], of the type of `x`.
+        [N, H, W, C], of the type of `x`.
     """
     return apply_fir(x, _BINOMIAL)
 
@@ -71,11 +71,11 @@ def blend_with_half_resolution(images: Tensor, fade_in: Tensor) -> Tensor:
     Progressive growing (Karras et al. 2018), section 2 and figure 2.
 
     Args:
-      images: [N, H, W, C] with even H and W.
-      fade_in: scalar in [0, 1]; 0 gives the half-resolution version, 1 gives `images`.
+        images: [N, H, W, C] with even H and W.
+        fade_in: Scalar in [0, 1]; 0 gives the half-resolution version, 1 gives `images`.
 
     Returns:
-      [N, H, W, C], of the type of `images`.
+        [N, H, W, C], of the type of `images`.
     """
     smooth = upsample_nearest(downsample_average(images))
     return smooth + (images - smooth) * ops.cast(fade_in, images.dtype)

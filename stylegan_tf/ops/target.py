@@ -12,10 +12,10 @@ class Target(enum.Enum):
     """Where the traced operations will run.
 
     Attributes:
-      TENSORFLOW: wherever TensorFlow does, and in model servers; the default.
-      PORTABLE: in TensorFlow Lite or ONNX, which lack some operations.
-      CPU: in this process, on a CPU: what gains by it is compiled by itself.
-      XLA: in a function that XLA compiles as a whole.
+        TENSORFLOW: Wherever TensorFlow does, and in model servers; the default.
+        PORTABLE: In TensorFlow Lite or ONNX, which lack some operations.
+        CPU: In this process, on a CPU: what gains by it is compiled by itself.
+        XLA: In a function that XLA compiles as a whole.
     """
 
     TENSORFLOW = "tensorflow"

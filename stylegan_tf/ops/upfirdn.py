@@ -31,18 +31,18 @@ def make_filter(
     """Makes the filter that the functions here take.
 
     Args:
-      taps: [k] or [kh, kw] numbers, a single number, or None for the filter that changes nothing.
-      normalize: divide by the sum, so that a constant image stays what it is.
-      flip: mirror along all axes.
-      gain: factor on the whole filter; its square root on each axis of a separable one.
-      separable: keep [k] instead of its outer product [k, k]. None means: from eight taps on.
+        taps: [k] or [kh, kw] numbers, a single number, or None for the filter that changes nothing.
+        normalize: Divide by the sum, so that a constant image stays what it is.
+        flip: Mirror along all axes.
+        gain: Factor on the whole filter; its square root on each axis of a separable one.
+        separable: Keep [k] instead of its outer product [k, k]. None means: from eight taps on.
 
     Returns:
-      float32 [k] if separable, else [kh, kw].
+        float32 [k] if separable, else [kh, kw].
 
     Raises:
-      ValueError: for taps with more than two axes or none at all, two-dimensional taps that are to be separable, or
-        taps to be normalised whose sum is zero.
+        ValueError: For taps with more than two axes or none at all, two-dimensional taps that are to be separable, or
+            taps to be normalised whose sum is zero.
     """
     array = np.array(1.0 if taps is None else taps, dtype=np.float32)
     if array.ndim > 2 or array.size == 0:
@@ -78,20 +78,20 @@ def upfirdn(
     StyleGAN2 (Karras et al. 2020), section 2 and appendix B.
 
     Args:
-      x: [N, H, W, C] with static H, W and C.
-      taps: filter of `make_filter`; None changes nothing.
-      up: up - 1 zeros behind every pixel; one number, or (along the height, along the width).
-      down: every down-th pixel is kept, from the first; as `up`.
-      padding: zeros around the image after the insertion: one number, or ((top, bottom), (left, right)).
-        Negative numbers crop.
-      flip: correlate with the filter instead of convolving with it, which mirrors it.
-      gain: factor on the result.
+        x: [N, H, W, C] with static H, W and C.
+        taps: Filter of `make_filter`; None changes nothing.
+        up: Up - 1 zeros behind every pixel; one number, or (along the height, along the width).
+        down: Every down-th pixel is kept, from the first; as `up`.
+        padding: Zeros around the image after the insertion: one number, or ((top, bottom), (left, right)).
+            Negative numbers crop.
+        flip: Correlate with the filter instead of convolving with it, which mirrors it.
+        gain: Factor on the result.
 
     Returns:
-      [N, H', W', C] of the type of `x`, with H' = (H * up + top + bottom - kh) // down + 1.
+        [N, H', W', C] of the type of `x`, with H' = (H * up + top + bottom - kh) // down + 1.
 
     Raises:
-      ValueError: where up or down is no positive number, or the filter is larger than the padded image.
+        ValueError: Where up or down is no positive number, or the filter is larger than the padded image.
     """
     up, down = _pair("up", up), _pair("down", down)
     (top, bottom), (left, right) = ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding

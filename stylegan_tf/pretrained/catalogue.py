@@ -38,16 +38,16 @@ class PublishedEntry:
     """A published network.
 
     Attributes:
-      name: short, and no other network's.
-      code: what wrote the file, such as "StyleGAN2-ADA, PyTorch".
-      shows: what the images show, and the data set.
-      resolution: height and width of the network's images in pixels.
-      num_classes: 0 for a network without labels.
-      page: where a person reads about it.
-      url: of the file.
-      licence: its name.
-      non_commercial: whether that forbids commercial use.
-      sha256: of the file, 64 hexadecimal digits; empty when it is not publicly known.
+        name: Short, and no other network's.
+        code: What wrote the file, such as "StyleGAN2-ADA, PyTorch".
+        shows: What the images show, and the data set.
+        resolution: Height and width of the network's images in pixels.
+        num_classes: 0 for a network without labels.
+        page: Where a person reads about it.
+        url: Of the file.
+        licence: Its name.
+        non_commercial: Whether that forbids commercial use.
+        sha256: Of the file, 64 hexadecimal digits; empty when it is not publicly known.
     """
 
     name: str
@@ -221,7 +221,7 @@ def find_published(name: str) -> PublishedEntry:
     """The entry of this name.
 
     Raises:
-      ValueError: there is none; the message names the most similar ones.
+        ValueError: There is none; the message names the most similar ones.
     """
     entries = {entry.name: entry for entry in PUBLISHED_NETWORKS}
     if name not in entries:

@@ -20,8 +20,8 @@ class Layout:
     """How a published array lies, beside ours.
 
     Attributes:
-      to_ours: the published array, laid out as our variable.
-      to_published: and back.
+        to_ours: The published array, laid out as our variable.
+        to_published: And back.
     """
 
     to_ours: Callable[[Array], Array]
@@ -59,15 +59,15 @@ def fill(
     """Assigns published arrays to the variables of a network.
 
     Args:
-      network: a built network.
-      entries: by published name, our variable and its layout.
-      arrays: by published name. A "lod" is ignored: it is training state.
-      unpublished: variables that keep their values.
-      constants: by published name, arrays that are no variables of ours; where one is published, it must be equal.
+        network: A built network.
+        entries: By published name, our variable and its layout.
+        arrays: By published name. A "lod" is ignored: it is training state.
+        unpublished: Variables that keep their values.
+        constants: By published name, arrays that are no variables of ours; where one is published, it must be equal.
 
     Raises:
-      ValueError: naming (500 at most) every array that found no variable, every variable that found no array, every
-        shape and every constant that differs. The network is then unchanged.
+        ValueError: Naming (500 at most) every array that found no variable, every variable that found no array, every
+            shape and every constant that differs. The network is then unchanged.
     """
     constants = constants or {}
     arrays = {name: array for name, array in arrays.items() if name.split("/")[-1] != "lod"}

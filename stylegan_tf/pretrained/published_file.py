@@ -30,9 +30,9 @@ class PublishedNetwork:
     """One network of a file.
 
     Attributes:
-      arrays: by published name, as `published_names` wants them.
-      settings: what the file says and its arrays do not, by the names of our configuration's fields.
-      num_classes: size of the labels that it says it takes.
+        arrays: By published name, as `published_names` wants them.
+        settings: What the file says and its arrays do not, by the names of our configuration's fields.
+        num_classes: Size of the labels that it says it takes.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -45,14 +45,14 @@ class PublishedFile:
     """All networks of a file.
 
     Attributes:
-      code: what wrote it, such as "StyleGAN (2019), TensorFlow".
-      family: "progan", "stylegan" or "stylegan2".
-      networks: by role, see `ROLES`; at least one of the generators.
-      settings: further settings of the training, by the names of our configuration's fields.
-      augment_p: strength that adaptive augmentation had reached.
-      lod: level of detail that a growing generator had reached: 0 when fully grown.
-      data: what the file says that it was trained on; empty when it does not.
-      num_images: of these data; 0 when it does not say.
+        code: What wrote it, such as "StyleGAN (2019), TensorFlow".
+        family: "progan", "stylegan" or "stylegan2".
+        networks: By role, see `ROLES`; at least one of the generators.
+        settings: Further settings of the training, by the names of our configuration's fields.
+        augment_p: Strength that adaptive augmentation had reached.
+        lod: Level of detail that a growing generator had reached: 0 when fully grown.
+        data: What the file says that it was trained on; empty when it does not.
+        num_images: Of these data; 0 when it does not say.
     """
 
     code: str
@@ -123,8 +123,10 @@ def require_array_name(name: Any) -> None:
 
 
 def checked_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays as float32. Raises ValueError for names nobody gives, large arrays that share their numbers, or values
-    that are not finite.
+    """Arrays as float32.
+
+    Raises:
+        UserError: For names nobody gives, large arrays that share their numbers, or values that are not finite.
     """
     _require_own_numbers(arrays)
     checked = {}

@@ -23,14 +23,14 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
     """Fills a built generator with published weights.
 
     Args:
-      generator: a built `Generator` of the same configuration.
-      arrays: by published name, such as "G_synthesis/8x8/Conv0_up/weight"; of StyleGAN's G or Gs (mapping and
-        synthesis under their prefixes), of progressive growing's G, or of StyleGAN2-ADA's G or G_ema, such as
-        "synthesis.b8.conv0.weight". A "lod" is ignored: it is training state. A "resample_filter" is compared.
+        generator: A built `Generator` of the same configuration.
+        arrays: By published name, such as "G_synthesis/8x8/Conv0_up/weight"; of StyleGAN's G or Gs (mapping and
+            synthesis under their prefixes), of progressive growing's G, or of StyleGAN2-ADA's G or G_ema, such as
+            "synthesis.b8.conv0.weight". A "lod" is ignored: it is training state. A "resample_filter" is compared.
 
     Raises:
-      ValueError: naming every array that found no variable, every variable that found no array, and every shape
-        and filter that differs. The generator is then unchanged.
+        ValueError: Naming every array that found no variable, every variable that found no array, and every shape
+            and filter that differs. The generator is then unchanged.
     """
     entries, constants = _generator_bridge(generator)
     progressive = "dlatent_avg" not in entries and "mapping.w_avg" not in entries
@@ -48,7 +48,7 @@ def published_arrays(network: Generator | Critic | StyleGAN2Critic) -> dict[str,
     """The weights of a network as they would be published: what `load_published_generator` or `_critic` would read.
 
     Returns:
-      float32 by published name; of StyleGAN2 with its filters, as the PyTorch code keeps them.
+        float32 by published name; of StyleGAN2 with its filters, as the PyTorch code keeps them.
     """
     bridge = _generator_bridge(network) if isinstance(network, Generator) else _critic_bridge(network)
     return read_out(*bridge)

@@ -66,14 +66,14 @@ def read_pytorch_file(unpickled: Any, *, skip_critic: bool = False) -> Published
     """What was unpickled, when it is networks of the PyTorch code: G, D and G_ema, or one generator.
 
     Args:
-      unpickled: of `load_pickle`, with `PYTORCH_NAMES` and NumPy's.
-      skip_critic: leave a critic unread.
+        unpickled: Of `load_pickle`, with `PYTORCH_NAMES` and NumPy's.
+        skip_critic: Leave a critic unread.
 
     Returns:
-      None for anything else.
+        None for anything else.
 
     Raises:
-      ValueError: for networks of a kind that is not known, or damaged ones.
+        ValueError: For networks of a kind that is not known, or damaged ones.
     """
     if isinstance(unpickled, PickledModule):
         unpickled = {"G_ema": unpickled}

@@ -27,13 +27,13 @@ def read_published_file(path: str | os.PathLike[str], *, skip_critic: bool = Fal
     """Reads the networks of a pickle, as data: nothing in it is imported, called or compiled.
 
     Args:
-      path: a pickle of ProGAN, StyleGAN, StyleGAN2 or StyleGAN2-ADA for TensorFlow, of StyleGAN2-ADA for PyTorch, or
-        of a StyleGAN2 network of StyleGAN3's code.
-      skip_critic: leave a critic unread.
+        path: A pickle of ProGAN, StyleGAN, StyleGAN2 or StyleGAN2-ADA for TensorFlow, of StyleGAN2-ADA for PyTorch, or
+            of a StyleGAN2 network of StyleGAN3's code.
+        skip_critic: Leave a critic unread.
 
     Raises:
-      ValueError: for anything else; for a name that such files do not refer to; for damage.
-      OSError: when the file cannot be read.
+        ValueError: For anything else; for a name that such files do not refer to; for damage.
+        OSError: When the file cannot be read.
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # a pipe may have no end

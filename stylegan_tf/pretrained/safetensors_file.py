@@ -24,18 +24,18 @@ def write_safetensors(
     StyleGAN and ProGAN are named and laid out as the variables of the TensorFlow code.
 
     Args:
-      network: built.
-      path: of the file.
-      about: further words for its metadata, which hold "names" (whose they are) and, for StyleGAN2, "arguments" (JSON:
-        what the PyTorch code's class is made with) unless that code has no such networks: growing ones, and labels as
-        the first StyleGAN2 had them.
+        network: Built.
+        path: Of the file.
+        about: Further words for its metadata, which hold "names" (whose they are) and, for StyleGAN2, "arguments"
+            (JSON: what the PyTorch code's class is made with) unless that code has no such networks: growing ones, and
+            labels as the first StyleGAN2 had them.
 
     Returns:
-      The number of arrays.
+        The number of arrays.
 
     Raises:
-      ImportError: when the extra `safetensors` is not installed.
-      OSError: when the file cannot be written.
+        ImportError: When the extra `safetensors` is not installed.
+        OSError: When the file cannot be written.
     """
     try:
         from safetensors.numpy import save

@@ -28,13 +28,14 @@ def published_structure(file: PublishedFile) -> tuple[dict[str, Any], int]:
     """The networks' configuration.
 
     Args:
-      file: as read.
+        file: As read.
 
     Returns:
-      Values by the names of our configuration's fields, resolution and channels among them; and the number of classes.
+        Values by the names of our configuration's fields, resolution and channels among them; and the number of
+        classes.
 
     Raises:
-      ValueError: when the arrays are not of networks that one configuration can describe, naming what differs.
+        ValueError: When the arrays are not of networks that one configuration can describe, naming what differs.
     """
     values: dict[str, Any] = {"family": _FAMILIES[file.family]}
     all_maps: dict[str, dict[int, int]] = {}

@@ -108,11 +108,11 @@ def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict
     The critic's smallest resolution is no block.
 
     Args:
-      entries: of `generator_entries` or `critic_entries`.
-      taps: the network's own filter along one axis.
+        entries: Of `generator_entries` or `critic_entries`.
+        taps: The network's own filter along one axis.
 
     Returns:
-      By name, float32 [k, k].
+        By name, float32 [k, k].
     """
     kernel = np.outer(taps, taps).astype(np.float32) / np.float32(np.sum(taps) ** 2)
     layers = {

@@ -52,7 +52,7 @@ class PickledNetwork:
     """A network of the published TensorFlow code; all of it is its state.
 
     Args:
-      year: of the code, which tells how kernels lie.
+        year: Of the code, which tells how kernels lie.
     """
 
     def __init__(self, year: int) -> None:
@@ -75,14 +75,14 @@ def read_tensorflow_file(unpickled: Any, *, skip_critic: bool = False) -> Publis
     """What was unpickled, when it is networks of the TensorFlow code: three of them, or one averaged generator.
 
     Args:
-      unpickled: of `load_pickle`, with `TENSORFLOW_NAMES` and NumPy's.
-      skip_critic: leave a critic unread.
+        unpickled: Of `load_pickle`, with `TENSORFLOW_NAMES` and NumPy's.
+        skip_critic: Leave a critic unread.
 
     Returns:
-      None for anything else.
+        None for anything else.
 
     Raises:
-      ValueError: for networks of a kind that is not known, or damaged ones.
+        ValueError: For networks of a kind that is not known, or damaged ones.
     """
     if isinstance(unpickled, PickledNetwork):
         unpickled = (None, None, unpickled)

@@ -66,14 +66,14 @@ def as_pytorch_names(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Renames and lays out the variables of a StyleGAN2 network.
 
     Args:
-      arrays: by TensorFlow's name, those of components under "G_mapping/" and "G_synthesis/". Growing networks, whose
-        layers to and from RGB are counted from the largest resolution, are among them.
+        arrays: By TensorFlow's name, those of components under "G_mapping/" and "G_synthesis/". Growing networks, whose
+            layers to and from RGB are counted from the largest resolution, are among them.
 
     Returns:
-      By PyTorch's name. Arrays with names that are not known keep them, "lod" among them.
+        By PyTorch's name. Arrays with names that are not known keep them, "lod" among them.
 
     Raises:
-      ValueError: for arrays with another number of dimensions than they should have, or two that get one name.
+        ValueError: For arrays with another number of dimensions than they should have, or two that get one name.
     """
     sides = [int(match[1]) for name in arrays if (match := re.search(r"(?:^|/)(\d{1,5})x\1/", name))]
     smallest, largest = min(sides, default=4), max(sides, default=4)

@@ -32,14 +32,14 @@ def write_embeddings(
     """Writes the w of seeds, each with its image, for the projector.
 
     Args:
-      sampler: of the generator.
-      seeds: of the points.
-      label_names: of the classes; every seed has its own. Empty for a generator without classes.
-      psi, cutoff: truncation of w; the points are the w of the first layer.
-      folder: a log directory.
+        sampler: Of the generator.
+        seeds: Of the points.
+        label_names: Of the classes; every seed has its own. Empty for a generator without classes.
+        psi, cutoff: Truncation of w; the points are the w of the first layer.
+        folder: A log directory.
 
     Returns:
-      The projector's configuration file.
+        The projector's configuration file.
     """
     columns: dict[str, Sequence[object]] = {"seed": seeds}
     labels = None
@@ -58,17 +58,17 @@ def write_points(
     """Writes what the projector shows; an earlier projection in the folder is replaced.
 
     Args:
-      folder: the log directory that TensorBoard is started on, or one below it.
-      name: what the projector calls the points.
-      points: [N, D].
-      images: uint8 [N, H, W, C], one a point; large ones become thumbnails.
-      columns: what is known about the points, by the column's name: N values each.
+        folder: The log directory that TensorBoard is started on, or one below it.
+        name: What the projector calls the points.
+        points: [N, D].
+        images: uint8 [N, H, W, C], one a point; large ones become thumbnails.
+        columns: What is known about the points, by the column's name: N values each.
 
     Returns:
-      The projector's configuration file.
+        The projector's configuration file.
 
     Raises:
-      ValueError: for other numbers of images or values than points, or too many of them.
+        ValueError: For other numbers of images or values than points, or too many of them.
     """
     lengths = {len(images), *(len(values) for values in columns.values())}
     if lengths != {len(points)} or not 0 < len(points) <= MOST_POINTS:

@@ -22,13 +22,13 @@ def grid(
     """Images beside and below each other, each with its caption.
 
     Args:
-      images: uint8 [N, H, W, channels].
-      captions: one an image, or none.
-      columns: images in a row; None makes the grid about square.
-      scale: factor by which images are enlarged; None for one that makes small images readable.
+        images: uint8 [N, H, W, channels].
+        captions: One an image, or none.
+        columns: Images in a row; None makes the grid about square.
+        scale: Factor by which images are enlarged; None for one that makes small images readable.
 
     Returns:
-      uint8 [height, width, channels].
+        uint8 [height, width, channels].
     """
     columns = min(columns or math.ceil(math.sqrt(len(images))), len(images))
     rows = math.ceil(len(images) / columns)
@@ -51,16 +51,16 @@ def truncation(
     Karras et al. 2019 (StyleGAN), appendix B, figure 8.
 
     Args:
-      sampler: makes the images.
-      ws: [N, num_ws, w_size], not truncated.
-      captions: of the rows.
-      psis: of the columns; 0 is the average, a negative psi the opposite.
-      cutoff: layers, from the first, that are truncated; None for all.
-      noise: "fixed", "none", or a seed a row.
-      scale: as of `grid`.
+        sampler: Makes the images.
+        ws: [N, num_ws, w_size], not truncated.
+        captions: Of the rows.
+        psis: Of the columns; 0 is the average, a negative psi the opposite.
+        cutoff: Layers, from the first, that are truncated; None for all.
+        noise: "fixed", "none", or a seed a row.
+        scale: As of `grid`.
 
     Returns:
-      uint8 [height, width, channels].
+        uint8 [height, width, channels].
     """
     rows, columns = len(ws), len(psis)
     repeated = np.repeat(ws, columns, axis=0)
@@ -95,16 +95,16 @@ def style_mixing(
     Karras et al. 2019 (StyleGAN), section 3.1, figure 3.
 
     Args:
-      sampler: makes the images.
-      top_ws, left_ws: [N, num_ws, w_size] and [M, num_ws, w_size], the sources; they are shown in the first row and
-        the first column.
-      top_captions, left_captions: of the sources.
-      layers: layers that are taken from the top, by the name that the rows show; every entry adds M rows.
-      noise: "fixed", "none", or M seeds, those of the left sources; the top sources are then shown with fixed noise.
-      scale: as of `grid`.
+        sampler: Makes the images.
+        top_ws, left_ws: [N, num_ws, w_size] and [M, num_ws, w_size], the sources; they are shown in the first row and
+            the first column.
+        top_captions, left_captions: Of the sources.
+        layers: Layers that are taken from the top, by the name that the rows show; every entry adds M rows.
+        noise: "fixed", "none", or M seeds, those of the left sources; the top sources are then shown with fixed noise.
+        scale: As of `grid`.
 
     Returns:
-      uint8 [height, width, channels].
+        uint8 [height, width, channels].
     """
     blocks = []
     for chosen in layers.values():
@@ -144,15 +144,15 @@ def noise(
     which the caption gives in steps of 255.
 
     Args:
-      sampler: makes the images.
-      ws: [N, num_ws, w_size].
-      captions: of the rows.
-      columns: number of noises that are shown, those of the seeds 0, 1, ...
-      realisations: number of noises that are measured.
-      scale: as of `grid`.
+        sampler: Makes the images.
+        ws: [N, num_ws, w_size].
+        captions: Of the rows.
+        columns: Number of noises that are shown, those of the seeds 0, 1, ...
+        realisations: Number of noises that are measured.
+        scale: As of `grid`.
 
     Returns:
-      uint8 [height, width, channels].
+        uint8 [height, width, channels].
     """
     with_noise = sampler.synthesize(np.repeat(ws, columns, axis=0), np.tile(np.arange(columns), len(ws)))
     without = sampler.synthesize(ws, "none")
@@ -172,12 +172,12 @@ def noise_stddev(sampler: Sampler, w: np.ndarray, realisations: int = 100) -> np
     """Standard deviation of each pixel over noises, in steps of 255 and averaged over the channels.
 
     Args:
-      sampler: makes the images.
-      w: [num_ws, w_size].
-      realisations: number of noises, those of the seeds 0, 1, ...
+        sampler: Makes the images.
+        w: [num_ws, w_size].
+        realisations: Number of noises, those of the seeds 0, 1, ...
 
     Returns:
-      float64 [H, W].
+        float64 [H, W].
     """
     total, squares = 0, 0  # whole numbers, so that equal images have a deviation of exactly zero
     ws = np.broadcast_to(w, (realisations, *w.shape))
@@ -194,13 +194,13 @@ def interpolation(
     """The frames of an animation along a path of ws.
 
     Args:
-      sampler: makes the images.
-      path: [frames, num_ws, w_size], such as `loop_through` gives.
-      noise: "fixed", "none", or the seed of one noise for all frames, in a sequence.
-      scale: factor by which frames are enlarged; None for one that makes small frames readable.
+        sampler: Makes the images.
+        path: [frames, num_ws, w_size], such as `loop_through` gives.
+        noise: "fixed", "none", or the seed of one noise for all frames, in a sequence.
+        scale: Factor by which frames are enlarged; None for one that makes small frames readable.
 
     Returns:
-      uint8 [frames, height, width, channels].
+        uint8 [frames, height, width, channels].
     """
     if not isinstance(noise, str):
         noise = np.broadcast_to(noise, len(path))

@@ -25,11 +25,11 @@ def latents_from_seeds(seeds: Any, z_size: int) -> tf.Tensor:
     """Latents z of seeds.
 
     Args:
-      seeds: integers [N], of 64 bits.
-      z_size: size of a latent.
+        seeds: Integers [N], of 64 bits.
+        z_size: Size of a latent.
 
     Returns:
-      float32 [N, z_size], N(0, 1).
+        float32 [N, z_size], N(0, 1).
     """
     return _normal(tf.cast(seeds, tf.int64), ((z_size,),), _Z)[0]
 
@@ -38,14 +38,14 @@ def latents_from_numpy_seeds(seeds: Any, z_size: int) -> np.ndarray:
     """Latents z that NumPy's `RandomState(seed).randn` draws, as the scripts published with StyleGAN name images.
 
     Args:
-      seeds: integers [N], 0 to 2^32 - 1.
-      z_size: size of a latent.
+        seeds: Integers [N], 0 to 2^32 - 1.
+        z_size: Size of a latent.
 
     Returns:
-      float32 [N, z_size], N(0, 1).
+        float32 [N, z_size], N(0, 1).
 
     Raises:
-      ValueError: for seeds that NumPy does not take.
+        ValueError: For seeds that NumPy does not take.
     """
     seeds = np.asarray(seeds, np.int64)
     outside = seeds[(seeds < 0) | (seeds > LARGEST_NUMPY_SEED)]
@@ -59,12 +59,12 @@ def noise_from_seeds(seeds: Any, synthesis: Synthesis, level: int) -> list[tf.Te
     """The noise of every layer, for each seed its own.
 
     Args:
-      seeds: integers [N], of 64 bits.
-      synthesis: tells the sizes.
-      level: the last level that runs; noise of lower levels does not depend on it.
+        seeds: Integers [N], of 64 bits.
+        synthesis: Tells the sizes.
+        level: The last level that runs; noise of lower levels does not depend on it.
 
     Returns:
-      float32 [N, H, W, 1], N(0, 1), of the sizes of `synthesis.noise_sizes`; none for a network without noise.
+        float32 [N, H, W, 1], N(0, 1), of the sizes of `synthesis.noise_sizes`; none for a network without noise.
     """
     shapes = tuple((*size, 1) for size in synthesis.noise_sizes(level))
     return [] if not shapes else list(_normal(tf.cast(seeds, tf.int64), shapes, _NOISE))
@@ -79,7 +79,7 @@ def one_hot_labels(classes: Any, num_classes: int) -> np.ndarray:
     """Class numbers [N] to float32 [N, num_classes].
 
     Raises:
-      ValueError: for a number that is no class.
+        ValueError: For a number that is no class.
     """
     classes = np.asarray(classes, np.int64)
     if classes.size and not 0 <= classes.min() <= classes.max() < num_classes:
@@ -117,12 +117,12 @@ def loop_through(
     """A closed path through points, slow at each of them.
 
     Args:
-      points: [N, ...].
-      steps: number of places from one point to the next; every `steps`-th place is a point itself.
-      blend: `lerp` or `slerp`.
+        points: [N, ...].
+        steps: Number of places from one point to the next; every `steps`-th place is a point itself.
+        blend: `lerp` or `slerp`.
 
     Returns:
-      [N * steps, ...]; the place after the last is the first.
+        [N * steps, ...]; the place after the last is the first.
     """
     path = []
     for index, start in enumerate(points):

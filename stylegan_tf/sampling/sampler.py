@@ -34,19 +34,19 @@ class Sampler:
     all values of `batch_size`; a GPU may choose another algorithm for another size.
 
     Args:
-      generator: the generator; its weights are read at every call.
-      level: the resolution to generate; None for the largest, the only one of a network that does not grow.
-      fade_in: see the synthesis network; None when fully grown.
-      batch_size: images that the synthesis network runs on at a time, on each device (at least 2: a matrix of one row
-        is multiplied by another routine); None for a size that suits the resolution.
-      strategy: its devices share the images; the generator must have been made in its scope. None for one device.
-      latents: gives z of seeds and the size of z.
+        generator: The generator; its weights are read at every call.
+        level: The resolution to generate; None for the largest, the only one of a network that does not grow.
+        fade_in: See the synthesis network; None when fully grown.
+        batch_size: Images that the synthesis network runs on at a time, on each device (at least 2: a matrix of one row
+            is multiplied by another routine); None for a size that suits the resolution.
+        strategy: Its devices share the images; the generator must have been made in its scope. None for one device.
+        latents: Gives z of seeds and the size of z.
 
     Attributes:
-      size: height and width of the images.
+        size: Height and width of the images.
 
     Raises:
-      ValueError: for a level that the generator does not have, or a batch size below 1.
+        ValueError: For a level that the generator does not have, or a batch size below 1.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Sampler:
         """z [N, z_size], and one-hot labels [N, num_classes] where there are classes, to ws [N, num_ws, w_size].
 
         Raises:
-          ValueError: when labels are missing, or are given to a network without classes.
+            ValueError: When labels are missing, or are given to a network without classes.
         """
         num_classes = self.generator.mapping.num_classes
         if (labels is None) != (num_classes == 0):
@@ -138,18 +138,18 @@ class Sampler:
         """Images of seeds.
 
         Args:
-          seeds: integers [N], of 64 bits.
-          truncation_psi: scalar or [N]; None leaves w as it is.
-          truncation_cutoff: layers, from the first, that are truncated; None for all.
-          labels: one-hot [N, num_classes]; needed when there are classes.
-          noise: "fixed", the noise that belongs to the generator; "none"; or integers [N], the seeds of each
-            image's own noise.
+            seeds: Integers [N], of 64 bits.
+            truncation_psi: Scalar or [N]; None leaves w as it is.
+            truncation_cutoff: Layers, from the first, that are truncated; None for all.
+            labels: One-hot [N, num_classes]; needed when there are classes.
+            noise: "fixed", the noise that belongs to the generator; "none"; or integers [N], the seeds of each
+                image's own noise.
 
         Returns:
-          uint8 [N, H, W, channels].
+            uint8 [N, H, W, channels].
 
         Raises:
-          ValueError: for no seeds, or arguments that do not fit.
+            ValueError: For no seeds, or arguments that do not fit.
         """
         return self.synthesize(self.ws(seeds, truncation_psi, truncation_cutoff, labels), noise)
 

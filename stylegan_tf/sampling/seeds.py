@@ -14,11 +14,11 @@ def parse_seeds(text: str, name: str = "seeds") -> list[int]:
     """Reads numbers and ranges, both ends included: "1,5,9-12" is [1, 5, 9, 10, 11, 12].
 
     Args:
-      text: the written form.
-      name: what an error calls it.
+        text: The written form.
+        name: What an error calls it.
 
     Raises:
-      ValueError: when it is written otherwise, a range falls, or a number is above 2^63 - 1.
+        ValueError: When it is written otherwise, a range falls, or a number is above 2^63 - 1.
     """
     seeds: list[int] = []
     for part in text.split(","):

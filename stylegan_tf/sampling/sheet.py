@@ -33,15 +33,15 @@ def sheet(
     """Lays out images on white, with captions.
 
     Args:
-      cells: uint8 [rows, columns, H, W, channels] with 1, 3 or 4 channels.
-      row_captions: left of the rows; they may have several lines.
-      column_captions: above the columns; they may have several lines and are shortened to the width of a cell.
-      cell_captions: below the cells, row by row, likewise; there may be fewer than cells.
-      corner: text in the first cell, left out where it does not fit.
-      scale: factor by which images are enlarged; None for one that makes small images readable.
+        cells: uint8 [rows, columns, H, W, channels] with 1, 3 or 4 channels.
+        row_captions: Left of the rows; they may have several lines.
+        column_captions: Above the columns; they may have several lines and are shortened to the width of a cell.
+        cell_captions: Below the cells, row by row, likewise; there may be fewer than cells.
+        corner: Text in the first cell, left out where it does not fit.
+        scale: Factor by which images are enlarged; None for one that makes small images readable.
 
     Returns:
-      uint8 [height, width, channels].
+        uint8 [height, width, channels].
     """
     rows, columns, height, width, channels = cells.shape
     factor = readable_scale((height, width)) if scale is None else scale

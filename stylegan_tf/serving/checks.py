@@ -17,12 +17,12 @@ def checked(inputs: Mapping[str, tf.Tensor], largest_batch: int, num_classes: in
     """The inputs of an endpoint, each depending on its checks, so that nothing is computed from bad values.
 
     Args:
-      inputs: by name; class_id and seeds are int64, the others float32, the first axis the batch.
-      largest_batch: most values that an input may have.
-      num_classes: class_id lies below it.
+        inputs: By name; class_id and seeds are int64, the others float32, the first axis the batch.
+        largest_batch: Most values that an input may have.
+        num_classes: class_id lies below it.
 
     Returns:
-      The same tensors. Running them raises InvalidArgumentError that says which input is wrong and how.
+        The same tensors. Running them raises InvalidArgumentError that says which input is wrong and how.
     """
     checks = _batch_checks(inputs, largest_batch)
     for name, value in inputs.items():
@@ -74,7 +74,7 @@ def refusal(message: str) -> str:
     """What a check said, such as "z must hold finite numbers ... Received: [nan]"; other messages' last line.
 
     Args:
-      message: of the error that the graph raised, or what a process that ran it printed.
+        message: Of the error that the graph raised, or what a process that ran it printed.
     """
     said = re.findall(r"assertion failed: \[([^\]]*)\] ?(.*)", message)
     return " ".join(said[-1]).strip() if said else message.strip().splitlines()[-1]

@@ -25,8 +25,8 @@ class Connection(Protocol):
         """The one output of a signature for inputs with the batch first; PNG files come as an array of bytes.
 
         Raises:
-          ServerError: when the server refuses the request.
-          ServerUnavailableError: when no server answers in time.
+            ServerError: When the server refuses the request.
+            ServerUnavailableError: When no server answers in time.
         """
 
     def close(self) -> None:
@@ -37,12 +37,12 @@ class Client:
     """Images of a served model.
 
     Args:
-      connection: to the server; `Client.rest` and `Client.grpc` make one.
-      batch_size: images that one request asks for; more are asked for one request after another. Where the server
-        batches, at most its largest batch.
+        connection: To the server; `Client.rest` and `Client.grpc` make one.
+        batch_size: Images that one request asks for; more are asked for one request after another. Where the server
+            batches, at most its largest batch.
 
     Raises:
-      ValueError: for a batch size that is not positive.
+        ValueError: For a batch size that is not positive.
     """
 
     def __init__(self, connection: Connection, batch_size: int = DEFAULT_BATCH) -> None:
@@ -58,11 +58,11 @@ class Client:
         """A client of the REST API.
 
         Args:
-          url: such as http://localhost:8501.
-          model: its name on the server.
-          timeout_s: seconds that one try may take.
-          retries: tries after the first, when the server is away or overloaded.
-          batch_size: see `Client`.
+            url: Such as http://localhost:8501.
+            model: Its name on the server.
+            timeout_s: Seconds that one try may take.
+            retries: Tries after the first, when the server is away or overloaded.
+            batch_size: See `Client`.
         """
         from stylegan_tf.serving.rest_connection import RestConnection
 
@@ -86,17 +86,18 @@ class Client:
         """Images of seeds.
 
         Args:
-          seeds: [N], whole numbers of 64 bits.
-          psi: truncation, -2 to 2, one for all or one for each seed.
-          classes: numbers of classes, one for all or one for each seed; needed by conditional models, and only by them.
+            seeds: [N], whole numbers of 64 bits.
+            psi: Truncation, -2 to 2, one for all or one for each seed.
+            classes: Numbers of classes, one for all or one for each seed; needed by conditional models, and only by
+                them.
 
         Returns:
-          uint8 [N, H, W, C].
+            uint8 [N, H, W, C].
 
         Raises:
-          ServerError: when the server refuses the request.
-          ServerUnavailableError: when no server answers in time.
-          ValueError: when psi or classes are of another number than seeds.
+            ServerError: When the server refuses the request.
+            ServerUnavailableError: When no server answers in time.
+            ValueError: When psi or classes are of another number than seeds.
         """
         return self._in_batches("from_seed_png", self._of_seeds(seeds, psi, classes))
 
@@ -115,15 +116,15 @@ class Client:
         """Images of intermediate latents.
 
         Args:
-          ws: float32 [N, num_ws, w_size].
-          noise_seed: of the noise of all images; None for the noise that is saved in the model.
-          noise_strength: 0 for no noise, 1 for as much as in training; goes with a noise seed.
+            ws: float32 [N, num_ws, w_size].
+            noise_seed: Of the noise of all images; None for the noise that is saved in the model.
+            noise_strength: 0 for no noise, 1 for as much as in training; goes with a noise seed.
 
         Returns:
-          uint8 [N, H, W, C].
+            uint8 [N, H, W, C].
 
         Raises:
-          ServerError, ServerUnavailableError: as of `generate`.
+            ServerError, ServerUnavailableError: As of `generate`.
         """
         inputs = {"ws": np.asarray(ws, np.float32)}
         if noise_seed is None:
@@ -139,17 +140,17 @@ class Client:
         """Style mixing (Karras et al. 2019, section 3.1, figure 3): every image with the styles of every other.
 
         Args:
-          seeds: [N], of the images.
-          style_seeds: [M], of the images that give the styles.
-          layers: which layers take them, from 0, the coarsest.
-          psi, classes: of all images.
+            seeds: [N], of the images.
+            style_seeds: [M], of the images that give the styles.
+            layers: Which layers take them, from 0, the coarsest.
+            psi, classes: Of all images.
 
         Returns:
-          uint8 [N, M, H, W, C].
+            uint8 [N, M, H, W, C].
 
         Raises:
-          ValueError: for a layer that the model does not have, or no seeds.
-          ServerError, ServerUnavailableError: as of `generate`.
+            ValueError: For a layer that the model does not have, or no seeds.
+            ServerError, ServerUnavailableError: As of `generate`.
         """
         count, styles = len(seeds), len(style_seeds)
         ws = self.ws([*seeds, *style_seeds], psi, classes)
@@ -167,16 +168,16 @@ class Client:
         """Images on the straight way from one seed to another, in the space of intermediate latents.
 
         Args:
-          start, end: seeds.
-          steps: number of images, at least 2; the first and the last are those of the seeds.
-          psi, classes: as of `generate`, of start and end.
+            start, end: Seeds.
+            steps: Number of images, at least 2; the first and the last are those of the seeds.
+            psi, classes: As of `generate`, of start and end.
 
         Returns:
-          uint8 [steps, H, W, C].
+            uint8 [steps, H, W, C].
 
         Raises:
-          ValueError: for fewer than two steps.
-          ServerError, ServerUnavailableError: as of `generate`.
+            ValueError: For fewer than two steps.
+            ServerError, ServerUnavailableError: As of `generate`.
         """
         if steps < 2:
             raise UserError(f"steps must be at least 2. Received: {steps}.")

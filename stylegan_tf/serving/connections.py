@@ -18,7 +18,7 @@ class DeadlineReader(io.RawIOBase):
     A socket's own timeout begins again with every byte, so that one byte a second would keep a connection for ever.
 
     Attributes:
-      deadline: on the clock of `time.monotonic`; a read that would go beyond it raises TimeoutError.
+        deadline: On the clock of `time.monotonic`; a read that would go beyond it raises TimeoutError.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -49,7 +49,7 @@ class Connections:
     or sends slowly, keeps nobody out.
 
     Args:
-      most: connections at once.
+        most: Connections at once.
     """
 
     def __init__(self, most: int) -> None:

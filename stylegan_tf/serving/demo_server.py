@@ -61,14 +61,14 @@ class DemoServer(ThreadingHTTPServer):
     GET / and its files: the page. GET /versions/N/model.json: what the export says of version N. /v1/...: the REST API.
 
     Args:
-      host: name or address to listen on.
-      port: port to listen on; 0 for any that is free.
-      api: answers the REST paths.
-      allowed_hosts: further names by which it may be asked, beside `host` and those of this machine to itself.
+        host: Name or address to listen on.
+        port: Port to listen on; 0 for any that is free.
+        api: Answers the REST paths.
+        allowed_hosts: Further names by which it may be asked, beside `host` and those of this machine to itself.
 
     Raises:
-      OSError: when the address cannot be had.
-      ValueError: for what is not the name or address of a host.
+        OSError: When the address cannot be had.
+        ValueError: For what is not the name or address of a host.
     """
 
     # Python ends a daemon's thread where it stands, and the process aborts when native frames are on its stack.

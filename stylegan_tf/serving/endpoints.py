@@ -28,11 +28,11 @@ class ServedGenerator:
     """A generator at the level, fade-in and truncation at which it is served.
 
     Attributes:
-      generator: a built generator.
-      level: the resolution to generate.
-      fade_in: share of this level's image, in [0, 1]; None when it is fully grown.
-      truncation_psi: of the endpoint that takes nothing but latents.
-      truncation_cutoff: layers, from the first, that are truncated; None for all.
+        generator: A built generator.
+        level: The resolution to generate.
+        fade_in: Share of this level's image, in [0, 1]; None when it is fully grown.
+        truncation_psi: Of the endpoint that takes nothing but latents.
+        truncation_cutoff: Layers, from the first, that are truncated; None for all.
     """
 
     generator: Generator
@@ -111,10 +111,10 @@ class Endpoint:
     """A signature of the SavedModel.
 
     Attributes:
-      name: of the signature.
-      meaning: what it does, in a sentence.
-      inputs, outputs: what goes in, in the function's order, and what comes out.
-      function: tensors, positional, to a dict of tensors by output name.
+        name: Of the signature.
+        meaning: What it does, in a sentence.
+        inputs, outputs: What goes in, in the function's order, and what comes out.
+        function: Tensors, positional, to a dict of tensors by output name.
     """
 
     name: str

@@ -31,20 +31,20 @@ def export(
     It is written beside its place, under a name that a model server passes over, and renamed at the end.
 
     Args:
-      served: what to export.
-      output_dir: directory of the versions; made when it is missing.
-      version: a positive number that is not taken; None for the one after the highest.
-      metadata: goes into assets.extra/model.json beside the description of the signatures.
-      warmup_batches: sizes of the batches with which a server warms up every signature before it answers; none for
-        no warm-up.
+        served: What to export.
+        output_dir: Directory of the versions; made when it is missing.
+        version: A positive number that is not taken; None for the one after the highest.
+        metadata: Goes into assets.extra/model.json beside the description of the signatures.
+        warmup_batches: Sizes of the batches with which a server warms up every signature before it answers; none for
+            no warm-up.
 
     Returns:
-      The directory of the version.
+        The directory of the version.
 
     Raises:
-      ValueError: when the output directory, the version or a warm-up cannot be had.
-      VerificationError: when the written model does not do what it should.
-      DiskError: when the disk took no more.
+        ValueError: When the output directory, the version or a warm-up cannot be had.
+        VerificationError: When the written model does not do what it should.
+        DiskError: When the disk took no more.
     """
     target = version_directory(Path(output_dir), version)
     for batch in warmup_batches:
@@ -68,7 +68,7 @@ def version_directory(output_dir: Path, version: int | None = None) -> Path:
     """The directory of a new version.
 
     Raises:
-      ValueError: when output_dir is a file or a version, or the version is not positive or is taken.
+        ValueError: When output_dir is a file or a version, or the version is not positive or is taken.
     """
     if output_dir.exists() and not output_dir.is_dir():
         raise UserError(f"output_dir must be a directory, new or of earlier versions. Received: {output_dir}, a file.")

@@ -19,10 +19,10 @@ class GrpcConnection:
     """An unencrypted channel, which may be used by many threads at once.
 
     Args:
-      address: host and port, such as localhost:8500.
-      model: its name on the server.
-      timeout_s: seconds that one try may take.
-      retries: tries after the first.
+        address: Host and port, such as localhost:8500.
+        model: Its name on the server.
+        timeout_s: Seconds that one try may take.
+        retries: Tries after the first.
     """
 
     def __init__(self, address: str, model: str, timeout_s: float, retries: int) -> None:

@@ -41,19 +41,19 @@ def export_portable(
     Files of an earlier export are replaced, whole.
 
     Args:
-      served: what to export.
-      output_dir: made when it is missing.
-      kind: "tflite" or "onnx".
-      metadata: goes into the JSON beside the description of the function.
+        served: What to export.
+        output_dir: Made when it is missing.
+        kind: "tflite" or "onnx".
+        metadata: Goes into the JSON beside the description of the function.
 
     Returns:
-      The file of the model.
+        The file of the model.
 
     Raises:
-      ValueError: when output_dir is a file, or the kind is unknown.
-      ImportError: when the extra `onnx` is not installed.
-      VerificationError: when the file does not do what it should.
-      DiskError: when the disk took no more.
+        ValueError: When output_dir is a file, or the kind is unknown.
+        ImportError: When the extra `onnx` is not installed.
+        VerificationError: When the file does not do what it should.
+        DiskError: When the disk took no more.
     """
     converters = {"tflite": _to_tflite, "onnx": _to_onnx}
     if kind not in converters:

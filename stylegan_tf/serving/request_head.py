@@ -34,8 +34,8 @@ class RefusedRequestError(Exception):
     """A request that is answered with an error.
 
     Attributes:
-      status: of the answer.
-      message: what is wrong with the request.
+        status: Of the answer.
+        message: What is wrong with the request.
     """
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
@@ -50,10 +50,10 @@ class AllowedHosts:
     An address cannot be made to point elsewhere.
 
     Args:
-      names: names and addresses beside those of this machine to itself.
+        names: Names and addresses beside those of this machine to itself.
 
     Raises:
-      ValueError: for what is not the name or address of a host.
+        ValueError: For what is not the name or address of a host.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -74,12 +74,12 @@ def check_head(headers: Message, http_version: str, allowed: AllowedHosts) -> No
     """Refuses what is ambiguous, was meant for another host, or comes from a page of another one.
 
     Args:
-      headers: as `http.client.parse_headers` reads them.
-      http_version: such as HTTP/1.1.
-      allowed: the names of this server.
+        headers: As `http.client.parse_headers` reads them.
+        http_version: Such as HTTP/1.1.
+        allowed: The names of this server.
 
     Raises:
-      RefusedRequestError: says what is wrong.
+        RefusedRequestError: Says what is wrong.
     """
     if any(isinstance(defect, _BAD_LINES) for defect in headers.defects):
         raise RefusedRequestError(HTTPStatus.BAD_REQUEST, "every line of the head must be a name, a colon and a value")
@@ -117,7 +117,7 @@ def body_length(headers: Message) -> int:
     """The bytes of a request's body; 0 when nothing is said of one.
 
     Raises:
-      RefusedRequestError: when it cannot be told, or is beyond `LARGEST_BODY`.
+        RefusedRequestError: When it cannot be told, or is beyond `LARGEST_BODY`.
     """
     said = _single(headers, "Content-Length")
     if "Transfer-Encoding" in headers:

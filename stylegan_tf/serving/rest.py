@@ -35,11 +35,11 @@ class RestApi:
     May be called from many threads at once.
 
     Args:
-      base_path: holds the versions, directories named by numbers.
-      name: of the model, in the paths.
+        base_path: Holds the versions, directories named by numbers.
+        name: Of the model, in the paths.
 
     Raises:
-      ValueError: when there is no version, or the newest one cannot be loaded.
+        ValueError: When there is no version, or the newest one cannot be loaded.
     """
 
     def __init__(self, base_path: Path, name: str = "stylegan") -> None:
@@ -61,7 +61,7 @@ class RestApi:
         One that cannot be loaded is passed over while there is another.
 
         Raises:
-          ValueError: when it cannot be loaded and there is no other.
+            ValueError: When it cannot be loaded and there is no other.
         """
         with self._loading:
             version = max(find_versions(self.base_path), default=0)
@@ -80,9 +80,9 @@ class RestApi:
         """The HTTP status and the JSON object that a request is answered with.
 
         Args:
-          method: GET or POST.
-          path: such as /v1/models/stylegan:predict.
-          body: of a POST.
+            method: GET or POST.
+            path: Such as /v1/models/stylegan:predict.
+            body: Of a POST.
         """
         match = _PATH.fullmatch(path)
         if match is None or (method == "POST") != str(match["what"]).startswith(":"):
@@ -124,8 +124,8 @@ def predict(loaded: LoadedVersion, method: str, body: bytes) -> dict[str, Any]:
     """The answer to the body of a predict request.
 
     Raises:
-      ValueError: for a request that is not as it should be.
-      tf.errors.InvalidArgumentError: for values that the graph refuses.
+        ValueError: For a request that is not as it should be.
+        tf.errors.InvalidArgumentError: For values that the graph refuses.
     """
     if method != ":predict":
         raise UserError(f"an export has signatures for :predict only. Received: {method}.")

@@ -23,13 +23,13 @@ class RestConnection:
     """A connection by its address; each request opens its own.
 
     Args:
-      url: of the server, such as http://localhost:8501.
-      model: its name on the server.
-      timeout_s: seconds that one try may take.
-      retries: tries after the first.
+        url: Of the server, such as http://localhost:8501.
+        model: Its name on the server.
+        timeout_s: Seconds that one try may take.
+        retries: Tries after the first.
 
     Raises:
-      ValueError: when the address is not one of HTTP.
+        ValueError: When the address is not one of HTTP.
     """
 
     def __init__(self, url: str, model: str, timeout_s: float, retries: int) -> None:

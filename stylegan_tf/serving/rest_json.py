@@ -33,8 +33,8 @@ def parse_body(body: bytes) -> dict[str, Any]:
     """The object that a request's body holds.
 
     Raises:
-      ValueError: when it is no JSON object, it is nested too deeply or holds too many values, or `instances` and
-        `inputs` are not exactly one.
+        ValueError: When it is no JSON object, it is nested too deeply or holds too many values, or `instances` and
+            `inputs` are not exactly one.
     """
     _check_size(body)
     try:
@@ -77,15 +77,15 @@ def parse_inputs(
     """The arrays of a predict request.
 
     Args:
-      request: of `parse_body`.
-      definition: the `SignatureDef` that is asked.
-      largest_batch: most values that an input may have; None where only the graph knows.
+        request: Of `parse_body`.
+        definition: The `SignatureDef` that is asked.
+        largest_batch: Most values that an input may have; None where only the graph knows.
 
     Returns:
-      By input name, each of the input's type.
+        By input name, each of the input's type.
 
     Raises:
-      ValueError: when an input is missing or unknown, ragged, too long, of a wrong type, or of a wrong shape.
+        ValueError: When an input is missing or unknown, ragged, too long, of a wrong type, or of a wrong shape.
     """
     names = set(definition.inputs)
     if "instances" in request:
@@ -195,12 +195,12 @@ def format_outputs(outputs: Mapping[str, np.ndarray], row_format: bool) -> dict[
     """The answer to a predict request.
 
     Args:
-      outputs: arrays by output name; batch first.
-      row_format: `predictions` with one entry for each instance, instead of `outputs` with one for each tensor. An only
-        output stands without its name.
+        outputs: Arrays by output name; batch first.
+        row_format: `predictions` with one entry for each instance, instead of `outputs` with one for each tensor. An
+            only output stands without its name.
 
     Raises:
-      ValueError: for bytes that are no text under a name without the suffix `_bytes`, or rows of different number.
+        ValueError: For bytes that are no text under a name without the suffix `_bytes`, or rows of different number.
     """
     columns = {name: _to_json(name, value) for name, value in outputs.items()}
     if not row_format:

@@ -25,11 +25,11 @@ def with_retries(call: Callable[[], Answer], retries: int) -> Answer:
     """What a call returns, tried again after each ServerUnavailableError, with longer and longer waits between.
 
     Args:
-      call: without arguments.
-      retries: tries after the first.
+        call: Without arguments.
+        retries: Tries after the first.
 
     Raises:
-      ServerUnavailableError: that of the last try. Other errors pass at once.
+        ServerUnavailableError: That of the last try. Other errors pass at once.
     """
     for tried in range(retries):
         try:

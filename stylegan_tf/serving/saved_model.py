@@ -30,14 +30,14 @@ class LoadedVersion:
     """The signatures of one SavedModel; may be called from many threads at once.
 
     Args:
-      path: the directory of the version.
+        path: The directory of the version.
 
     Attributes:
-      signatures: `SignatureDef` messages by name, internal ones left out.
-      largest_batch: most values that an input may have, as the export says of itself; None where it does not.
+        signatures: `SignatureDef` messages by name, internal ones left out.
+        largest_batch: Most values that an input may have, as the export says of itself; None where it does not.
 
     Raises:
-      ValueError: when there is no SavedModel, or it cannot be loaded.
+        ValueError: When there is no SavedModel, or it cannot be loaded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,12 +68,12 @@ class LoadedVersion:
         """The outputs of a signature by name; bytes are in arrays of objects.
 
         Args:
-          signature: name of the signature.
-          inputs: one array for each of its inputs, of the right type.
+            signature: Name of the signature.
+            inputs: One array for each of its inputs, of the right type.
 
         Raises:
-          ValueError: for an unknown signature, inputs that are missing or unknown, or a wrong type.
-          tf.errors.InvalidArgumentError: for values that the graph refuses, and for wrong shapes.
+            ValueError: For an unknown signature, inputs that are missing or unknown, or a wrong type.
+            tf.errors.InvalidArgumentError: For values that the graph refuses, and for wrong shapes.
         """
         definition = self.definition(signature)
         unknown, missing = set(inputs) - set(definition.inputs), set(definition.inputs) - set(inputs)

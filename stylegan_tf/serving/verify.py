@@ -42,7 +42,7 @@ def verify(saved_model: Path, served: ServedGenerator, endpoints: Sequence[Endpo
     warm-up request that lies in the SavedModel.
 
     Raises:
-      VerificationError: when it cannot be loaded, or answers something else.
+        VerificationError: When it cannot be loaded, or answers something else.
     """
     inputs = {
         f"{case}/{endpoint.name}": fixed_inputs(served, endpoint, batch)
@@ -109,15 +109,15 @@ def run_clean(saved_model: Path, inputs: dict[str, dict[str, np.ndarray]]) -> di
     """Calls signatures of a SavedModel in a clean process.
 
     Args:
-      saved_model: the directory.
-      inputs: arrays by "case/signature", then by name.
+        saved_model: The directory.
+        inputs: Arrays by "case/signature", then by name.
 
     Returns:
-      Arrays by "case/signature/output".
+        Arrays by "case/signature/output".
 
     Raises:
-      VerificationError: when the process fails; the message ends with the last line it wrote.
-      DiskError: when the temporary directory took no more.
+        VerificationError: When the process fails; the message ends with the last line it wrote.
+        DiskError: When the temporary directory took no more.
     """
     with work_folder() as folder, without_patterns(saved_model) as model:
         arrays = {f"{call}/{name}": value for call, values in inputs.items() for name, value in values.items()}
@@ -150,9 +150,9 @@ def compare(call: str, expected: np.ndarray, answer: np.ndarray) -> None:
     """Raises VerificationError when an answer is not what was expected, up to rounding.
 
     Args:
-      call: for the message.
-      expected: float32 or uint8; pixels where the answer is PNG files.
-      answer: of the same shape and type, or [N] PNG files.
+        call: For the message.
+        expected: float32 or uint8; pixels where the answer is PNG files.
+        answer: Of the same shape and type, or [N] PNG files.
     """
     if not np.all(np.isfinite(expected)):
         raise VerificationError(f"{call} must give finite numbers. Received: others; the run has diverged.")

@@ -27,9 +27,9 @@ def predict_request(model: str, signature: str, inputs: Mapping[str, np.ndarray]
     """A request of the gRPC API.
 
     Args:
-      model: name of the model; empty in warm-up requests.
-      signature: which to run.
-      inputs: arrays by name, batch first.
+        model: Name of the model; empty in warm-up requests.
+        signature: Which to run.
+        inputs: Arrays by name, batch first.
     """
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
@@ -43,8 +43,8 @@ def write_warmup(saved_model: Path, requests: Iterable[Request]) -> None:
     """Writes requests, signatures with their inputs, into a version.
 
     Raises:
-      ValueError: when they are more than a server takes.
-      DiskError: when the disk took no more.
+        ValueError: When they are more than a server takes.
+        DiskError: When the disk took no more.
     """
     logs = [
         prediction_log_pb2.PredictionLog(

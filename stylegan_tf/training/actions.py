@@ -36,12 +36,12 @@ class Progress:
     """What actions look at: the run so far.
 
     Attributes:
-      state, schedule, statistics: of the run.
-      stage: of the step that just ended.
-      images_seen: after that step.
-      seconds: spent in training, earlier runs of the same directory not counted.
-      images_per_second: over the last status interval.
-      report: of the step that just ended: scalars by name, still on the device.
+        state, schedule, statistics: Of the run.
+        stage: Of the step that just ended.
+        images_seen: After that step.
+        seconds: Spent in training, earlier runs of the same directory not counted.
+        images_per_second: Over the last status interval.
+        report: Of the step that just ended: scalars by name, still on the device.
     """
 
     state: TrainState
@@ -74,10 +74,10 @@ class StatusLine:
     """One live line on a terminal; elsewhere a log line every so many seconds.
 
     Args:
-      total_images: at which the run ends.
-      interval_s: seconds between log lines.
-      log: writes a line to the log.
-      show_augmentation: whether the line tells the augmentation's strength.
+        total_images: At which the run ends.
+        interval_s: Seconds between log lines.
+        log: Writes a line to the log.
+        show_augmentation: Whether the line tells the augmentation's strength.
     """
 
     LIVE_INTERVAL_S = 1.0
@@ -145,8 +145,8 @@ class TensorBoardScalars:
     """Writes scalars, against images seen.
 
     Args:
-      writer: the summary writer.
-      config: tells the interval, and which curves there are.
+        writer: The summary writer.
+        config: Tells the interval, and which curves there are.
     """
 
     def __init__(self, writer: tf.summary.SummaryWriter, config: TrainConfig) -> None:
@@ -223,10 +223,10 @@ class SampleGrid:
     """Draws the averaged generator's images of the same latents and the same noise, as PNG and in TensorBoard.
 
     Args:
-      config: tells interval, truncation and seed.
-      directory: where the PNGs go.
-      writer: the summary writer.
-      num_classes: rows cycle through the classes.
+        config: Tells interval, truncation and seed.
+        directory: Where the PNGs go.
+        writer: The summary writer.
+        num_classes: Rows cycle through the classes.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ class Adam(keras.optimizers.Adam):
     variables most of a step's time. Loss scaling, accumulation and distribution are Keras' own.
 
     Raises:
-      ValueError: for `amsgrad`, which the operation does not have.
+        ValueError: For `amsgrad`, which the operation does not have.
 
     Reference: Kingma and Ba 2015, section 2, the formulation just before section 2.1.
     """

@@ -27,7 +27,7 @@ class AugmentationControl:
     resolution and the batch size.
 
     Args:
-      config: with nothing left open (`configuration.resolve`).
+        config: With nothing left open (`configuration.resolve`).
 
     Reference: Karras et al. 2020 (ADA), section 3.1.
     """
@@ -66,11 +66,11 @@ class AugmentedReals:
     """Draws the same reals as the critic sees them now, as PNG and in TensorBoard.
 
     Args:
-      config: tells interval and seed.
-      augmentation: of the run.
-      reals: uint8 [N, H, W, C].
-      directory: where the PNG goes; the newest replaces the one before.
-      writer: the summary writer.
+        config: Tells interval and seed.
+        augmentation: Of the run.
+        reals: uint8 [N, H, W, C].
+        directory: Where the PNG goes; the newest replaces the one before.
+        writer: The summary writer.
     """
 
     def __init__(

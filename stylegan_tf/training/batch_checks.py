@@ -16,9 +16,9 @@ def images_at_once(config: ResolvedConfig, batch: int, replicas: int) -> int:
     as one of them had, or smaller ones where these do not divide it. Otherwise a share is taken whole.
 
     Args:
-      config: settings.
-      batch: images a step, over all devices.
-      replicas: number of devices.
+        config: Settings.
+        batch: Images a step, over all devices.
+        replicas: Number of devices.
     """
     share = max(batch // replicas, 1)
     if config.run.max_batch_per_device:
@@ -38,14 +38,14 @@ def check_batches(config: ResolvedConfig, schedule: Schedule, replicas: int, ima
     """Makes sure that every batch that is still to come can be shared out.
 
     Args:
-      config: settings.
-      schedule: its periods.
-      replicas: number of devices.
-      images_seen: where the run is.
+        config: Settings.
+        schedule: Its periods.
+        replicas: Number of devices.
+        images_seen: Where the run is.
 
     Raises:
-      UserError: for a batch that does not divide over the devices, their pieces of it, and the groups of the minibatch
-        statistic.
+        UserError: For a batch that does not divide over the devices, their pieces of it, and the groups of the
+            minibatch statistic.
     """
     for batch in sorted({period.batch_size for period in schedule.reached(images_seen)}):
         chosen = ""

@@ -17,9 +17,9 @@ class Checkpoints:
     """Saves the state, after making sure that it is sound.
 
     Args:
-      state: the state.
-      directory: where.
-      config: tells interval and number kept.
+        state: The state.
+        directory: Where.
+        config: Tells interval and number kept.
     """
 
     def __init__(self, state: TrainState, directory: RunDirectory, config: TrainConfig) -> None:
@@ -49,7 +49,7 @@ class Checkpoints:
         That of converted networks has no optimizers, which then start new.
 
         Raises:
-          ValueError: when all checkpoints are damaged, or the newest whole one does not fit the networks.
+            ValueError: When all checkpoints are damaged, or the newest whole one does not fit the networks.
         """
         self.newest = self.directory.newest_checkpoint()
         if self.newest is None:

@@ -42,8 +42,8 @@ class Found:
     """A whole checkpoint.
 
     Attributes:
-      prefix: of its files.
-      passed_over: newer ones that are damaged, and why, as text; empty when there are none.
+        prefix: Of its files.
+        passed_over: Newer ones that are damaged, and why, as text; empty when there are none.
     """
 
     prefix: str
@@ -54,7 +54,7 @@ class CheckpointFolder:
     """The checkpoints of a folder.
 
     Args:
-      path: the folder; it need not exist.
+        path: The folder; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -100,10 +100,10 @@ class CheckpointFolder:
         """Saves a checkpoint, whole or not at all, and removes those that are older than the newest `keep`.
 
         Returns:
-          Its prefix.
+            Its prefix.
 
         Raises:
-          DiskError: when the disk took no more; nothing of the others is lost then.
+            DiskError: When the disk took no more; nothing of the others is lost then.
         """
         part = self.path / f".ckpt-{number}.part"
         try:
@@ -149,7 +149,7 @@ def newest_whole(*folders: CheckpointFolder) -> Found | None:
     """The newest whole checkpoint of some folders, or None where there is none, whole or not.
 
     Raises:
-      ValueError: when all are damaged.
+        ValueError: When all are damaged.
     """
     damaged: list[str] = []
     every = [(number, folder) for folder in folders for number in folder.numbers()]

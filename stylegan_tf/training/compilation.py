@@ -43,10 +43,10 @@ class PhaseFunctions:
     """The function of each kind of phase.
 
     Args:
-      step: makes them.
-      xla: "off"; "on", which waits for what XLA compiles; or "auto", which goes on without it, compiles beside the
-        training, times both forms and keeps the faster.
-      tell: is told in a line what was chosen.
+        step: Makes them.
+        xla: "off"; "on", which waits for what XLA compiles; or "auto", which goes on without it, compiles beside the
+            training, times both forms and keeps the faster.
+        tell: Is told in a line what was chosen.
     """
 
     def __init__(self, step: CompilesPhases, xla: str, tell: Callable[[str], None]) -> None:

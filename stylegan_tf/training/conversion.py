@@ -38,9 +38,9 @@ class Conversion:
     """What a published file becomes.
 
     Attributes:
-      config, dataset: of the run.
-      num_levels: number of resolutions.
-      images_seen: its clock: 0 for networks that are fully grown, else where the schedule has their level of detail.
+        config, dataset: Of the run.
+        num_levels: Number of resolutions.
+        images_seen: Its clock: 0 for networks that are fully grown, else where the schedule has their level of detail.
     """
 
     config: TrainConfig
@@ -53,11 +53,11 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
     """Works out the run that a published file becomes. Nothing is built or written.
 
     Args:
-      file: as read.
-      run_dir: where the run will be.
+        file: As read.
+        run_dir: Where the run will be.
 
     Raises:
-      ValueError: when its networks are none that a configuration can describe.
+        ValueError: When its networks are none that a configuration can describe.
     """
     structure, num_classes = published_structure(file)
     values = {**_TRAINING[file.family], **structure, **file.settings}
@@ -99,16 +99,16 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     A file without one of the generators lends the other to both; one without a critic gets a new one.
 
     Args:
-      file: as read.
-      conversion: of `plan_conversion`.
+        file: As read.
+        conversion: Of `plan_conversion`.
 
     Returns:
-      How many arrays of the file each of its networks took: all of them but its level of detail.
+        How many arrays of the file each of its networks took: all of them but its level of detail.
 
     Raises:
-      ValueError: naming arrays that found no variable and variables that found no array; when the directory is not
-        new or empty.
-      OSError: when it cannot be written.
+        ValueError: Naming arrays that found no variable and variables that found no array; when the directory is not
+            new or empty.
+        OSError: When it cannot be written.
     """
     config = conversion.config
     target = Path(config.run.run_dir).resolve()  # what a link leads to is made, the link stays

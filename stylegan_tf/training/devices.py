@@ -31,10 +31,10 @@ def choose_strategy(num_devices: int = 0) -> tf.distribute.Strategy:
     """A strategy over all GPUs, or over some, or over logical CPUs where there is no GPU; a single device has none.
 
     Args:
-      num_devices: number of GPUs, or of logical CPUs on a machine without one; 0 means all GPUs or one CPU.
+        num_devices: Number of GPUs, or of logical CPUs on a machine without one; 0 means all GPUs or one CPU.
 
     Raises:
-      ValueError: when there are fewer GPUs.
+        ValueError: When there are fewer GPUs.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:

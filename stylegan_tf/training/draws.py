@@ -16,12 +16,12 @@ class Draws(NamedTuple):
     """What one pass through the generator and the critic draws for N images.
 
     Attributes:
-      z, other_z: latents [N, z_size], N(0, 1).
-      crossover: int32 [N]; layers from it on take their style from `other_z`.
-      noise: a tensor [N, H, W, 1] for each noise image of the synthesis network.
-      factors: [N], uniform in [0, 1], places on the line from real to fake.
-      path_noise: [N, H, W, C], N(0, 1), the directions in which path lengths are taken; None in other phases.
-      real_augmentation, fake_augmentation: of the reals and of the fakes; None without augmentation.
+        z, other_z: Latents [N, z_size], N(0, 1).
+        crossover: int32 [N]; layers from it on take their style from `other_z`.
+        noise: A tensor [N, H, W, 1] for each noise image of the synthesis network.
+        factors: [N], uniform in [0, 1], places on the line from real to fake.
+        path_noise: [N, H, W, C], N(0, 1), the directions in which path lengths are taken; None in other phases.
+        real_augmentation, fake_augmentation: Of the reals and of the fakes; None without augmentation.
     """
 
     z: tf.Tensor
@@ -48,12 +48,12 @@ def draw(
     layers, for each image of its own.
 
     Args:
-      key: int32 [2], a seed for `tf.random.stateless_*`; equal keys give equal numbers.
-      batch_size: N.
-      z_size: size of the latents.
-      synthesis: the synthesis network, which tells the sizes of the noise and the number of layers.
-      level: the active level.
-      style_mixing_probability: share of images that mix two styles.
+        key: int32 [2], a seed for `tf.random.stateless_*`; equal keys give equal numbers.
+        batch_size: N.
+        z_size: Size of the latents.
+        synthesis: The synthesis network, which tells the sizes of the noise and the number of layers.
+        level: The active level.
+        style_mixing_probability: Share of images that mix two styles.
     """
     noise_sizes = synthesis.noise_sizes(level)
     keys = iter(tf.unstack(tf.random.experimental.stateless_split(key, 5 + len(noise_sizes))))

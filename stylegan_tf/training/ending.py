@@ -24,10 +24,10 @@ def summary(directory: RunDirectory, progress: Progress, checkpoint: str, best: 
     """Where everything lies, and what to do with it.
 
     Args:
-      directory: of the run.
-      progress: at its end.
-      checkpoint: prefix of the newest one.
-      best: the best state by the metrics, in words; empty without.
+        directory: Of the run.
+        progress: At its end.
+        checkpoint: Prefix of the newest one.
+        best: The best state by the metrics, in words; empty without.
     """
     path = directory.path
     run_dir, exports, logs = map(

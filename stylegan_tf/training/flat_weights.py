@@ -25,8 +25,8 @@ class FlatWeights:
     rounds, scales and rounds again. What several uses of a weight give to its gradient is summed in that type.
 
     Args:
-      network: a generator or critic.
-      level: the active level.
+        network: A generator or critic.
+        level: The active level.
     """
 
     def __init__(self, network: Any, level: int) -> None:

@@ -35,14 +35,14 @@ class Facts:
     """What is known of a machine on which TensorFlow finds no GPU.
 
     Attributes:
-      environment: the environment variables.
-      devices: device files of GPUs: /dev/nvidia0, /dev/nvidia1 ...
-      closed_devices: those that this user may not open.
-      driver_loaded: whether the kernel has NVIDIA's driver. A container sees that of its host.
-      in_container: whether this is a container.
-      build: TensorFlow's build information; "is_cuda_build", "cuda_version" and "cudnn_version" are read.
-      load_error: what loading a shared library by its name fails with; empty when it loads.
-      driver: what the driver's library answers.
+        environment: The environment variables.
+        devices: Device files of GPUs: /dev/nvidia0, /dev/nvidia1 ...
+        closed_devices: Those that this user may not open.
+        driver_loaded: Whether the kernel has NVIDIA's driver. A container sees that of its host.
+        in_container: Whether this is a container.
+        build: TensorFlow's build information; "is_cuda_build", "cuda_version" and "cudnn_version" are read.
+        load_error: What loading a shared library by its name fails with; empty when it loads.
+        driver: What the driver's library answers.
     """
 
     environment: Mapping[str, str]
@@ -60,9 +60,9 @@ class DriverAnswer:
     """What libcuda.so.1 says of itself.
 
     Attributes:
-      cuda_version: the newest CUDA that the driver supports, as (major, minor).
-      error: cuInit's code; 0 when it works.
-      device_count: number of GPUs that it sees.
+        cuda_version: The newest CUDA that the driver supports, as (major, minor).
+        error: CuInit's code; 0 when it works.
+        device_count: Number of GPUs that it sees.
     """
 
     cuda_version: tuple[int, int]

@@ -25,9 +25,9 @@ class Result(NamedTuple):
     """What a phase computes on a replica's images, or on a piece of them: shares that add up.
 
     Attributes:
-      gradient: of the loss with respect to the vector of the network's `FlatWeights`.
-      report: terms by name, summed over images and divided by the images of the whole step.
-      means: new values for the running means "w" and "path_length", summed and divided by the replica's images.
+        gradient: Of the loss with respect to the vector of the network's `FlatWeights`.
+        report: Terms by name, summed over images and divided by the images of the whole step.
+        means: New values for the running means "w" and "path_length", summed and divided by the replica's images.
     """
 
     gradient: tf.Tensor
@@ -40,9 +40,9 @@ class StepKind:
     """What a compiled phase is specialised for.
 
     Attributes:
-      level: the active level.
-      batch_size: images over all replicas.
-      phase: which network is updated, by what.
+        level: The active level.
+        batch_size: Images over all replicas.
+        phase: Which network is updated, by what.
     """
 
     level: int
@@ -54,10 +54,10 @@ class PhaseGradients:
     """Gradients of each phase, without side effects.
 
     Args:
-      state: networks, running means and augmentation strength.
-      objective: losses and gradient penalty.
-      augmentation: of what the critic sees; None for none.
-      replicas: number of them.
+        state: Networks, running means and augmentation strength.
+        objective: Losses and gradient penalty.
+        augmentation: Of what the critic sees; None for none.
+        replicas: Number of them.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class PhaseGradients:
         """Of the critic's loss with respect to its active weights.
 
         Args:
-          fade_in: scalar.
-          reals: float32 [n, H, W, C] in [-1, 1], faded like the fakes.
-          labels: [n, num_classes].
-          draws: random numbers for n images.
-          kind: what the phase is specialised for.
+            fade_in: Scalar.
+            reals: float32 [n, H, W, C] in [-1, 1], faded like the fakes.
+            labels: [n, num_classes].
+            draws: Random numbers for n images.
+            kind: What the phase is specialised for.
         """
         state, phase, objective, level = self.state, kind.phase, self.objective, kind.level
         fakes, means = reals, {}

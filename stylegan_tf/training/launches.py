@@ -23,11 +23,11 @@ def count_launches(function: Callable[..., Any], *arguments: Any) -> collections
     What XLA compiles counts as one; so does what a loop repeats, and both branches of a condition count.
 
     Args:
-      function: not called before: TensorFlow shows its graphs when it makes them.
-      *arguments: its arguments.
+        function: Not called before: TensorFlow shows its graphs when it makes them.
+        *arguments: Its arguments.
 
     Returns:
-      Number of operations by type.
+        Number of operations by type.
     """
     context.enable_run_metadata()
     context.export_run_metadata()  # what was left over

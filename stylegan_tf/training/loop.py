@@ -55,10 +55,10 @@ class StopRequest:
         """Does work that may take long, and that a request for a stop leaves at once, unfinished.
 
         Args:
-          work: must change nothing that is saved later.
+            work: Must change nothing that is saved later.
 
         Returns:
-          Whether it came to its end. False without beginning it when a stop was requested before.
+            Whether it came to its end. False without beginning it when a stop was requested before.
         """
         try:
             self._breakable = True
@@ -91,8 +91,8 @@ class Breakable:
     """An action that a request for a stop breaks off.
 
     Args:
-      action: which must change nothing that is saved later.
-      stop: the request.
+        action: Which must change nothing that is saved later.
+        stop: The request.
     """
 
     def __init__(self, action: Action, stop: StopRequest) -> None:
@@ -120,20 +120,20 @@ def train(
     first step, the weights are not to be used then, and the clock has not moved.
 
     Args:
-      state: restored to `images_seen`.
-      schedule: the clock.
-      step: the compiled steps.
-      pipeline: the reals.
-      actions: run in order after every step in which they are due.
-      images_seen: where to start.
-      stop: looked at after every step; None for none.
+        state: Restored to `images_seen`.
+        schedule: The clock.
+        step: The compiled steps.
+        pipeline: The reals.
+        actions: Run in order after every step in which they are due.
+        images_seen: Where to start.
+        stop: Looked at after every step; None for none.
 
     Returns:
-      How far it came.
+        How far it came.
 
     Raises:
-      NonFiniteError: when a loss or a gradient is not finite any more.
-      FullMemoryError: when a step does not fit into a device's memory.
+        NonFiniteError: When a loss or a gradient is not finite any more.
+        FullMemoryError: When a step does not fit into a device's memory.
     """
     stop = stop or StopRequest()
     loss_scaling = state.dtype_policy == "mixed_float16"
@@ -190,7 +190,7 @@ def read_batches(
     """Batches of a period from a position in the data, each spread over the strategy's devices.
 
     Raises:
-      ValueError, OSError: images could not be read.
+        ValueError, OSError: Images could not be read.
     """
     halvings = pipeline.image_set.sizes.index(period.size)
     batches = iter(pipeline.distributed_batches(strategy, halvings, period.batch_size, position))

@@ -38,11 +38,11 @@ class MemoryPlan:
     """What the step that needs the most is estimated to need.
 
     Attributes:
-      period: where that is.
-      images: that a device takes at once there.
-      needed: bytes.
-      total: of the device; 0 where it is not known.
-      on_gpu: or in the machine's memory.
+        period: Where that is.
+        images: That a device takes at once there.
+        needed: Bytes.
+        total: Of the device; 0 where it is not known.
+        on_gpu: Or in the machine's memory.
     """
 
     period: Period
@@ -69,13 +69,13 @@ def plan_memory(
     """Estimates what the step of a run needs that needs the most.
 
     Args:
-      state: networks, and the type that they compute in.
-      schedule: the run's periods.
-      replicas: number of devices; logical ones of a CPU share its memory.
-      images_seen: where the run starts or was resumed.
-      total: bytes of the device's memory, or 0.
-      on_gpu: whether devices have memories of their own.
-      config: settings, of what a device takes at once.
+        state: Networks, and the type that they compute in.
+        schedule: The run's periods.
+        replicas: Number of devices; logical ones of a CPU share its memory.
+        images_seen: Where the run starts or was resumed.
+        total: Bytes of the device's memory, or 0.
+        on_gpu: Whether devices have memories of their own.
+        config: Settings, of what a device takes at once.
     """
     plans = []
     for period in schedule.reached(images_seen):
@@ -92,9 +92,9 @@ def memory_needed(state: TrainState, level: int, images: int) -> int:
     """About how many bytes a device has in use while a step holds the most.
 
     Args:
-      state: networks, and the type that they compute in.
-      level: the active level.
-      images: that a device takes at once.
+        state: Networks, and the type that they compute in.
+        level: The active level.
+        images: That a device takes at once.
     """
     generator, critic = (
         4 * sum(math.prod(weight.shape) for weight in network.trainable_weights)
@@ -122,7 +122,7 @@ def full_memory_told(stage: Stage, images: int) -> Iterator[None]:
     """Turns TensorFlow's pages about a full memory into a line about the step of a stage, of so many images at once.
 
     Raises:
-      FullMemoryError: where the block ran out of memory.
+        FullMemoryError: Where the block ran out of memory.
     """
     try:
         yield
@@ -141,12 +141,12 @@ def warning_before(
     """A warning of a run that will probably not fit, with the flag that helps; empty where it seems to fit.
 
     Args:
-      plan: of the run.
-      state: networks, and the type that they compute in.
-      config: of the run.
-      schedule: its periods.
-      replicas: number of devices.
-      images_seen: where the run starts or was resumed.
+        plan: Of the run.
+        state: Networks, and the type that they compute in.
+        config: Of the run.
+        schedule: Its periods.
+        replicas: Number of devices.
+        images_seen: Where the run starts or was resumed.
     """
     if plan.fits:
         return ""
@@ -163,11 +163,11 @@ def advice_when_full(
     """What to do, in a sentence or two with flags that can be copied.
 
     Args:
-      config: of the run.
-      schedule: its periods.
-      replicas: number of devices.
-      images_seen: where the run started or was resumed.
-      checkpoint: prefix of its newest checkpoint, if there is one.
+        config: Of the run.
+        schedule: Its periods.
+        replicas: Number of devices.
+        images_seen: Where the run started or was resumed.
+        checkpoint: Prefix of its newest checkpoint, if there is one.
     """
     pieces = next(_smaller_pieces(config, schedule, replicas, images_seen), 0)
     advice = _add(pieces) if pieces else _CHOOSE_SMALLER

@@ -40,7 +40,7 @@ def prepare_instruments(config: TrainConfig, strategy: tf.distribute.Strategy) -
     """Finds protocols and feature networks before anything else is done.
 
     Raises:
-      ValueError, ImportError: for an unknown protocol, or a network that cannot be had.
+        ValueError, ImportError: For an unknown protocol, or a network that cannot be had.
     """
     protocols = parse_protocols(config.run.metrics.split(","))
     weights = parse_weights(config.run.metrics_weights.split(","))
@@ -70,13 +70,13 @@ class Metrics:
     """Measures the averaged generator as it is, and saves the state whenever the first metric is the best so far.
 
     Args:
-      config: tells the interval.
-      evaluator: measures; its reals are those of the run.
-      state: what is measured and saved.
-      directory: where results and the best state go.
-      writer: the summary writer.
-      log: writes a line to the log.
-      stop: breaks a measurement off, between two batches; None never does.
+        config: Tells the interval.
+        evaluator: Measures; its reals are those of the run.
+        state: What is measured and saved.
+        directory: Where results and the best state go.
+        writer: The summary writer.
+        log: Writes a line to the log.
+        stop: Breaks a measurement off, between two batches; None never does.
     """
 
     def __init__(

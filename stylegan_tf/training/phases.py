@@ -17,12 +17,12 @@ class Phase:
     """One update of one network.
 
     Attributes:
-      name: what it is called in plans and reports.
-      network: "generator" or "critic".
-      stream: of its random numbers; no two phases of a step share one.
-      main: whether the adversarial loss is part of it.
-      regularizer: whether the network's regulariser is part of it.
-      interval: steps from one to the next.
+        name: What it is called in plans and reports.
+        network: "generator" or "critic".
+        stream: Of its random numbers; no two phases of a step share one.
+        main: Whether the adversarial loss is part of it.
+        regularizer: Whether the network's regulariser is part of it.
+        interval: Steps from one to the next.
     """
 
     name: str
@@ -38,8 +38,10 @@ class Phase:
 
 
 def training_phases(config: TrainConfig) -> list[Phase]:
-    """The phases of a configuration, in their order within a step: as published, StyleGAN's critic goes first, and
-    StyleGAN2's generator."""
+    """The phases of a configuration, in their order within a step.
+
+    As published, StyleGAN's critic goes first, and StyleGAN2's generator.
+    """
     loss = config.loss
     has_penalty = loss.gradient_penalty_weight > 0 if loss.loss == "wgan-gp" else loss.r1_gamma != 0
     critic = _phases("critic", 0, loss.critic_regularization_interval if has_penalty else 0)

@@ -34,9 +34,9 @@ class Run:
     """What a configuration becomes before training starts; made by `prepare_run`.
 
     Attributes:
-      config: as it is saved. What it leaves open (`configuration.resolve`) is filled in the state's configuration.
-      evaluator: of the metrics; None without.
-      start: what was taken from another run's networks.
+        config: As it is saved. What it leaves open (`configuration.resolve`) is filled in the state's configuration.
+        evaluator: Of the metrics; None without.
+        start: What was taken from another run's networks.
     """
 
     config: TrainConfig
@@ -132,7 +132,7 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
     """The augmentation of a configuration, or None.
 
     Raises:
-      ValueError: for unknown transforms, or when its strength should follow signs that the loss does not give.
+        ValueError: For unknown transforms, or when its strength should follow signs that the loss does not give.
     """
     if config.augment.augment == "off":
         return None

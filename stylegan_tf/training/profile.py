@@ -19,9 +19,9 @@ class Profile:
     recording that has begun is finished when the block ends, for whatever reason.
 
     Args:
-      steps: FIRST, at least 2, and LAST.
-      folder: the log directory; the profile goes to its `plugins/profile`.
-      log: writes a line to the log.
+        steps: FIRST, at least 2, and LAST.
+        folder: The log directory; the profile goes to its `plugins/profile`.
+        log: Writes a line to the log.
     """
 
     def __init__(self, steps: tuple[int, int], folder: Path, log: Callable[[str], None]) -> None:

@@ -52,15 +52,15 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     """Trains as configured, resuming what the run directory holds.
 
     Args:
-      config: validated.
-      dry_run: print the plan and write nothing.
+        config: Validated.
+        dry_run: Print the plan and write nothing.
 
     Returns:
-      The process's exit code: 0, or 128 + the signal's number when it was stopped by one.
+        The process's exit code: 0, or 128 + the signal's number when it was stopped by one.
 
     Raises:
-      ValueError: for what a user can mend: data, sizes, directories.
-      NonFiniteError, FullMemoryError: when training broke down; the message says from where to go on.
+        ValueError: For what a user can mend: data, sizes, directories.
+        NonFiniteError, FullMemoryError: When training broke down; the message says from where to go on.
     """
     # Grappler's remapper fails on the second-order gradients of a biased leaky ReLU, with a page of warnings.
     tf.config.optimizer.set_experimental_options({"remapping": False})

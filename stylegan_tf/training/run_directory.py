@@ -48,12 +48,12 @@ class DatasetInfo:
     """What a run was trained on.
 
     Attributes:
-      name: as given to --data.
-      count: number of images.
-      size: height and width.
-      channels: 1, 3 or 4.
-      fingerprint: of the images, and of the labels where they are used; empty when it is not known (yet).
-      label_names: names of the classes; empty without labels.
+        name: As given to --data.
+        count: Number of images.
+        size: Height and width.
+        channels: 1, 3 or 4.
+        fingerprint: Of the images, and of the labels where they are used; empty when it is not known (yet).
+        label_names: Names of the classes; empty without labels.
     """
 
     name: str
@@ -81,7 +81,7 @@ class RunDirectory:
     """Paths of a run.
 
     Args:
-      path: the directory; it need not exist.
+        path: The directory; it need not exist.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -100,7 +100,7 @@ class RunDirectory:
         """Makes sure that a run can start here, or that the run here is the same one; writes nothing.
 
         Raises:
-          ValueError: when something else is here, or a run with another configuration or other data.
+            ValueError: When something else is here, or a run with another configuration or other data.
         """
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"run_dir must be a directory. Received: {self.path}, a file.")
@@ -143,9 +143,9 @@ class RunDirectory:
         """Starts a run here, or goes on with the one that is here; raises as `check` does.
 
         Args:
-          config: as asked.
-          resolved: what it became.
-          dataset: what is trained on.
+            config: As asked.
+            resolved: What it became.
+            dataset: What is trained on.
         """
         self.check(config, dataset)
         for folder in (self.checkpoints, self.best):
@@ -242,10 +242,10 @@ class RunDirectory:
         """Prefixes of whole checkpoints, by images seen. Damaged ones that are passed over are told on stderr.
 
         Args:
-          which: "newest", "best" (by the first metric of the training), "all" that are kept, or a number of kimg.
+            which: "newest", "best" (by the first metric of the training), "all" that are kept, or a number of kimg.
 
         Raises:
-          ValueError: when there is none, or the one that is asked for is damaged.
+            ValueError: When there is none, or the one that is asked for is damaged.
         """
         best, kept = CheckpointFolder(self.best), CheckpointFolder(self.checkpoints)
         there = [(number, folder) for folder in (best, kept) for number in folder.numbers()]
@@ -296,10 +296,10 @@ class TrainedGenerator:
     """An averaged generator read back from a run.
 
     Attributes:
-      generator: in float32.
-      level, fade_in: the level that training had reached, and how far it was faded in (None: wholly).
-      images_seen: the clock of the checkpoint.
-      config, dataset: the run's.
+        generator: In float32.
+        level, fade_in: The level that training had reached, and how far it was faded in (None: wholly).
+        images_seen: The clock of the checkpoint.
+        config, dataset: The run's.
     """
 
     generator: Generator
@@ -314,11 +314,11 @@ def load_generator(run_dir: str | Path, checkpoint: str = "newest") -> TrainedGe
     """Reads the averaged generator of a run.
 
     Args:
-      run_dir: the run's directory.
-      checkpoint: see `RunDirectory.find_checkpoints`.
+        run_dir: The run's directory.
+        checkpoint: See `RunDirectory.find_checkpoints`.
 
     Raises:
-      ValueError: when the directory is no run's, or has no such checkpoint.
+        ValueError: When the directory is no run's, or has no such checkpoint.
     """
     directory = RunDirectory(run_dir)
     config, dataset = directory.read_config(), directory.read_dataset()
@@ -341,7 +341,7 @@ def restore_network(prefix: str, name: str, network: keras.Model) -> int:
     """Gives a built network the weights of a checkpoint's "generator", "generator_ema" or "critic".
 
     Returns:
-      The images seen.
+        The images seen.
     """
     images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(**{name: by_path(network.weights)}, images_seen=images_seen)

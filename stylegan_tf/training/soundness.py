@@ -34,11 +34,11 @@ def unsound_reason(state: TrainState, statistics: Mapping[str, float]) -> str:
     looked at on their device, from which one small array is read.
 
     Args:
-      state: the state.
-      statistics: means over the last steps, among them "real_scores" and "fake_scores" where they were measured.
+        state: The state.
+        statistics: Means over the last steps, among them "real_scores" and "fake_scores" where they were measured.
 
     Returns:
-      What exploded, and how far, as text; empty for a sound state.
+        What exploded, and how far, as text; empty for a sound state.
     """
     for name in ("real_scores", "fake_scores"):
         if abs(statistics.get(name, 0.0)) > LARGEST_SCORE:
@@ -92,9 +92,9 @@ def advice_after_breakdown(config: TrainConfig, checkpoint: str | None, new_run_
     """What to do when training broke down, in a sentence or two with flags that can be copied.
 
     Args:
-      config: of the run.
-      checkpoint: prefix of its newest checkpoint, if there is one.
-      new_run_dir: a directory that is free.
+        config: Of the run.
+        checkpoint: Prefix of its newest checkpoint, if there is one.
+        new_run_dir: A directory that is free.
     """
     limit = learning_rate_limit(config)
     flags = [f"--learning_rate={lowered(config.schedule.learning_rate, limit)}"]
@@ -118,8 +118,8 @@ def lowered(table: ResolutionTable, limit: float = np.inf) -> ResolutionTable:
     """Learning rates half as high as they were in effect, and no higher than the published StyleGAN2's.
 
     Args:
-      table: as configured.
-      limit: no rate was higher, whatever the table says.
+        table: As configured.
+        limit: No rate was higher, whatever the table says.
     """
     rows = tuple((size, float(f"{min(min(rate, limit) / 2, _SAFE_LEARNING_RATE):.3g}")) for size, rate in table.rows)
     return ResolutionTable(rows)

@@ -25,24 +25,24 @@ class TrainState:
     """Networks, averaged generator, optimizers and clock. Make it inside the strategy's scope.
 
     Args:
-      config: the configuration.
-      num_levels: number of resolutions.
-      num_classes: size of the one-hot labels.
-      dtype_policy: Keras policy of the networks.
+        config: The configuration.
+        num_levels: Number of resolutions.
+        num_classes: Size of the one-hot labels.
+        dtype_policy: Keras policy of the networks.
 
     Attributes:
-      generator, critic: the networks in training.
-      generator_ema: the generator's running average, in float32.
-      generator_optimizer, critic_optimizer: Adam, with loss scaling under mixed_float16.
-      images_seen: int64 variable.
-      path_length_mean: running mean of path lengths.
-      augment_p: strength of the augmentation.
-      sign_sum: sum of the signs of real scores since the strength was last adjusted.
-      sign_steps, sign_images: int64 variables, the steps and the images whose signs these are.
-      optimizer_period: int64 variable, the schedule's period in which the optimizers last forgot their moments.
-      phases: of a training step.
-      checkpoint: the `tf.train.Checkpoint` of all of these.
-      checkpoint_without_optimizers: the same of all but the optimizers, which converted networks do not bring.
+        generator, critic: The networks in training.
+        generator_ema: The generator's running average, in float32.
+        generator_optimizer, critic_optimizer: Adam, with loss scaling under mixed_float16.
+        images_seen: int64 variable.
+        path_length_mean: Running mean of path lengths.
+        augment_p: Strength of the augmentation.
+        sign_sum: Sum of the signs of real scores since the strength was last adjusted.
+        sign_steps, sign_images: int64 variables, the steps and the images whose signs these are.
+        optimizer_period: int64 variable, the schedule's period in which the optimizers last forgot their moments.
+        phases: Of a training step.
+        checkpoint: The `tf.train.Checkpoint` of all of these.
+        checkpoint_without_optimizers: The same of all but the optimizers, which converted networks do not bring.
     """
 
     def __init__(self, config: ResolvedConfig, num_levels: int, num_classes: int, dtype_policy: str) -> None:
@@ -92,7 +92,7 @@ class TrainState:
         """The checkpoint of what a saved one has, so that nothing of either is left over.
 
         Args:
-          saved: names of its variables. Those in `_OPTIONAL_PARTS` may be missing, and keep their values then.
+            saved: Names of its variables. Those in `_OPTIONAL_PARTS` may be missing, and keep their values then.
         """
         there = {name.partition("/")[0] for name in saved}
         missing = _OPTIONAL_PARTS - there

@@ -23,7 +23,7 @@ class Statistics:
     """Collects the steps' reports and means over them. A term that was never measured yet has the mean NaN.
 
     Args:
-      loss_scaling: whether gradients of weights may overflow without harm.
+        loss_scaling: Whether gradients of weights may overflow without harm.
     """
 
     def __init__(self, loss_scaling: bool = False) -> None:
@@ -36,8 +36,8 @@ class Statistics:
         """Takes a step's report, without waiting for it.
 
         Args:
-          images_seen: the clock before the step.
-          report: scalars by name, of what the step measured.
+            images_seen: The clock before the step.
+            report: Scalars by name, of what the step measured.
         """
         self._pending.append((images_seen, report))
 
@@ -45,7 +45,7 @@ class Statistics:
         """Waits for all reports, checks them, and returns means over those since the last `read`.
 
         Raises:
-          NonFiniteError: naming the step and the term.
+            NonFiniteError: Naming the step and the term.
         """
         rows = []
         for images_seen, report in self._pending:

@@ -28,17 +28,17 @@ class TrainingStep:
     """Compiled training phases, one for each kind.
 
     Args:
-      state: networks and optimizers, made in the strategy's scope.
-      objective: losses and gradient penalty.
-      strategy: spreads a batch over devices.
-      augmentation: of what the critic sees; None for none.
-      jit_compile: whether XLA compiles gradients: "off", "on", or "auto", see `PhaseFunctions`.
-      images_at_once: of a batch over all devices, how many images a device takes at once; larger shares are added up
-        from pieces. None for whole shares.
-      tell: is told in a line what "auto" chose.
+        state: Networks and optimizers, made in the strategy's scope.
+        objective: Losses and gradient penalty.
+        strategy: Spreads a batch over devices.
+        augmentation: Of what the critic sees; None for none.
+        jit_compile: Whether XLA compiles gradients: "off", "on", or "auto", see `PhaseFunctions`.
+        images_at_once: Of a batch over all devices, how many images a device takes at once; larger shares are added up
+            from pieces. None for whole shares.
+        tell: Is told in a line what "auto" chose.
 
     Attributes:
-      average_generator: moves the averaged generator by a share of its distance.
+        average_generator: Moves the averaged generator by a share of its distance.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class TrainingStep:
         """Runs one step.
 
         Args:
-          batch: from the distributed data pipeline: images uint8 [N, H, W, C] and labels [N, num_classes].
-          level: the active level.
-          batch_size: N, over all replicas.
-          phases: those that are due, in order.
-          images_seen: the clock before the step; chooses the random numbers.
-          fade_in: share of the level, 0 to 1.
+            batch: From the distributed data pipeline: images uint8 [N, H, W, C] and labels [N, num_classes].
+            level: The active level.
+            batch_size: N, over all replicas.
+            phases: Those that are due, in order.
+            images_seen: The clock before the step; chooses the random numbers.
+            fade_in: Share of the level, 0 to 1.
 
         Returns:
-          Scalars float32 by name, means over the batch of what these phases measure. Norms of weight gradients are
-          summed over replicas.
+            Scalars float32 by name, means over the batch of what these phases measure. Norms of weight gradients are
+            summed over replicas.
         """
         arguments = [*batch, tf.constant(images_seen, tf.int64), tf.constant(fade_in, tf.float32)]
         kinds = [StepKind(level, batch_size, phase) for phase in phases]
@@ -118,8 +118,8 @@ class TrainingStep:
         """The compiled phase of a kind: of images, labels, images seen and fade-in, to its report.
 
         Args:
-          kind: what it is specialised for.
-          xla: whether XLA compiles the gradients.
+            kind: What it is specialised for.
+            xla: Whether XLA compiles the gradients.
         """
 
         @tf.function(autograph=False)
@@ -136,8 +136,8 @@ class TrainingStep:
         """Has XLA compile the gradients of a kind, on every device, by computing them once for nothing.
 
         Args:
-          kind: what they are specialised for.
-          arguments: of the function that `compile` gives.
+            kind: What they are specialised for.
+            arguments: Of the function that `compile` gives.
         """
 
         @tf.function(autograph=False)
@@ -150,9 +150,9 @@ class TrainingStep:
         """What XLA is given for the gradients of a kind ("hlo"), or makes of it for this device ("optimized_hlo").
 
         Args:
-          kind: what they are specialised for.
-          arguments: of the function that `compile` gives; of one device.
-          stage: see `tf.function`'s `experimental_get_compiler_ir`.
+            kind: What they are specialised for.
+            arguments: Of the function that `compile` gives; of one device.
+            stage: See `tf.function`'s `experimental_get_compiler_ir`.
         """
         images, labels, images_seen, fade_in = arguments
         inputs = self._gradient_inputs(images, labels, images_seen, fade_in, kind, None)
@@ -173,15 +173,15 @@ class TrainingStep:
         """One replica's part of a phase, updating its network.
 
         Args:
-          images: this replica's reals, uint8 [n, H, W, C].
-          labels: [n, num_classes].
-          images_seen, fade_in: scalars.
-          kind: what the phase is specialised for.
-          draws: random numbers; None draws them, outside of what XLA compiles, which would draw others.
-          xla: see `compile`.
+            images: This replica's reals, uint8 [n, H, W, C].
+            labels: [n, num_classes].
+            images_seen, fade_in: Scalars.
+            kind: What the phase is specialised for.
+            draws: Random numbers; None draws them, outside of what XLA compiles, which would draw others.
+            xla: See `compile`.
 
         Returns:
-          Scalars float32 by name, which add up over the replicas.
+            Scalars float32 by name, which add up over the replicas.
         """
         state, phase = self.state, kind.phase
         result = self._replica_gradients(images, labels, images_seen, fade_in, kind, draws, xla)
@@ -316,11 +316,11 @@ def average_decay(batch_size: int, images_seen: int, half_life_kimg: float, ramp
     """Share of the averaged generator that stays in a step. Karras et al. 2018 (progressive growing), section 4.
 
     Args:
-      batch_size: images a step.
-      images_seen: before the step.
-      half_life_kimg: of the average.
-      rampup: above 0, the half-life is at most this share of the images seen (published with
-        StyleGAN2-ADA's code).
+        batch_size: Images a step.
+        images_seen: Before the step.
+        half_life_kimg: Of the average.
+        rampup: Above 0, the half-life is at most this share of the images seen (published with
+            StyleGAN2-ADA's code).
     """
     half_life = 1000.0 * half_life_kimg
     if rampup > 0:

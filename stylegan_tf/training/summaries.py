@@ -97,11 +97,11 @@ def write_start(
     """Writes what does not change: pictures of the data, plan, configuration, charts and columns.
 
     Args:
-      writer: the summary writer.
-      config: as it is saved.
-      resolved: with nothing left open (`configuration.resolve`).
-      plan: as it was printed.
-      reals: a grid, uint8 [H, W, C].
+        writer: The summary writer.
+        config: As it is saved.
+        resolved: With nothing left open (`configuration.resolve`).
+        plan: As it was printed.
+        reals: A grid, uint8 [H, W, C].
     """
     with writer.as_default(step=0):
         write_picture("images/reals", reals, "Pictures of the data.")

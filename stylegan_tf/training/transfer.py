@@ -37,12 +37,12 @@ class SourceNetworks:
     """Weights of another run, or of an export.
 
     Attributes:
-      name: what to call it.
-      weights: arrays by path, by network ("generator", "critic", "generator_ema"); an export has no critic.
-      label_names: names of its classes.
-      family: "stylegan1" or "stylegan2".
-      z_size: size of its latents.
-      mapping_rates: learning-rate multiplier of the mapping layers, by network.
+        name: What to call it.
+        weights: Arrays by path, by network ("generator", "critic", "generator_ema"); an export has no critic.
+        label_names: Names of its classes.
+        family: "stylegan1" or "stylegan2".
+        z_size: Size of its latents.
+        mapping_rates: Learning-rate multiplier of the mapping layers, by network.
     """
 
     name: str
@@ -57,10 +57,10 @@ def read_networks(path: str | Path) -> SourceNetworks:
     """Reads the newest checkpoint of a run, or the newest version of an export.
 
     Args:
-      path: a run's directory, an export, or one version of an export.
+        path: A run's directory, an export, or one version of an export.
 
     Raises:
-      ValueError: when it is none of these, or cannot be read.
+        ValueError: When it is none of these, or cannot be read.
     """
     path = Path(path)
     try:
@@ -84,15 +84,15 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
     """Gives the networks of a state what fits of a source's weights; call it in the strategy's scope.
 
     Args:
-      state: a new run's.
-      source: the weights.
-      label_names: names of the classes of the new run.
+        state: A new run's.
+        source: The weights.
+        label_names: Names of the classes of the new run.
 
     Returns:
-      What was taken and what was not, as text.
+        What was taken and what was not, as text.
 
     Raises:
-      ValueError: when the families differ, or nothing of the generator fits.
+        ValueError: When the families differ, or nothing of the generator fits.
     """
     family = state.config.network.family
     if source.family != family:

@@ -86,7 +86,7 @@ def select_members(
         data: The user's word for the archive, for messages.
 
     Raises:
-        ValueError: no picture in it, or labels that cannot be had.
+        ValueError: No picture in it, or labels that cannot be had.
     """
     inside: dict[str, Member] = {}
     outside: dict[str, Member] = {}
@@ -176,8 +176,8 @@ def open_bytes(content: bytes, size: int) -> Image.Image:
     """Opens a member's picture.
 
     Raises:
-        UnusableImageError: fewer bytes than the archive says, or no picture.
-        Exception: whatever Pillow's readers raise.
+        UnusableImageError: Fewer bytes than the archive says, or no picture.
+        Exception: Whatever Pillow's readers raise.
     """
     if len(content) != size:
         refuse(f"it has {len(content):,} bytes where the archive says {size:,}")

@@ -119,7 +119,7 @@ def open_npy(data: str, path: str, *, use_labels: bool = False) -> Source:
     """The rows of a .npy file, which stay on disk until they are asked for.
 
     Raises:
-        ValueError: a damaged file, one with pickled objects, an array of another shape or type, or labels asked for.
+        ValueError: A damaged file, one with pickled objects, an array of another shape or type, or labels asked for.
     """
     path = os.path.abspath(path)
     require_labels(NO_LABELS, use_labels, "the file must be a .npz that holds an array 'labels'", data)
@@ -135,7 +135,7 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
     """The array `images` of a .npz file, with `labels` and `label_names` if they are there.
 
     Raises:
-        ValueError: a damaged file, one with pickled objects or without `images`, an array of another shape or type,
+        ValueError: A damaged file, one with pickled objects or without `images`, an array of another shape or type,
             or labels asked for where there are none.
     """
     try:
@@ -170,7 +170,7 @@ def checked_images(images: np.ndarray, data: str) -> np.ndarray:
         data: The user's word for them, for messages.
 
     Raises:
-        ValueError: another shape or type.
+        ValueError: Another shape or type.
     """
     rows = images
     if rows.ndim == 4 and rows.shape[-1] not in (1, 3, 4) and rows.shape[1] in (1, 3, 4):

@@ -33,7 +33,7 @@ class Item(abc.ABC):
         """Opens the picture; the pixels may be decoded later, when they are asked for.
 
         Raises:
-            Exception: of any kind, as Pillow's readers raise nearly every type there is.
+            Exception: Of any kind, as Pillow's readers raise nearly every type there is.
         """
 
 

@@ -31,7 +31,7 @@ def find_labels(
         data: The user's word for the source, for messages.
 
     Raises:
-        ValueError: with `use_labels`, a dataset.json that cannot be understood or misses a picture, or no labels.
+        ValueError: With `use_labels`, a dataset.json that cannot be understood or misses a picture, or no labels.
     """
 
     def find() -> Labels:

@@ -58,7 +58,7 @@ def open_source(data: str, *, use_labels: bool = False) -> Source:
         The source; nothing is decoded yet.
 
     Raises:
-        ValueError: nothing that can be understood, something damaged, or labels that cannot be had.
+        ValueError: Nothing that can be understood, something damaged, or labels that cannot be had.
         ImportError: TensorFlow Datasets was asked for and is not installed.
     """
     if data == BUILT_IN:

@@ -56,7 +56,7 @@ class FolderSource(Source):
         use_labels: Whether subfolders become classes.
 
     Raises:
-        ValueError: a folder without images, or labels that cannot be had.
+        ValueError: A folder without images, or labels that cannot be had.
     """
 
     kind = "folder"

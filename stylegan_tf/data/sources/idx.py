@@ -44,8 +44,7 @@ def is_idx(header: bytes) -> bool:
 
 
 def find_image_files(names: list[str]) -> list[str]:
-    """The idx image files among a folder's files, in order of names; of one that is there with and without .gz, the
-    latter."""
+    """The idx image files among a folder's files, in order of names; of one with and without .gz, the latter."""
     found = {name for name in names if _IMAGES_NAME.fullmatch(name) and name.endswith(("ubyte", "ubyte.gz"))}
     return sorted(name for name in found if name.removesuffix(".gz") == name or name.removesuffix(".gz") not in found)
 
@@ -60,7 +59,7 @@ def open_idx_folder(data: str, folder: str, names: list[str], *, use_labels: boo
         use_labels: Whether labels must be there.
 
     Raises:
-        ValueError: damaged files, files of several data sets or sizes, labels for some of them alone, or none where
+        ValueError: Damaged files, files of several data sets or sizes, labels for some of them alone, or none where
             they were asked for.
     """
     sets = {_SPLITS.sub("", name.removesuffix(".gz")) for name in names}
@@ -76,7 +75,7 @@ def open_idx_file(data: str, path: str, *, use_labels: bool = False) -> Source:
     """The images of one idx file; labels from the file beside it whose name has labels-idx1 for images-idx3.
 
     Raises:
-        ValueError: a damaged file, one that holds no images, or labels asked for where there are none.
+        ValueError: A damaged file, one that holds no images, or labels asked for where there are none.
     """
     return _open_files(data, [path], use_labels)
 
@@ -88,7 +87,7 @@ def read_idx(path: str) -> np.ndarray:
         uint8, of as many axes as the file says.
 
     Raises:
-        ValueError: another format or type, or a file that is shorter or longer than it says.
+        ValueError: Another format or type, or a file that is shorter or longer than it says.
     """
     try:
         with open(path, "rb") as file:

@@ -32,7 +32,7 @@ def open_keras_set(data: str) -> Source:
         data: "keras:" and one of "mnist", "fashion_mnist", "cifar10".
 
     Raises:
-        ValueError: another name, or a set that could not be downloaded.
+        ValueError: Another name, or a set that could not be downloaded.
     """
     name = data.removeprefix(PREFIX)
     if name not in SETS:

@@ -53,7 +53,7 @@ def labels_if_usable(find: Callable[[], Labels], *, use_labels: bool) -> Labels:
         use_labels: Whether labels are asked for.
 
     Raises:
-        UnusableLabelsError: labels were asked for and cannot be classes.
+        UnusableLabelsError: Labels were asked for and cannot be classes.
     """
     try:
         labels = find()
@@ -74,7 +74,7 @@ def numbered_labels(values: np.ndarray, count: int, where: str, names: tuple[str
         names: What the numbers mean; None names them "0", "1" and so on, up to the largest.
 
     Raises:
-        UnusableLabelsError: an array of another shape or type, vectors that are not one-hot, numbers without a name.
+        UnusableLabelsError: An array of another shape or type, vectors that are not one-hot, numbers without a name.
     """
     values = np.asarray(values)
     classes = 0

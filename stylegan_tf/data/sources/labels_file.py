@@ -26,7 +26,7 @@ def find_labels_file(paths: Iterable[str], data: str) -> str | None:
     """The one of such files that counts: the first level's, or that which is least deep; None where there is none.
 
     Raises:
-        UnusableLabelsError: several that might count.
+        UnusableLabelsError: Several that might count.
     """
     every = list(paths)
     if METADATA_NAME in every:
@@ -56,7 +56,7 @@ def read_labels_file(read: Callable[[], bytes], path: str, data: str) -> dict[st
         data: The user's word for the source, for messages.
 
     Raises:
-        UnusableLabelsError: a file that cannot be read or understood, or two labels of one picture.
+        UnusableLabelsError: A file that cannot be read or understood, or two labels of one picture.
     """
     try:
         content = read()
@@ -89,7 +89,7 @@ def labels_from_file(
         data: The user's word for the source, for messages.
 
     Raises:
-        UnusableLabelsError: pictures without a label, or labels that are neither numbers nor one-hot.
+        UnusableLabelsError: Pictures without a label, or labels that are neither numbers nor one-hot.
     """
     where = _where(path, data)
     folder = path[: -len(METADATA_NAME)]
@@ -143,8 +143,7 @@ def _contradiction(name: str, first: object, second: object, path: str, data: st
 def _find_entries(
     names: Sequence[str], entries: Mapping[str, object], folder: str, path: str, data: str
 ) -> dict[str, object]:
-    """Label by name, of the pictures that have one. A name that looks the same counts where the exact one is missing.
-    """
+    """Label by name, of the pictures that have one; a name that looks the same counts if the exact one is missing."""
     found: dict[str, object] = {}
     rest: dict[str, str] = {}
     for name in names:

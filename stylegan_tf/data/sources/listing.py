@@ -135,7 +135,7 @@ def file_state(path: str) -> tuple[int, int]:
     """A file's size in bytes and time of change in nanoseconds.
 
     Raises:
-        OSError: there is no such file.
+        OSError: There is no such file.
     """
     state = os.stat(path)
     return state.st_size, state.st_mtime_ns

@@ -58,7 +58,7 @@ class RecordItem(Item):
         """Reads the record, and checks its checksum and the picture's shape.
 
         Raises:
-            UnusableImageError: what is wrong with the record.
+            UnusableImageError: What is wrong with the record.
         """
         with open(self.path, "rb") as file:
             file.seek(self.offset)
@@ -80,7 +80,7 @@ class OriginalRecordsSource(Source):
         use_labels: Whether labels must be there.
 
     Raises:
-        ValueError: a damaged file, records of another layout, labels that are not of these pictures, or labels asked
+        ValueError: A damaged file, records of another layout, labels that are not of these pictures, or labels asked
             for where there are none.
     """
 
@@ -130,7 +130,7 @@ def find_record_file(names: list[str], data: str) -> str | None:
     """The file of the highest resolution among a folder's files; None where there are no such files.
 
     Raises:
-        ValueError: files of several data sets.
+        ValueError: Files of several data sets.
     """
     matches = [match for match in map(_FILE_NAME.fullmatch, names) if match]
     bases = sorted({match["base"] for match in matches})
@@ -146,7 +146,7 @@ def _scan(path: str) -> np.ndarray:
     """uint64 offsets of all records, from their headers alone.
 
     Raises:
-        DamagedRecordError: a damaged header, a file that ends within a record, or none in it.
+        DamagedRecordError: A damaged header, a file that ends within a record, or none in it.
     """
     offsets = array.array("Q")
     with open(path, "rb") as file:

@@ -61,7 +61,7 @@ class TarItem(Item):
         """Reads the member.
 
         Raises:
-            UnusableImageError: a member that cannot be trusted, or is no picture.
+            UnusableImageError: A member that cannot be trusted, or is no picture.
         """
         archive.refuse(self.fault)
         with open(self.path, "rb") as file:
@@ -107,7 +107,7 @@ class TarSource(Source):
         use_labels: Whether folders become classes where there is no dataset.json.
 
     Raises:
-        ValueError: a damaged archive or one without images, or labels that cannot be had.
+        ValueError: A damaged archive or one without images, or labels that cannot be had.
     """
 
     def __init__(self, data: str, path: str, *, use_labels: bool = False) -> None:

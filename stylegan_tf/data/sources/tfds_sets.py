@@ -25,8 +25,8 @@ class TfdsSource(Source):
         use_labels: Whether labels must be there.
 
     Raises:
-        ImportError: the package is missing; the message names the extra that installs it.
-        ValueError: an unknown name or split, a failed download, no feature "image", or labels asked for where there
+        ImportError: The package is missing; the message names the extra that installs it.
+        ValueError: An unknown name or split, a failed download, no feature "image", or labels asked for where there
             are none.
     """
 

@@ -41,7 +41,7 @@ class ZipItem(Item):
         """Reads the member, and checks its size and checksum.
 
         Raises:
-            UnusableImageError: a member that cannot be trusted or read, or is no picture.
+            UnusableImageError: A member that cannot be trusted or read, or is no picture.
         """
         archive.refuse(self.fault)
         opened = _open_archive(self.path, file_state(self.path), os.getpid())
@@ -65,7 +65,7 @@ class ZipSource(Source):
         use_labels: Whether folders become classes where there is no dataset.json.
 
     Raises:
-        ValueError: a damaged archive or one without images, or labels that cannot be had.
+        ValueError: A damaged archive or one without images, or labels that cannot be had.
     """
 
     kind = "zip archive"
