@@ -1,7 +1,7 @@
 """Writes the averaged generator of a run as a SavedModel for TensorFlow Serving.
 
-  python export.py --run_dir=RUN --output_dir=EXPORT    writes EXPORT/1, the next time EXPORT/2
-  python export.py --help                               all settings
+python export.py --run_dir=RUN --output_dir=EXPORT    writes EXPORT/1, the next time EXPORT/2
+python export.py --help                               all settings
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Trains a StyleGAN.
 
-  python train.py                             emoji portraits at 32x32, about a quarter of an hour on two CPU cores
-  python train.py --data=DIR --run_dir=RUN    any directory of images
-  python train.py --help                      all settings
+python train.py                             emoji portraits at 32x32, about a quarter of an hour on two CPU cores
+python train.py --data=DIR --run_dir=RUN    any directory of images
+python train.py --help                      all settings
 """
 
 import sys

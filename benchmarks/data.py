@@ -78,9 +78,7 @@ def _read(scratch: Path) -> None:
         print(f"\n{_FILES.value:,} files of {size}x{size}, {FILE_TYPES[size]}: images a second (times Keras)")
         print(f"{'':>30}{'first epoch':>18}{'later epochs':>18}{f'{EPOCHS} epochs':>18}{'peak MiB':>10}")
         for name, result in measured.items():
-            cells = [
-                f"{result[key]:,.0f} ({result[key] / base[key]:.1f})" for key in ("first", "later", "together")
-            ]
+            cells = [f"{result[key]:,.0f} ({result[key] / base[key]:.1f})" for key in ("first", "later", "together")]
             row = "".join(f"{cell:>18}" for cell in cells) + f"{result['peak_mib']:>10,.0f}"
             print(f"{name:>30}{row}", flush=True)
 
@@ -151,7 +149,10 @@ def _prepared(scratch: Path, data: Path, size: int, encoding: str) -> Path:
     directory = scratch / f"{data.name}-{encoding}"
     source = find_source(str(data))
     prepare(
-        source, directory, resolve(DataSettings(str(data), (size, size)), source), count_levels((size, size), (4, 4)),
+        source,
+        directory,
+        resolve(DataSettings(str(data), (size, size)), source),
+        count_levels((size, size), (4, 4)),
         encoding=encoding,
     )
     return directory
@@ -203,7 +204,10 @@ def _in_process(kind: str, path: Path, size: int, scratch: Path) -> dict[str, fl
 def contend(kind: str, path: str, size: int, cache: str) -> None:
     """Reads epochs and prints what was measured as JSON."""
     open_epochs = {
-        "prepared": _open_prepared, "folder": _open_folder, "keras": _open_keras, "torch": _open_torch,
+        "prepared": _open_prepared,
+        "folder": _open_folder,
+        "keras": _open_keras,
+        "torch": _open_torch,
         "records": _open_prepared,
     }[kind]
     modules = {"torch": "torch", "keras": "keras"}
@@ -216,13 +220,17 @@ def contend(kind: str, path: str, size: int, cache: str) -> None:
         counts.append(sum(len(batch) for batch in read_epoch()))
         seconds.append(time.perf_counter() - started - sum(seconds))
     later = slice(1, None) if len(seconds) > 1 else slice(None)
-    print(json.dumps({
-        "first": counts[0] / seconds[0],
-        "later": sum(counts[later]) / sum(seconds[later]),
-        "together": sum(counts) / sum(seconds),
-        "peak_mib": _peak_mib(),
-        "grown_mib": _peak_mib() - imported,
-    }))
+    print(
+        json.dumps(
+            {
+                "first": counts[0] / seconds[0],
+                "later": sum(counts[later]) / sum(seconds[later]),
+                "together": sum(counts) / sum(seconds),
+                "peak_mib": _peak_mib(),
+                "grown_mib": _peak_mib() - imported,
+            }
+        )
+    )
 
 
 Epoch = Callable[[], Iterable[Any]]

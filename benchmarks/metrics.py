@@ -48,7 +48,8 @@ def time_networks() -> None:
     with app.quiet_startup():
         from stylegan_tf.features.efficientnet_lite import EfficientNetLite0Features
     builders: dict[str, Callable[[], Any]] = {
-        "efficientnet_lite0": EfficientNetLite0Features, "inception": _random_inception
+        "efficientnet_lite0": EfficientNetLite0Features,
+        "inception": _random_inception,
     }
     random = np.random.default_rng(0)
     size = _IMAGE_SIZE.value

@@ -59,8 +59,12 @@ def main() -> None:
     settings = tuple((name, float(value)) for name, value in (setting.split("=") for setting in _SETTINGS.value))
     cases = [
         Case(preset, int(resolution), int(batch), policy, jit, int(devices), settings, _STEPS.value)
-        for preset in _PRESETS.value for resolution in _RESOLUTIONS.value for batch in _BATCHES.value
-        for policy in _POLICIES.value for jit in _JIT.value for devices in _DEVICES.value
+        for preset in _PRESETS.value
+        for resolution in _RESOLUTIONS.value
+        for batch in _BATCHES.value
+        for policy in _POLICIES.value
+        for jit in _JIT.value
+        for devices in _DEVICES.value
     ]
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as processes:
@@ -94,9 +98,15 @@ def _measure(case: Case) -> dict[str, Any]:
     needed = memory_needed(step.state, kinds[0].level, case.batch // step.strategy.num_replicas_in_sync)
     step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items())
     return {
-        **dataclasses.asdict(case), "policy": policy, "devices": devices.describe_devices(step.strategy),
-        "build_s": built - started, "phases": parts, "step_ms": step_ms, "images_per_s": 1000.0 * case.batch / step_ms,
-        "s_per_kimg": step_ms / case.batch, "peak_mib": devices.memory_peak() / 2**20,
+        **dataclasses.asdict(case),
+        "policy": policy,
+        "devices": devices.describe_devices(step.strategy),
+        "build_s": built - started,
+        "phases": parts,
+        "step_ms": step_ms,
+        "images_per_s": 1000.0 * case.batch / step_ms,
+        "s_per_kimg": step_ms / case.batch,
+        "peak_mib": devices.memory_peak() / 2**20,
         "estimated_mib": needed / 2**20,
     }
 
@@ -141,8 +151,10 @@ def _first_call(function: Any, inputs: tuple[Any, ...]) -> dict[str, Any]:
     traced = time.perf_counter()
     launches = count_launches(function, *inputs)
     return {
-        "trace_s": traced - begun, "first_call_s": time.perf_counter() - traced,
-        "launches": sum(launches.values()), "by_type": dict(launches.most_common()),
+        "trace_s": traced - begun,
+        "first_call_s": time.perf_counter() - traced,
+        "launches": sum(launches.values()),
+        "by_type": dict(launches.most_common()),
     }
 
 
@@ -169,7 +181,9 @@ def _xla_counts(step: Any, kind: Any, arguments: tuple[Any, ...]) -> dict[str, i
 
     given = count_instructions(step.compiler_ir(kind, arguments, "hlo"))
     return {
-        "instructions": sum(given.values()), "convolutions": given["convolution"], "products": given["dot"],
+        "instructions": sum(given.values()),
+        "convolutions": given["convolution"],
+        "products": given["dot"],
         "kernels": count_kernels(step.compiler_ir(kind, arguments, "optimized_hlo")),
     }
 
@@ -181,13 +195,22 @@ def _line(result: dict[str, Any]) -> str:
         f"{result['s_per_kimg']:.2f} s/kimg, a step {result['step_ms']:.1f} ms, build {result['build_s']:.1f} s, "
         f"peak {result['peak_mib']:.0f} MiB (estimated {result['estimated_mib']:.0f} a device)"
     )
-    return "; ".join([head, *(
-        f"{name} {part['ms']:.1f} ms, {part['launches']} launches, trace {part['trace_s']:.1f} s, "
-        f"first call {part['first_call_s']:.1f} s"
-        + (f", XLA: {part['instructions']} instructions, {part['convolutions']} convolutions, {part['products']} "
-           f"products, {part['kernels']} kernels" if "kernels" in part else "")
-        for name, part in result["phases"].items()
-    )])
+    return "; ".join(
+        [
+            head,
+            *(
+                f"{name} {part['ms']:.1f} ms, {part['launches']} launches, trace {part['trace_s']:.1f} s, "
+                f"first call {part['first_call_s']:.1f} s"
+                + (
+                    f", XLA: {part['instructions']} instructions, {part['convolutions']} convolutions, {part['products']} "
+                    f"products, {part['kernels']} kernels"
+                    if "kernels" in part
+                    else ""
+                )
+                for name, part in result["phases"].items()
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":

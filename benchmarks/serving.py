@@ -96,7 +96,8 @@ def report_memory(path: Path, z_size: int, batch: int) -> None:
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"loaded in {seconds:.2f} s, first image after another {first:.2f} s; memory {after - before:.0f} MiB loaded, "
-        f"at most {most - before:.0f} MiB with {batch} images a call", flush=True,
+        f"at most {most - before:.0f} MiB with {batch} images a call",
+        flush=True,
     )
 
 
@@ -123,9 +124,9 @@ def time_calls(served: Any, path: Path, batches: list[int]) -> None:
     def from_z(z: Any, psi: Any) -> Any:
         return to_uint8(served.synthesize(served.truncate(served.map(z), psi)))
 
-    compiled = tf.function(from_z, input_signature=[
-        tf.TensorSpec([None, served.generator.z_size]), tf.TensorSpec([None])
-    ])
+    compiled = tf.function(
+        from_z, input_signature=[tf.TensorSpec([None, served.generator.z_size]), tf.TensorSpec([None])]
+    )
     print(f"{'batch':>5}  {'':<22}{'images/s':>9}{'median ms':>11}{'99th ms':>9}{'ratio':>7}")
     for batch in batches:
         values = inputs(served.generator.z_size, batch)
@@ -141,7 +142,8 @@ def time_calls(served: Any, path: Path, batches: list[int]) -> None:
             median, slow = np.median(times), np.percentile(times, 99)
             print(
                 f"{batch:>5}  {name:<23}{batch / median:>8.1f}{median * 1000:>11.1f}{slow * 1000:>9.1f}"
-                f"{reference / median:>7.2f}", flush=True,
+                f"{reference / median:>7.2f}",
+                flush=True,
             )
         if _THREADS.value:
             time_threads(ways["SavedModel"], batch)

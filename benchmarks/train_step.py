@@ -75,7 +75,10 @@ def _report(resolution: int, policy: str, fused_from: int) -> None:
 
 def _report_stylegan2(resolution: int, policy: str) -> None:
     values = {
-        "family": "stylegan2", "loss": "logistic", "critic_regularization_interval": 16, "path_length_weight": 2.0,
+        "family": "stylegan2",
+        "loss": "logistic",
+        "critic_regularization_interval": 16,
+        "path_length_weight": 2.0,
     }
     step, arguments = _make_step(resolution, policy, values)
     groups = [
@@ -87,8 +90,11 @@ def _report_stylegan2(resolution: int, policy: str) -> None:
     main, r1, path_length = times
     average = main + r1 / groups[1][0].interval + path_length / groups[2][0].interval
     _print_row(
-        f"{resolution}x{resolution}", policy, f"{_BATCH.value / main:.1f}",
-        *(f"{1000 * seconds:.1f}" for seconds in (main, r1, path_length, average)), f"{_BATCH.value / average:.1f}",
+        f"{resolution}x{resolution}",
+        policy,
+        f"{_BATCH.value / main:.1f}",
+        *(f"{1000 * seconds:.1f}" for seconds in (main, r1, path_length, average)),
+        f"{_BATCH.value / average:.1f}",
     )
 
 

@@ -1,8 +1,8 @@
 """StyleGAN for TensorFlow 2 and Keras 3.
 
-    import stylegan_tf
+import stylegan_tf
 
-    images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
+images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
 """
 
 from __future__ import annotations

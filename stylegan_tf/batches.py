@@ -25,9 +25,7 @@ class BatchFunction:
         strategy: Its devices share the rows; None for the current device alone.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], size: int, strategy: tf.distribute.Strategy | None = None
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], size: int, strategy: tf.distribute.Strategy | None = None) -> None:
         self.size = size
         self._strategy = strategy or tf.distribute.get_strategy()
         self._replicas = 1 if strategy is None else strategy.num_replicas_in_sync

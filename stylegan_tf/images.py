@@ -62,9 +62,7 @@ def save_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
         as_picture(image).save(beside, format="PNG")
 
 
-def save_animation(
-    path: str | os.PathLike[str], frames: Sequence[np.ndarray], frame_ms: int | list[int] = 100
-) -> None:
+def save_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], frame_ms: int | list[int] = 100) -> None:
     """Writes frames as a GIF or WebP, by the ending of the path, that loops for ever.
 
     Args:
@@ -83,6 +81,5 @@ def save_animation(
     options = {"disposal": 2} if kind == "gif" else {"kmax": 1}
     with written_whole(path) as beside:
         pictures[0].save(
-            beside, format=kind.upper(), save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0,
-            **options,
+            beside, format=kind.upper(), save_all=True, append_images=pictures[1:], duration=frame_ms, loop=0, **options
         )

@@ -27,7 +27,10 @@ def keras_defaults() -> Iterator[None]:
     `keras.applications`.
     """
     before = (
-        keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format(), keras.config.dtype_policy()
+        keras.config.floatx(),
+        keras.config.epsilon(),
+        keras.config.image_data_format(),
+        keras.config.dtype_policy(),
     )
     set_keras_settings(*DEFAULTS)
     try:

@@ -16,8 +16,10 @@ def printable(text: str) -> str:
 
 def printable_lines(text: str) -> str:
     """As `printable`, of a text of several lines, which may have tabs."""
-    return text if text.isprintable() else "\n".join(
-        "\t".join(map(printable, line.split("\t"))) for line in text.split("\n")
+    return (
+        text
+        if text.isprintable()
+        else "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
     )
 
 
@@ -41,7 +43,7 @@ class PrintableStream:
     def write(self, text: str) -> int:
         """Writes text; returns the length of the text that was given."""
         start = CLEAR_LINE if text.startswith(CLEAR_LINE) else ""
-        self._stream.write(start + printable_lines(text[len(start):]))
+        self._stream.write(start + printable_lines(text[len(start) :]))
         return len(text)
 
     def writelines(self, lines: Any) -> None:

@@ -58,7 +58,7 @@ def _load_reference(name: str) -> Reference:
         arrays = {key: file[key] for key in file.files}
 
     def part(prefix: str) -> dict[str, np.ndarray]:
-        return {key[len(prefix):]: array for key, array in arrays.items() if key.startswith(prefix)}
+        return {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
 
     return Reference(json.loads(str(arrays["config"])), part("in/"), part("out/"), part("var/"))
 
@@ -147,9 +147,7 @@ def build_published_generator() -> Callable[..., Any]:
     from stylegan_tf.networks import Generator, MappingNetwork, SynthesisNetwork
 
     def build(kwargs: dict[str, Any], progressive: bool = False) -> Any:
-        traditional = {
-            "constant_input": False, "style": False, "noise": False, "normalization": "pixel", "blur": False,
-        }
+        traditional = {"constant_input": False, "style": False, "noise": False, "normalization": "pixel", "blur": False}
         mapping = MappingNetwork(
             kwargs.get("dlatent_size", kwargs["latent_size"]),
             num_layers=0 if progressive else kwargs.get("mapping_layers", 8),
@@ -158,9 +156,12 @@ def build_published_generator() -> Callable[..., Any]:
             label_input="one_hot" if progressive else "embedded",
         )
         synthesis = SynthesisNetwork(
-            num_levels=_num_levels(kwargs), channels=kwargs["num_channels"],
-            feature_maps_base=kwargs["fmap_base"], feature_maps_max=kwargs["fmap_max"],
-            fused_from=_fused_from(kwargs["fused_scale"]), **(traditional if progressive else {}),
+            num_levels=_num_levels(kwargs),
+            channels=kwargs["num_channels"],
+            feature_maps_base=kwargs["fmap_base"],
+            feature_maps_max=kwargs["fmap_max"],
+            fused_from=_fused_from(kwargs["fused_scale"]),
+            **(traditional if progressive else {}),
         )
         generator = Generator(kwargs["latent_size"], mapping, synthesis)
         generator.build()
@@ -176,10 +177,14 @@ def build_published_critic() -> Callable[..., Any]:
 
     def build(kwargs: dict[str, Any], progressive: bool = False) -> Any:
         critic = Critic(
-            num_levels=_num_levels(kwargs), channels=kwargs["num_channels"], num_classes=kwargs["label_size"],
-            feature_maps_base=kwargs["fmap_base"], feature_maps_max=kwargs["fmap_max"],
+            num_levels=_num_levels(kwargs),
+            channels=kwargs["num_channels"],
+            num_classes=kwargs["label_size"],
+            feature_maps_base=kwargs["fmap_base"],
+            feature_maps_max=kwargs["fmap_max"],
             minibatch_stddev_group=kwargs.get("mbstd_group_size", 4),
-            fused_from=_fused_from(kwargs["fused_scale"]), blur=not progressive,
+            fused_from=_fused_from(kwargs["fused_scale"]),
+            blur=not progressive,
         )
         critic.build()
         return critic
@@ -191,8 +196,11 @@ def _stylegan2_options(kwargs: dict[str, Any], part: dict[str, Any]) -> dict[str
     """Arguments that generator and critic share, and that are written in another way."""
     levels = int(math.log2(kwargs["img_resolution"])) - 1
     return {
-        "num_levels": levels, "channels": kwargs["img_channels"], "architecture": part["architecture"],
-        "feature_maps_base": part["channel_base"] // 2, "feature_maps_max": part["channel_max"],
+        "num_levels": levels,
+        "channels": kwargs["img_channels"],
+        "architecture": part["architecture"],
+        "feature_maps_base": part["channel_base"] // 2,
+        "feature_maps_max": part["channel_max"],
         "clamp": part["conv_clamp"],
     }
 
@@ -207,8 +215,11 @@ def build_published_stylegan2_generator() -> Callable[..., Any]:
 
     def build(kwargs: dict[str, Any], **options: Any) -> Any:
         mapping = MappingNetwork(
-            kwargs["w_dim"], num_layers=kwargs["mapping_kwargs"]["num_layers"], num_classes=kwargs["c_dim"],
-            design="stylegan2", label_input="normalized",
+            kwargs["w_dim"],
+            num_layers=kwargs["mapping_kwargs"]["num_layers"],
+            num_classes=kwargs["c_dim"],
+            design="stylegan2",
+            label_input="normalized",
         )
         arguments = {**_stylegan2_options(kwargs, kwargs["synthesis_kwargs"]), **options}
         generator = Generator(kwargs["z_dim"], mapping, StyleGAN2SynthesisNetwork(**arguments))
@@ -226,9 +237,11 @@ def build_published_stylegan2_critic() -> Callable[..., Any]:
     def build(kwargs: dict[str, Any], **options: Any) -> Any:
         statistic = kwargs["epilogue_kwargs"]
         arguments = {
-            **_stylegan2_options(kwargs, kwargs), "num_classes": kwargs["c_dim"],
+            **_stylegan2_options(kwargs, kwargs),
+            "num_classes": kwargs["c_dim"],
             "minibatch_stddev_group": statistic["mbstd_group_size"],
-            "minibatch_stddev_features": statistic["mbstd_num_channels"], **options,
+            "minibatch_stddev_features": statistic["mbstd_num_channels"],
+            **options,
         }
         critic = StyleGAN2Critic(**arguments)
         critic.build()

@@ -34,8 +34,12 @@ def module_of(file):
 def run_import_linter(config_file):
     code = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
     return subprocess.run(
-        [sys.executable, "-c", code, "--config", str(config_file), "--no-cache"], cwd=config_file.parent,
-        capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-c", code, "--config", str(config_file), "--no-cache"],
+        cwd=config_file.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -116,8 +120,10 @@ def undocumented(tree):
     """
     documented_in_file = {
         item.name
-        for node in tree.body if isinstance(node, ast.ClassDef)
-        for item in node.body if isinstance(item, ast.FunctionDef) and ast.get_docstring(item)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for item in node.body
+        if isinstance(item, ast.FunctionDef) and ast.get_docstring(item)
     }
     missing = []
 
@@ -149,7 +155,8 @@ def documented_methods(class_name):
         for file in FILES
         for node in ast.parse(file.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef) and node.name == class_name
-        for item in node.body if isinstance(item, ast.FunctionDef) and ast.get_docstring(item)
+        for item in node.body
+        if isinstance(item, ast.FunctionDef) and ast.get_docstring(item)
     }
 
 

@@ -30,6 +30,7 @@ def test_the_page_has_the_headers_of_the_development_server():
 @pytest.mark.skipif(not shutil.which("nginx"), reason="needs nginx")
 def test_nginx_lets_no_foreign_page_ask_the_model_server(tmp_path):
     """docker/demo.conf in a real nginx, with paths and ports of this machine."""
+
     class Model(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.send_response(200)
@@ -45,8 +46,10 @@ def test_nginx_lets_no_foreign_page_ask_the_model_server(tmp_path):
         free.close()
         site = (ROOT / "docker" / "demo.conf").read_text()
         for old, new in [
-            ("listen 8080", f"listen 127.0.0.1:{port}"), ("/usr/share/nginx/html", str(PAGE_DIRECTORY)),
-            ("resolver 127.0.0.11 valid=10s;", ""), ("http://serving:8501", f"http://127.0.0.1:{model.server_port}"),
+            ("listen 8080", f"listen 127.0.0.1:{port}"),
+            ("/usr/share/nginx/html", str(PAGE_DIRECTORY)),
+            ("resolver 127.0.0.11 valid=10s;", ""),
+            ("http://serving:8501", f"http://127.0.0.1:{model.server_port}"),
         ]:
             assert old in site
             site = site.replace(old, new)

@@ -111,7 +111,13 @@ def test_the_context_holds_what_the_image_needs_and_nothing_secret():
     assert "*" in lines  # everything is left out but
     kept = {line[1:] for line in lines if line.startswith("!")}
     assert kept == {
-        "LICENSE", "train.py", "export.py", "stylegan_tf", "docker/cpu.lock", "docker/gpu.lock", "docker/healthcheck.py"
+        "LICENSE",
+        "train.py",
+        "export.py",
+        "stylegan_tf",
+        "docker/cpu.lock",
+        "docker/gpu.lock",
+        "docker/healthcheck.py",
     }
     assert all((ROOT / path).exists() for path in kept)
 
@@ -250,6 +256,7 @@ def test_images_can_be_named_by_digest(compose):
 
 def test_serving_is_healthy_when_the_model_is_available(compose):
     """The command of the health check, run against servers that answer as TensorFlow Serving does."""
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
@@ -286,7 +293,10 @@ def batching_parameters():
         ["max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"], start=1
     ):
         message.field.add(
-            name=name, number=number, label=field.LABEL_OPTIONAL, type=field.TYPE_MESSAGE,
+            name=name,
+            number=number,
+            label=field.LABEL_OPTIONAL,
+            type=field.TYPE_MESSAGE,
             type_name=".google.protobuf.Int64Value",
         )
     message.field.add(name="allowed_batch_sizes", number=6, label=field.LABEL_REPEATED, type=field.TYPE_INT64)
@@ -335,7 +345,9 @@ def test_pods_have_no_rights_that_they_do_not_need(resources):
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         for container in pod["containers"]:
             assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
             }
 
 

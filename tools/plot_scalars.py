@@ -1,6 +1,6 @@
 """Plots scalars of several runs over the images seen, one panel a scalar; needs `pip install matplotlib`.
 
-    python tools/plot_scalars.py --runs=runs/a,runs/b --scalars=scores/real_signs,augment/p --output=curves.svg
+python tools/plot_scalars.py --runs=runs/a,runs/b --scalars=scores/real_signs,augment/p --output=curves.svg
 """
 
 import pathlib

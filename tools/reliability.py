@@ -35,15 +35,34 @@ TRAIN = [sys.executable, str(ROOT / "train.py")]
 EXPORT = [sys.executable, str(ROOT / "export.py")]
 MODULE = [sys.executable, "-m"]
 SETTINGS = [
-    "--preset=tiny-stylegan1", "--data=pictures", "--resolution=16", "--z_size=8", "--w_size=8", "--mapping_layers=2",
-    "--feature_maps_base=32", "--feature_maps_max=8", "--stage_kimg=0.032", "--fade_kimg=0.032", "--total_kimg=0.16",
-    "--batch_size=8", "--checkpoint_interval_kimg=0.016", "--grid_interval_kimg=0.048", "--dtype_policy=float32",
+    "--preset=tiny-stylegan1",
+    "--data=pictures",
+    "--resolution=16",
+    "--z_size=8",
+    "--w_size=8",
+    "--mapping_layers=2",
+    "--feature_maps_base=32",
+    "--feature_maps_max=8",
+    "--stage_kimg=0.032",
+    "--fade_kimg=0.032",
+    "--total_kimg=0.16",
+    "--batch_size=8",
+    "--checkpoint_interval_kimg=0.016",
+    "--grid_interval_kimg=0.048",
+    "--dtype_policy=float32",
     "--run_dir=run",
 ]
 COMMANDS = {
     "train": [*TRAIN, *SETTINGS],
-    "prepare": [*MODULE, "stylegan_tf.cli.dataset", "prepare", "--data=pictures", "--output=prepared",
-                "--resolution=16", "--workers=2"],
+    "prepare": [
+        *MODULE,
+        "stylegan_tf.cli.dataset",
+        "prepare",
+        "--data=pictures",
+        "--output=prepared",
+        "--resolution=16",
+        "--workers=2",
+    ],
     "export": [*EXPORT, "--run_dir=run", "--output_dir=exports"],
     "evaluate": [*MODULE, "stylegan_tf.cli.evaluate", "--run_dir=run", "--metrics=msssim1k"],
     "sample": [*MODULE, "stylegan_tf.cli.sample", "--run_dir=run", "--output=grid.png"],
@@ -79,7 +98,12 @@ class Trial:
     def run(self, name: str, *, codes: Sequence[int] = (0,), largest_file: int = 0) -> str:
         """Runs a command to its end; returns what it printed."""
         done = subprocess.run(
-            COMMANDS[name], cwd=self.folder, capture_output=True, text=True, timeout=600, check=False,
+            COMMANDS[name],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
             preexec_fn=lambda: _limit_files(largest_file),
         )
         said = f"{name} ended with {done.returncode}: {done.stderr[-1500:]}"
@@ -195,7 +219,8 @@ def read_arrays(prefix: str) -> dict[str, bytes]:
 
     reader = tf.train.load_checkpoint(prefix)
     return {
-        name: np.asarray(reader.get_tensor(name)).tobytes() for name in reader.get_variable_to_shape_map()
+        name: np.asarray(reader.get_tensor(name)).tobytes()
+        for name in reader.get_variable_to_shape_map()
         if not name.startswith(("save_counter", "_CHECKPOINT"))
     }
 

@@ -1,6 +1,6 @@
 """Writes some of the built-in portraits as an array file, to train on a few hundred images of one drawing style.
 
-    python tools/select_portraits.py --style=noto --every=3 --output=noto_260.npz
+python tools/select_portraits.py --style=noto --every=3 --output=noto_260.npz
 """
 
 import pathlib

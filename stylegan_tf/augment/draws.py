@@ -81,10 +81,23 @@ class AugmentDraws(NamedTuple):
 _GATE_SIZES = {name: 4 if name == "imgfilter" else 1 for name in Gates._fields}
 _GATES = {f"{name} gate": size for name, size in _GATE_SIZES.items()}
 _UNIFORM_SIZES = {
-    "xflip": 1, "rotate90": 1, "xint": 2, "rotate_before": 1, "rotate_after": 1, "lumaflip": 1, "hue": 1, "cutout": 2,
+    "xflip": 1,
+    "rotate90": 1,
+    "xint": 2,
+    "rotate_before": 1,
+    "rotate_after": 1,
+    "lumaflip": 1,
+    "hue": 1,
+    "cutout": 2,
 }
 _NORMAL_SIZES = {
-    "scale": 1, "aniso": 1, "xfrac": 2, "brightness": 1, "contrast": 1, "saturation": 1, "imgfilter": 4,
+    "scale": 1,
+    "aniso": 1,
+    "xfrac": 2,
+    "brightness": 1,
+    "contrast": 1,
+    "saturation": 1,
+    "imgfilter": 4,
     "noise_strength": 1,
 }
 
@@ -106,9 +119,7 @@ def draw_augmentation(key: tf.Tensor, batch_size: int, image_shape: Sequence[int
     return draw_augmentations(key, batch_size, image_shape, 1)[0]
 
 
-def draw_augmentations(
-    key: tf.Tensor, batch_size: int, image_shape: Sequence[int], batches: int
-) -> list[AugmentDraws]:
+def draw_augmentations(key: tf.Tensor, batch_size: int, image_shape: Sequence[int], batches: int) -> list[AugmentDraws]:
     """The same for several batches, each with numbers of its own; it takes hardly more operations than for one."""
     uniform, normal, *noise = tf.unstack(tf.random.experimental.stateless_split(key, 2 + batches, alg="philox"))
     uniforms = _rows(tf.random.stateless_uniform, uniform, batch_size, {**_GATES, **_UNIFORM_SIZES}, batches)
@@ -117,7 +128,9 @@ def draw_augmentations(
     return [
         AugmentDraws(
             gates=Gates(**{gate: drawn[name] for name, gate in zip(_GATES, _GATE_SIZES, strict=True)}),
-            **{name: drawn[name] for name in _UNIFORM_SIZES}, **others, noise=image_noise,
+            **{name: drawn[name] for name in _UNIFORM_SIZES},
+            **others,
+            noise=image_noise,
         )
         for drawn, others, image_noise in zip(uniforms, normals, noises, strict=True)
     ]

@@ -46,9 +46,7 @@ def filter_bands(images: tf.Tensor, gains: tf.Tensor) -> tf.Tensor:
     for _ in range(2):  # columns, then rows
         count, channels, height, width = images.shape
         bands = _weighted_bands(gains, width)
-        images = full_product(
-            tf.reshape(images, [count, channels * height, width]), tf.linalg.matrix_transpose(bands)
-        )
+        images = full_product(tf.reshape(images, [count, channels * height, width]), tf.linalg.matrix_transpose(bands))
         images = tf.transpose(tf.reshape(images, [count, channels, height, width]), [0, 1, 3, 2])
     return images
 

@@ -21,12 +21,20 @@ _COLOR = ("brightness", "contrast", "lumaflip", "hue", "saturation")
 _IMAGE_SPACE = ("imgfilter", "noise", "cutout")
 
 GROUPS = {
-    "blit": _BLIT, "geometry": _GEOMETRY, "color": _COLOR,
-    "filter": ("imgfilter",), "noise": ("noise",), "cutout": ("cutout",),
+    "blit": _BLIT,
+    "geometry": _GEOMETRY,
+    "color": _COLOR,
+    "filter": ("imgfilter",),
+    "noise": ("noise",),
+    "cutout": ("cutout",),
 }
 _ALIASES = {
-    "geom": "geometry", "bg": "blit,geometry", "bgc": "blit,geometry,color", "bgcf": "blit,geometry,color,filter",
-    "bgcfn": "blit,geometry,color,filter,noise", "bgcfnc": "blit,geometry,color,filter,noise,cutout",
+    "geom": "geometry",
+    "bg": "blit,geometry",
+    "bgc": "blit,geometry,color",
+    "bgcf": "blit,geometry,color,filter",
+    "bgcfn": "blit,geometry,color,filter,noise",
+    "bgcfnc": "blit,geometry,color,filter,noise,cutout",
 }
 
 

@@ -110,16 +110,16 @@ def _read(fine: tf.Tensor, inverse: tf.Tensor, height: int, width: int) -> tf.Te
     """Reads four neighbours of each position."""
     flat = tf.reshape(fine, [*fine.shape[:2], -1])
     indices, weights = _neighbours(inverse, height, width)
-    return tf.add_n([
-        tf.gather(flat, index, axis=2, batch_dims=1) * weight[:, tf.newaxis]
-        for index, weight in zip(indices, weights, strict=True)
-    ])
+    return tf.add_n(
+        [
+            tf.gather(flat, index, axis=2, batch_dims=1) * weight[:, tf.newaxis]
+            for index, weight in zip(indices, weights, strict=True)
+        ]
+    )
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _contributions(
-    moved: tf.Tensor, inverse: tf.Tensor, height: int, width: int
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
+def _contributions(moved: tf.Tensor, inverse: tf.Tensor, height: int, width: int) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """What each value adds to its four neighbours: where, [N, 4 * positions], and how much in each channel."""
     indices, weights = _neighbours(inverse, height, width)
     where = tf.reshape(tf.stack(indices, axis=1), [moved.shape[0], -1])

@@ -40,9 +40,7 @@ _HELP_COLUMN = 28
 
 
 def run(
-    main: Callable[[], int | None],
-    argv: Sequence[str] | None = None,
-    flag_values: flags.FlagValues = flags.FLAGS,
+    main: Callable[[], int | None], argv: Sequence[str] | None = None, flag_values: flags.FlagValues = flags.FLAGS
 ) -> NoReturn:
     """Parses the flags, runs a command and exits.
 
@@ -225,9 +223,7 @@ def _flag_help(flag: flags.Flag, width: int) -> list[str]:
         text += f" (default: {default})"
     name = f"  --{'[no]' if flag.boolean else ''}{flag.name}"
     indent = " " * _HELP_COLUMN
-    wrapped = textwrap.wrap(
-        text, width - _HELP_COLUMN, break_long_words=False, break_on_hyphens=False
-    ) or [""]
+    wrapped = textwrap.wrap(text, width - _HELP_COLUMN, break_long_words=False, break_on_hyphens=False) or [""]
     if len(name) >= _HELP_COLUMN:
         return [name, *(indent + line for line in wrapped)]
     return [f"{name:<{_HELP_COLUMN}}{wrapped[0]}", *(indent + line for line in wrapped[1:])]

@@ -42,7 +42,9 @@ def _flag(define: Callable[..., Any], name: str, default: Any, text: str, **opti
 _DATA = _flag(flags.DEFINE_string, "data", "", "a labelled set: whatever train.py takes; directories are classes")
 _OUTPUT = _flag(flags.DEFINE_string, "output", "", "the .keras file to write")
 _RESOLUTION = _flag(
-    flags.DEFINE_string, "resolution", "",
+    flags.DEFINE_string,
+    "resolution",
+    "",
     f"height and width to classify at, such as 28 or 32x48; empty: what fits the data, at most {LARGEST_DEFAULT_SIZE}",
 )
 _CHANNELS = _flag(flags.DEFINE_integer, "channels", 0, "1 grey, 3 RGB; 0: what the data has")

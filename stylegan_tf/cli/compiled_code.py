@@ -36,7 +36,8 @@ def keep_compiled_code(cache_dir: str, *, on_cpu: bool = False, system: Path = P
         return
     folder = cache / "xla" / _name(f"tensorflow {version}") / _name(machine)
     for variable, flag, place in (
-        ("TF_XLA_FLAGS", _PERSISTENT, folder / "code"), ("XLA_FLAGS", _AUTOTUNING, folder / "autotuning"),
+        ("TF_XLA_FLAGS", _PERSISTENT, folder / "code"),
+        ("XLA_FLAGS", _AUTOTUNING, folder / "autotuning"),
     ):
         flags = os.environ.get(variable, "")
         if flag in flags or re.search(r"\s", str(place)):  # flags end at a space
@@ -58,10 +59,14 @@ def _tensorflow_version() -> str:
 def _cards(system: Path) -> str:
     """Models of NVIDIA's cards and their driver's version; empty without any."""
     driver = system / "proc" / "driver" / "nvidia"
-    models = sorted({
-        match[1] for file in driver.glob("gpus/*/information")
-        for match in [re.search(r"^Model:\s*(.+?)\s*$", _text(file), re.MULTILINE)] if match
-    })
+    models = sorted(
+        {
+            match[1]
+            for file in driver.glob("gpus/*/information")
+            for match in [re.search(r"^Model:\s*(.+?)\s*$", _text(file), re.MULTILINE)]
+            if match
+        }
+    )
     version = re.search(r"Kernel Module\D*([\d.]+)", _text(driver / "version"))
     return " ".join([*models, version[1] if version else ""]).strip() if models else ""
 

@@ -70,8 +70,11 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines --preset and one flag a field. An omitted flag leaves what the preset says."""
     listed = "; ".join(f"{name}: {entry.summary}" for name, entry in PRESETS.items())
     flags.DEFINE_string(
-        "preset", DEFAULT_PRESET, f"the settings to start from: a name, or a run's config.json. {listed}",
-        flag_values, module_name="Preset",
+        "preset",
+        DEFAULT_PRESET,
+        f"the settings to start from: a name, or a run's config.json. {listed}",
+        flag_values,
+        module_name="Preset",
     )
     for section, field in all_fields():
         published, default = _written(field.default), _written(PRESETS[DEFAULT_PRESET].config.get(field.name))
@@ -90,8 +93,10 @@ def _parser(kind: str) -> flags.ArgumentParser:
     if "ResolutionTable" in kind:
         return _TableParser(may_be_empty="None" in kind)
     parsers: dict[str, type[flags.ArgumentParser]] = {
-        "int": flags.IntegerParser, "int | None": _WholeNumberParser,
-        "float": flags.FloatParser, "float | None": _NumberParser,
+        "int": flags.IntegerParser,
+        "int | None": _WholeNumberParser,
+        "float": flags.FloatParser,
+        "float | None": _NumberParser,
     }
     return parsers.get(kind, flags.ArgumentParser)()
 

@@ -32,8 +32,11 @@ FLAGS = flags.FlagValues()
 
 _PICKLE = flags.DEFINE_string("pickle", "", "file of published networks", FLAGS, module_name="From a pickle")
 _URL = flags.DEFINE_string(
-    "url", "", "a name of --list, or the address of a pickle; #sha256=HEX behind it is checked",
-    FLAGS, module_name="From a pickle",
+    "url",
+    "",
+    "a name of --list, or the address of a pickle; #sha256=HEX behind it is checked",
+    FLAGS,
+    module_name="From a pickle",
 )
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "the run's directory; new or empty", FLAGS, module_name="From a pickle"
@@ -45,20 +48,29 @@ _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "say what the file holds, and stop; no --output_dir is needed", FLAGS, module_name="From a pickle"
 )
 _CACHE_DIR = flags.DEFINE_string(
-    "cache_dir", "", "where downloads are kept; empty: stylegan_tf in the user's cache directory",
-    FLAGS, module_name="From a pickle",
+    "cache_dir",
+    "",
+    "where downloads are kept; empty: stylegan_tf in the user's cache directory",
+    FLAGS,
+    module_name="From a pickle",
 )
 _LIST = flags.DEFINE_bool("list", False, "well-known published networks, and stop", FLAGS, module_name="From a pickle")
 _RUN_DIR = flags.DEFINE_string("run_dir", "", "directory of a run", FLAGS, module_name="To safetensors")
 _SAFETENSORS = flags.DEFINE_string("safetensors", "", "file to be written", FLAGS, module_name="To safetensors")
 _NETWORK = flags.DEFINE_enum(
-    "network", "generator_ema", ["generator_ema", "generator", "critic"], "which of the run's networks",
-    FLAGS, module_name="To safetensors",
+    "network",
+    "generator_ema",
+    ["generator_ema", "generator", "critic"],
+    "which of the run's networks",
+    FLAGS,
+    module_name="To safetensors",
 )
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "newest",
+    "checkpoint",
+    "newest",
     "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
-    FLAGS, module_name="To safetensors",
+    FLAGS,
+    module_name="To safetensors",
 )
 
 
@@ -71,7 +83,8 @@ def main() -> None:
         return
     sources = [flag for flag in (_PICKLE, _URL, _RUN_DIR) if flag.value]
     require(
-        len(sources) == 1, "give one of --pickle, --url and --run_dir (or --list)",
+        len(sources) == 1,
+        "give one of --pickle, --url and --run_dir (or --list)",
         ", ".join(f"--{flag.name}={flag.value}" for flag in sources) or "none",
     )
     needed, other = (_SAFETENSORS, _OUTPUT_DIR) if _RUN_DIR.value else (_OUTPUT_DIR, _SAFETENSORS)
@@ -87,9 +100,7 @@ def main() -> None:
         export_safetensors(_RUN_DIR.value, _NETWORK.value, _CHECKPOINT.value, Path(_SAFETENSORS.value))
         return
     path = Path(_PICKLE.value) if _PICKLE.value else _download(_URL.value)
-    convert_pickle(
-        path, _OUTPUT_DIR.value, skip_critic=_SKIP_CRITIC.value, dry_run=_DRY_RUN.value, source=_URL.value
-    )
+    convert_pickle(path, _OUTPUT_DIR.value, skip_critic=_SKIP_CRITIC.value, dry_run=_DRY_RUN.value, source=_URL.value)
 
 
 def check_target(flag: flags.FlagHolder) -> None:
@@ -206,9 +217,11 @@ def describe(file: PublishedFile, conversion: Conversion) -> str:
             ("Resampling", f"{'blurred' if network.blur else 'not blurred'}; one operation with convolution {fused}"),
         ]
     lines += [("Grown", f"to level of detail {file.lod:g}")] if file.lod else []
-    lines += [("Augment", f"{config.augment.augment_transforms}, strength {file.augment_p:g}")] if (
-        config.augment.augment != "off"
-    ) else []
+    lines += (
+        [("Augment", f"{config.augment.augment_transforms}, strength {file.augment_p:g}")]
+        if (config.augment.augment != "off")
+        else []
+    )
     count = f", {file.num_images:,} images" if file.num_images else ""
     lines += [("Trained on", f"{file.data}{count}")] if file.data else []
     return "\n".join(f"  {name:<12}{text}" for name, text in lines)
@@ -246,13 +259,15 @@ def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
     path = conversion.config.run.run_dir
     run, export = shlex.quote(path), shlex.quote(f"exports/{Path(path).name}")
     labels = " --use_labels" if conversion.dataset.num_classes else ""
-    return "\n".join([
-        "Networks belong to whoever published them: mind their licence, which often allows no commercial use.",
-        "Next:",
-        f"  python -m stylegan_tf.cli.sample --run_dir={run} --seeds=0-15",
-        f"  python export.py --run_dir={run} --output_dir={export}",
-        f"  python train.py --preset={run}/config.json --initialize_from={run} --data=PICTURES{labels} --run_dir=RUN",
-    ])
+    return "\n".join(
+        [
+            "Networks belong to whoever published them: mind their licence, which often allows no commercial use.",
+            "Next:",
+            f"  python -m stylegan_tf.cli.sample --run_dir={run} --seeds=0-15",
+            f"  python export.py --run_dir={run} --output_dir={export}",
+            f"  python train.py --preset={run}/config.json --initialize_from={run} --data=PICTURES{labels} --run_dir=RUN",
+        ]
+    )
 
 
 def _download(given: str) -> Path:
@@ -269,9 +284,7 @@ def _download(given: str) -> Path:
     folder = (expanded(_CACHE_DIR.value) if _CACHE_DIR.value else default_cache()) / "pretrained"
     advice = ""
     if "://" in given:
-        require(
-            given.lower().startswith(("http://", "https://")), "--url must begin with http:// or https://", given
-        )
+        require(given.lower().startswith(("http://", "https://")), "--url must begin with http:// or https://", given)
         try:
             parts = urllib.parse.urlsplit(given)
         except ValueError as error:

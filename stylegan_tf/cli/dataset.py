@@ -74,28 +74,34 @@ _CHANNELS = _data_flag(PREPARE, "channels", flags.DEFINE_integer)
 _CROP = _data_flag(PREPARE, "crop", flags.DEFINE_enum, enum_values=CROPS)
 _BACKGROUND = _data_flag(PREPARE, "background", flags.DEFINE_string)
 _USE_LABELS = _flag(
-    flags.DEFINE_bool, PREPARE, "use_labels", False,
+    flags.DEFINE_bool,
+    PREPARE,
+    "use_labels",
+    False,
     "make folders labels, as in cats/1.png; labels that the data brings are kept anyway",
 )
 _ENCODING = _flag(
-    flags.DEFINE_enum, PREPARE, "encoding", "raw",
-    "Raw pixels are read fastest; png takes less room, without loss", enum_values=ENCODINGS,
+    flags.DEFINE_enum,
+    PREPARE,
+    "encoding",
+    "raw",
+    "Raw pixels are read fastest; png takes less room, without loss",
+    enum_values=ENCODINGS,
 )
 _ON_ERROR = _flag(
-    flags.DEFINE_enum, PREPARE, "on_error", "fail",
+    flags.DEFINE_enum,
+    PREPARE,
+    "on_error",
+    "fail",
     "Pictures that cannot be read: name them at the end and leave the set incomplete, or leave them out",
     enum_values=ON_ERROR,
 )
 _WORKERS = {
-    values: _flag(
-        flags.DEFINE_integer, values, "workers", 0, "processes; 0 for one for each core", lower_bound=0
-    )
+    values: _flag(flags.DEFINE_integer, values, "workers", 0, "processes; 0 for one for each core", lower_bound=0)
     for values in (PREPARE, INSPECT, VERIFY)
 }
 _INSPECT_DATA = _flag(flags.DEFINE_string, INSPECT, "data", "", "the source or prepared set; also without --data=")
-_INSPECT_LABELS = _flag(
-    flags.DEFINE_bool, INSPECT, "use_labels", False, "count folders as labels, as in cats/1.png"
-)
+_INSPECT_LABELS = _flag(flags.DEFINE_bool, INSPECT, "use_labels", False, "count folders as labels, as in cats/1.png")
 _SHEET = _flag(
     flags.DEFINE_string, INSPECT, "sheet", "contact_sheet.png", "where the contact sheet is written; empty for none"
 )
@@ -108,8 +114,14 @@ def main_prepare() -> int:
     require(bool(_OUTPUT.value), "prepare needs a directory to write: --output=DIR", "none")
     size = parse_size(_RESOLUTION.value, "resolution") if _RESOLUTION.value else None
     settings = DataSettings(
-        _DATA.value, size, parse_size(_BASE_SIZE.value, "base_size"), _CHANNELS.value, _USE_LABELS.value, _CROP.value,
-        _BACKGROUND.value, _ON_ERROR.value,
+        _DATA.value,
+        size,
+        parse_size(_BASE_SIZE.value, "base_size"),
+        _CHANNELS.value,
+        _USE_LABELS.value,
+        _CROP.value,
+        _BACKGROUND.value,
+        _ON_ERROR.value,
     )
     if size is not None:
         count_levels(size, settings.base_size)
@@ -121,8 +133,13 @@ def main_prepare() -> int:
     try:
         with ProgressLine("Preparing") as progress:
             image_set = prepare(
-                source, output, conversion, count_levels(conversion.size, settings.base_size),
-                encoding=_ENCODING.value, on_error=settings.on_error, max_workers=_WORKERS[PREPARE].value or None,
+                source,
+                output,
+                conversion,
+                count_levels(conversion.size, settings.base_size),
+                encoding=_ENCODING.value,
+                on_error=settings.on_error,
+                max_workers=_WORKERS[PREPARE].value or None,
                 progress=progress,
             )
     except KeyboardInterrupt as stop:
@@ -237,11 +254,7 @@ def _write_sheet(source: Source, path: Path) -> None:
     print(f"Contact sheet: {path}, {len(images)} of {counted(len(source), 'picture')}")
 
 
-COMMANDS = {
-    "prepare": (main_prepare, PREPARE),
-    "inspect": (main_inspect, INSPECT),
-    "verify": (main_verify, VERIFY),
-}
+COMMANDS = {"prepare": (main_prepare, PREPARE), "inspect": (main_inspect, INSPECT), "verify": (main_verify, VERIFY)}
 
 
 def main(argv: list[str]) -> None:

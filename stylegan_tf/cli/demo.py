@@ -26,20 +26,35 @@ if TYPE_CHECKING:
 FLAGS = flags.FlagValues()
 
 _EXPORT = flags.DEFINE_string(
-    "export", "", "output directory of export.py, which holds the versions 1, 2, ...; the newest is shown, also when "
-    "it comes later", flag_values=FLAGS, module_name="Demo",
+    "export",
+    "",
+    "output directory of export.py, which holds the versions 1, 2, ...; the newest is shown, also when it comes later",
+    flag_values=FLAGS,
+    module_name="Demo",
 )
 _HOST = flags.DEFINE_string(
-    "host", "127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, which nothing protects from them",
-    flag_values=FLAGS, module_name="Demo",
+    "host",
+    "127.0.0.1",
+    "address to listen on; 0.0.0.0 lets other machines in, which nothing protects from them",
+    flag_values=FLAGS,
+    module_name="Demo",
 )
 _ALLOWED_HOSTS = flags.DEFINE_list(
-    "allowed_hosts", [], "further names by which browsers may ask for the page, such as this machine's name in its "
-    "network; localhost, and the addresses that it listens on, always are", flag_values=FLAGS, module_name="Demo",
+    "allowed_hosts",
+    [],
+    "further names by which browsers may ask for the page, such as this machine's name in its "
+    "network; localhost, and the addresses that it listens on, always are",
+    flag_values=FLAGS,
+    module_name="Demo",
 )
 _PORT = flags.DEFINE_integer(
-    "port", 8080, "port to listen on; 0 for any that is free", flag_values=FLAGS, module_name="Demo",
-    lower_bound=0, upper_bound=65535,
+    "port",
+    8080,
+    "port to listen on; 0 for any that is free",
+    flag_values=FLAGS,
+    module_name="Demo",
+    lower_bound=0,
+    upper_bound=65535,
 )
 _MODEL = flags.DEFINE_string(
     "model", "stylegan", "name of the model in the REST paths", flag_values=FLAGS, module_name="Demo"
@@ -51,7 +66,8 @@ def main() -> None:
     require(bool(_EXPORT.value), "export must be given: --export=EXPORT", "none")
     require(
         re.fullmatch(r"[A-Za-z0-9_.-]+", _MODEL.value) is not None,
-        "model must be made of letters, digits, '.', '_' and '-'", _MODEL.value,
+        "model must be made of letters, digits, '.', '_' and '-'",
+        _MODEL.value,
     )
     AllowedHosts([_HOST.value, *_ALLOWED_HOSTS.value])
     base_path = Path(_EXPORT.value)

@@ -105,8 +105,13 @@ def _single_images(request: Request) -> str:
 def _truncation(request: Request) -> str:
     subjects = _subjects(request, request.seeds)
     picture = figures.truncation(
-        request.sampler, _ws(request, subjects, truncated=False), subjects.captions, request.psis, request.cutoff,
-        _noise(request, subjects), request.scale,
+        request.sampler,
+        _ws(request, subjects, truncated=False),
+        subjects.captions,
+        request.psis,
+        request.cutoff,
+        _noise(request, subjects),
+        request.scale,
     )
     save_png(request.output, picture)
     return f"{len(subjects.seeds)} images of {_size(request)} by {len(request.psis)} psis, {_reach(request.cutoff)}"
@@ -118,8 +123,14 @@ def _style_mixing(request: Request) -> str:
     top, left = _subjects(request, request.seeds), _subjects(request, request.row_seeds)
     layers = _layers(request)
     picture = figures.style_mixing(
-        request.sampler, _ws(request, top), _ws(request, left), top.captions, left.captions, layers,
-        _noise(request, left), request.scale,
+        request.sampler,
+        _ws(request, top),
+        _ws(request, left),
+        top.captions,
+        left.captions,
+        layers,
+        _noise(request, left),
+        request.scale,
     )
     save_png(request.output, picture)
     named = "; ".join(f"{name.splitlines()[0]}: layers {chosen[0]}-{chosen[-1]}" for name, chosen in layers.items())
@@ -133,8 +144,11 @@ def _noise_figure(request: Request) -> str:
         )
     subjects = _subjects(request, request.seeds)
     picture = figures.noise(
-        request.sampler, _ws(request, subjects), subjects.captions,
-        realisations=request.realisations, scale=request.scale,
+        request.sampler,
+        _ws(request, subjects),
+        subjects.captions,
+        realisations=request.realisations,
+        scale=request.scale,
     )
     save_png(request.output, picture)
     return f"{len(subjects.seeds)} images of {_size(request)} with {request.realisations} noises, {_truncated(request)}"
@@ -158,8 +172,12 @@ def _interpolation(request: Request) -> str:
 
 
 _FIGURES = {
-    "grid": _grid, "images": _single_images, "truncation": _truncation, "style_mixing": _style_mixing,
-    "noise": _noise_figure, "interpolation": _interpolation,
+    "grid": _grid,
+    "images": _single_images,
+    "truncation": _truncation,
+    "style_mixing": _style_mixing,
+    "noise": _noise_figure,
+    "interpolation": _interpolation,
 }
 
 

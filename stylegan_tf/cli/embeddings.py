@@ -1,7 +1,7 @@
 """Shows the latent space of a training run in TensorBoard's projector: w of many seeds, each as its image.
 
-  python -m stylegan_tf.cli.embeddings --run_dir=RUN
-  tensorboard --logdir=RUN/tensorboard        then choose Projector in the menu at the right
+python -m stylegan_tf.cli.embeddings --run_dir=RUN
+tensorboard --logdir=RUN/tensorboard        then choose Projector in the menu at the right
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ FLAGS = flags.FlagValues()
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "", "directory of a training run", flag_values=FLAGS)
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "newest",
+    "checkpoint",
+    "newest",
     "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
     flag_values=FLAGS,
 )
 _SEEDS = flags.DEFINE_string("seeds", "0-511", "such as 0-511; with labels, each has its own class", flag_values=FLAGS)
 _PSI = flags.DEFINE_float(
-    "truncation_psi", None,
-    "of w and the images, from -2 to 2: 1 for all the variety; empty: the run's own setting", flag_values=FLAGS,
+    "truncation_psi",
+    None,
+    "of w and the images, from -2 to 2: 1 for all the variety; empty: the run's own setting",
+    flag_values=FLAGS,
 )
 
 
@@ -38,7 +41,8 @@ def main() -> None:
     psi = _PSI.value
     require(
         psi is None or -LARGEST_PSI <= psi <= LARGEST_PSI,
-        f"--truncation_psi must lie between -{LARGEST_PSI:g} and {LARGEST_PSI:g}", psi,
+        f"--truncation_psi must lie between -{LARGEST_PSI:g} and {LARGEST_PSI:g}",
+        psi,
     )
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.sampling.embeddings import MOST_POINTS, write_embeddings

@@ -22,14 +22,7 @@ from stylegan_tf.cli import app
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.errors import require
 from stylegan_tf.files import expanded
-from stylegan_tf.metrics.protocols import (
-    DEFAULT_PROTOCOLS,
-    EXAMPLES,
-    PUBLISHED,
-    Protocol,
-    parse_protocols,
-    protocol,
-)
+from stylegan_tf.metrics.protocols import DEFAULT_PROTOCOLS, EXAMPLES, PUBLISHED, Protocol, parse_protocols, protocol
 from stylegan_tf.printing import note_line
 
 if TYPE_CHECKING:
@@ -47,51 +40,83 @@ def _flag(define: Any, section: str, name: str, default: Any, text: str, **optio
 
 _RUN_DIR = _flag(flags.DEFINE_string, "What", "run_dir", "", "directory of a training run: its averaged generator")
 _CHECKPOINT = _flag(
-    flags.DEFINE_string, "What", "checkpoint", "newest",
+    flags.DEFINE_string,
+    "What",
+    "checkpoint",
+    "newest",
     "of the run: newest, best (by the first metric of its training), all that are kept, or one by its kimg, such as 76",
 )
 _EXPORT = _flag(flags.DEFINE_string, "What", "export", "", "an export, or one version of it; its noise is fixed")
 _IMAGES = _flag(
-    flags.DEFINE_string, "What", "images", "",
+    flags.DEFINE_string,
+    "What",
+    "images",
+    "",
     "generated images, whoever made them: anything that --data of train.py reads",
 )
 _METRICS = _flag(
     flags.DEFINE_list, "What", "metrics", list(DEFAULT_PROTOCOLS), "protocols, joined by commas; --list explains them"
 )
 _DATA = _flag(
-    flags.DEFINE_string, "Real images", "data", "",
+    flags.DEFINE_string,
+    "Real images",
+    "data",
+    "",
     "as for train.py; empty: what the run, or the export, was trained on",
 )
 _RESOLUTION = _flag(
-    flags.DEFINE_string, "Real images", "resolution", "",
+    flags.DEFINE_string,
+    "Real images",
+    "resolution",
+    "",
     "size of --images, such as 256, to which both are brought; empty: what fits them",
 )
 _USE_LABELS = _flag(
-    flags.DEFINE_bool, "Real images", "use_labels", False,
+    flags.DEFINE_bool,
+    "Real images",
+    "use_labels",
+    False,
     "generated classes follow the labels of --data; a run's own data have their labels anyway",
 )
 _CROP = _flag(
-    flags.DEFINE_enum, "Real images", "crop", "center", "how pictures get their shape, without --run_dir: see train.py",
+    flags.DEFINE_enum,
+    "Real images",
+    "crop",
+    "center",
+    "how pictures get their shape, without --run_dir: see train.py",
     enum_values=("center", "pad", "none"),
 )
 _WEIGHTS = _flag(
-    flags.DEFINE_list, "Feature networks", "weights", [],
+    flags.DEFINE_list,
+    "Feature networks",
+    "weights",
+    [],
     "files of networks: inception=FILE, vgg16=URL#sha256=CHECKSUM, classifier=FILE, model=FILE; see docs/metrics.md",
 )
 _CACHE_DIR = _flag(
-    flags.DEFINE_string, "Feature networks", "cache_dir", "",
+    flags.DEFINE_string,
+    "Feature networks",
+    "cache_dir",
+    "",
     "where downloads and what is known of real images lie; empty: stylegan_tf in the user's cache directory",
 )
 _SEED = _flag(flags.DEFINE_integer, "How", "seed", 0, "of the generated images", lower_bound=0, upper_bound=10**9)
 _NUM_DEVICES = _flag(
-    flags.DEFINE_integer, "How", "num_devices", 0, "GPUs (without any: logical CPUs); 0 for all GPUs or one CPU",
+    flags.DEFINE_integer,
+    "How",
+    "num_devices",
+    0,
+    "GPUs (without any: logical CPUs); 0 for all GPUs or one CPU",
     lower_bound=0,
 )
 _RESULTS = _flag(
     flags.DEFINE_string, "How", "results", "", "file that JSON lines are added to; empty: RUN/metrics.jsonl for runs"
 )
 _COMPARE = _flag(
-    flags.DEFINE_list, "Comparing", "compare", [],
+    flags.DEFINE_list,
+    "Comparing",
+    "compare",
+    [],
     "runs, or files of results; draws their metrics over kimg to --output",
 )
 _OUTPUT = _flag(flags.DEFINE_string, "Comparing", "output", "comparison.png", "the chart, a .png")
@@ -133,7 +158,8 @@ def _compare() -> None:
 def _measure() -> None:
     sources = [flag for flag in (_RUN_DIR, _EXPORT, _IMAGES) if flag.value]
     require(
-        len(sources) == 1, "give one of --run_dir, --export and --images (or --compare, --list)",
+        len(sources) == 1,
+        "give one of --run_dir, --export and --images (or --compare, --list)",
         ", ".join(f"--{flag.name}={flag.value}" for flag in sources) or "none",
     )
     protocols = parse_protocols(_METRICS.value)
@@ -168,13 +194,20 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
     dataset = directory.read_dataset()
     data = config.data
     require(
-        bool(_DATA.value or data.data), "--data must name the real images, as this run does not know what it was "
-        "trained on", "none",
+        bool(_DATA.value or data.data),
+        "--data must name the real images, as this run does not know what it was trained on",
+        "none",
     )
     settings = _data_settings(
-        _DATA.value or data.data, dataset.size, dataset.channels,
-        base_size=config.base_size, use_labels=_USE_LABELS.value or (data.use_labels and not _DATA.value),
-        crop=data.crop, background=data.background, on_error=data.on_error, cache_dir=data.cache_dir,
+        _DATA.value or data.data,
+        dataset.size,
+        dataset.channels,
+        base_size=config.base_size,
+        use_labels=_USE_LABELS.value or (data.use_labels and not _DATA.value),
+        crop=data.crop,
+        background=data.background,
+        on_error=data.on_error,
+        cache_dir=data.cache_dir,
     )
     reals = _read(settings)
     if not _DATA.value and not dataset.fingerprint.startswith(reals.fingerprint):

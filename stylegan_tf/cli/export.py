@@ -36,30 +36,36 @@ FLAGS = flags.FlagValues()
 VERIFICATION_FAILED = 1
 TEMPORARY_BYTES = 2**20
 
-_RUN_DIR = flags.DEFINE_string(
-    "run_dir", "", "directory of a training run", flag_values=FLAGS, module_name="Export"
-)
+_RUN_DIR = flags.DEFINE_string("run_dir", "", "directory of a training run", flag_values=FLAGS, module_name="Export")
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "newest",
+    "checkpoint",
+    "newest",
     "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
-    flag_values=FLAGS, module_name="Export",
+    flag_values=FLAGS,
+    module_name="Export",
 )
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "", "directory of the versions, which a model server watches",
-    flag_values=FLAGS, module_name="Export",
+    "output_dir", "", "directory of the versions, which a model server watches", flag_values=FLAGS, module_name="Export"
 )
 _VERSION = flags.DEFINE_integer(
     "version", None, "number of the version; empty: one above the highest", flag_values=FLAGS, module_name="Export"
 )
 _FORMAT = flags.DEFINE_enum(
-    "format", "saved_model", ["saved_model", "tflite", "onnx"],
+    "format",
+    "saved_model",
+    ["saved_model", "tflite", "onnx"],
     "saved_model for TensorFlow Serving; tflite and onnx write OUTPUT_DIR/generator.tflite or .onnx, latents to images "
-    "only, for devices and browsers", flag_values=FLAGS, module_name="Export",
+    "only, for devices and browsers",
+    flag_values=FLAGS,
+    module_name="Export",
 )
 _WARMUP_BATCHES = flags.DEFINE_list(
-    "warmup_batches", ["1"],
+    "warmup_batches",
+    ["1"],
     "sizes of the batches that a server runs through every signature when it loads the version, before it answers; "
-    "empty: none", flag_values=FLAGS, module_name="Export",
+    "empty: none",
+    flag_values=FLAGS,
+    module_name="Export",
 )
 
 
@@ -77,15 +83,14 @@ def main() -> int:
         from stylegan_tf.serving.verify import VerificationError
     require(
         _FORMAT.value == "saved_model" or _VERSION.value is None,
-        "version goes with --format=saved_model; other formats replace their file", f"version={_VERSION.value}",
+        "version goes with --format=saved_model; other formats replace their file",
+        f"version={_VERSION.value}",
     )
     try:
         if _FORMAT.value != "saved_model":
             export_run_portable(_RUN_DIR.value, _OUTPUT_DIR.value, _FORMAT.value, _CHECKPOINT.value)
             return 0
-        export_run(
-            _RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value, _CHECKPOINT.value, [int(size) for size in sizes]
-        )
+        export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value, _CHECKPOINT.value, [int(size) for size in sizes])
     except VerificationError as error:
         print(f"export: {error} Nothing was written.", file=sys.stderr)
         return VERIFICATION_FAILED
@@ -128,9 +133,7 @@ def export_run(
     return target
 
 
-def export_run_portable(
-    run_dir: str | Path, output_dir: str | Path, kind: str, checkpoint: str = "newest"
-) -> Path:
+def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, checkpoint: str = "newest") -> Path:
     """Exports a run's averaged generator as one file and says what it carries.
 
     Args:
@@ -203,7 +206,8 @@ def measured_metrics(results_file: Path, images_seen: int) -> dict[str, dict[str
         return {}
     return {
         result.protocol: json.loads(result.to_json())["values"]
-        for result in read_results(results_file) if result.source == "run" and result.images_seen == images_seen
+        for result in read_results(results_file)
+        if result.source == "run" and result.images_seen == images_seen
     }
 
 
@@ -217,7 +221,8 @@ def how_to_serve(target: Path, name: str, endpoints: list[Endpoint]) -> str:
     endpoint = next(endpoint for endpoint in endpoints if endpoint.name == "from_seed_png")
     values = {"seed": 1, "truncation_psi": 0.7, "class_id": 0}
     request = {
-        "signature_name": endpoint.name, "instances": [{field.name: values[field.name] for field in endpoint.inputs}]
+        "signature_name": endpoint.name,
+        "instances": [{field.name: values[field.name] for field in endpoint.inputs}],
     }
     volume = shlex.quote(f"{target.parent.resolve()}:/models/{name}:ro")
     decode = (

@@ -27,7 +27,11 @@ from stylegan_tf.sampling.seeds import parse_seeds
 
 FIGURES = ("grid", "images", "truncation", "style_mixing", "noise", "interpolation")
 DEFAULT_SEEDS = {
-    "grid": "0-63", "images": "0-15", "truncation": "0-5", "style_mixing": "0-5", "noise": "0-3",
+    "grid": "0-63",
+    "images": "0-15",
+    "truncation": "0-5",
+    "style_mixing": "0-5",
+    "noise": "0-3",
     "interpolation": "0-7",
 }
 LARGEST_PSI = 2.0
@@ -43,73 +47,120 @@ def _flag(
 
 _RUN_DIR = _flag(flags.DEFINE_string, "What", "run_dir", "", "directory of a training run")
 _CHECKPOINT = _flag(
-    flags.DEFINE_string, "What", "checkpoint", "newest",
+    flags.DEFINE_string,
+    "What",
+    "checkpoint",
+    "newest",
     "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
 )
-_FIGURE = _flag(
-    flags.DEFINE_enum, "What", "figure", "grid", "what to draw, see above", enum_values=FIGURES
-)
+_FIGURE = _flag(flags.DEFINE_enum, "What", "figure", "grid", "what to draw, see above", enum_values=FIGURES)
 _OUTPUT = _flag(
-    flags.DEFINE_string, "What", "output", "",
+    flags.DEFINE_string,
+    "What",
+    "output",
+    "",
     "where to write: a .png; for images a directory; for interpolation a .gif or .webp; empty: RUN/figures/FIGURE",
 )
 _SEEDS = _flag(
-    flags.DEFINE_string, "Images", "seeds", "",
+    flags.DEFINE_string,
+    "Images",
+    "seeds",
+    "",
     "such as 0-63 or 1,5,9-12; an image belongs to its seed; empty: some, as the figure needs",
 )
 _SEED_SOURCE = _flag(
-    flags.DEFINE_enum, "Images", "seed_source", "own",
+    flags.DEFINE_enum,
+    "Images",
+    "seed_source",
+    "own",
     "what draws z for a seed: as exports do; or as NumPy's RandomState does, which the scripts published with "
-    "StyleGAN name images by", enum_values=("own", "numpy"),
+    "StyleGAN name images by",
+    enum_values=("own", "numpy"),
 )
 _CLASSES = _flag(
-    flags.DEFINE_list, "Images", "classes", [],
+    flags.DEFINE_list,
+    "Images",
+    "classes",
+    [],
     "names or numbers of classes, for a run with labels: every seed with every class; empty: a seed's own class",
 )
 _PSI = _flag(
-    flags.DEFINE_float, "Images", "truncation_psi", None,
+    flags.DEFINE_float,
+    "Images",
+    "truncation_psi",
+    None,
     "from -2 to 2: 1 for all the variety, towards 0 for the average; empty: the run's own setting",
 )
 _CUTOFF = _flag(
-    flags.DEFINE_integer, "Images", "truncation_cutoff", None,
-    "layers, from the first, that are truncated; 0 for all; empty: the run's own setting", lower_bound=0,
+    flags.DEFINE_integer,
+    "Images",
+    "truncation_cutoff",
+    None,
+    "layers, from the first, that are truncated; 0 for all; empty: the run's own setting",
+    lower_bound=0,
 )
 _NOISE = _flag(
-    flags.DEFINE_enum, "Images", "noise", "fixed",
-    "The generator's own, the same in every image; each seed's own; no noise", enum_values=("fixed", "seed", "none"),
+    flags.DEFINE_enum,
+    "Images",
+    "noise",
+    "fixed",
+    "The generator's own, the same in every image; each seed's own; no noise",
+    enum_values=("fixed", "seed", "none"),
 )
 _COLUMNS = _flag(
-    flags.DEFINE_integer, "Layout", "columns", 0, "grid: images in a row; 0 for about square", lower_bound=0,
+    flags.DEFINE_integer, "Layout", "columns", 0, "grid: images in a row; 0 for about square", lower_bound=0
 )
 _CAPTIONS = _flag(flags.DEFINE_bool, "Layout", "captions", True, "grid: write each image's seed below it")
 _SCALE = _flag(
-    flags.DEFINE_integer, "Layout", "scale", 0,
-    "whole factor by which images in figures are enlarged; 0 for what is readable", lower_bound=0,
+    flags.DEFINE_integer,
+    "Layout",
+    "scale",
+    0,
+    "whole factor by which images in figures are enlarged; 0 for what is readable",
+    lower_bound=0,
 )
 _PSIS = _flag(
     flags.DEFINE_list, "Single figures", "psis", ["1", "0.9", "0.7", "0.5", "0", "-0.5"], "truncation: the columns"
 )
 _ROW_SEEDS = _flag(
-    flags.DEFINE_string, "Single figures", "row_seeds", "100-102",
+    flags.DEFINE_string,
+    "Single figures",
+    "row_seeds",
+    "100-102",
     "style_mixing: the images on the left, which --seeds lend their styles to",
 )
 _STYLES = _flag(
-    flags.DEFINE_list, "Single figures", "styles", ["coarse", "middle", "fine"],
+    flags.DEFINE_list,
+    "Single figures",
+    "styles",
+    ["coarse", "middle", "fine"],
     "style_mixing: what is taken from --seeds: coarse, middle, fine, or layers such as 0-3",
 )
 _REALISATIONS = _flag(
-    flags.DEFINE_integer, "Single figures", "noise_realisations", 100, "noise: noises that the deviation is taken over",
+    flags.DEFINE_integer,
+    "Single figures",
+    "noise_realisations",
+    100,
+    "noise: noises that the deviation is taken over",
     lower_bound=2,
 )
 _FRAMES = _flag(
-    flags.DEFINE_integer, "Single figures", "frames", 30, "interpolation: frames from one seed to the next",
+    flags.DEFINE_integer,
+    "Single figures",
+    "frames",
+    30,
+    "interpolation: frames from one seed to the next",
     lower_bound=1,
 )
 _FRAME_MS = _flag(
     flags.DEFINE_integer, "Single figures", "frame_ms", 40, "interpolation: milliseconds of a frame", lower_bound=10
 )
 _SPACE = _flag(
-    flags.DEFINE_enum, "Single figures", "space", "w", "interpolation: straight in w, or along an arc in z",
+    flags.DEFINE_enum,
+    "Single figures",
+    "space",
+    "w",
+    "interpolation: straight in w, or along an arc in z",
     enum_values=("w", "z"),
 )
 _BATCH_SIZE = _flag(
@@ -137,7 +188,10 @@ def main() -> None:
     cutoff = settings.truncation_cutoff if _CUTOFF.value is None else _CUTOFF.value
     request = drawing.Request(
         sampler=drawing.Sampler(
-            trained.generator, trained.level, trained.fade_in, _BATCH_SIZE.value or None,
+            trained.generator,
+            trained.level,
+            trained.fade_in,
+            _BATCH_SIZE.value or None,
             latents=latents_from_numpy_seeds if _SEED_SOURCE.value == "numpy" else latents_from_seeds,
         ),
         label_names=trained.dataset.label_names,
@@ -169,7 +223,8 @@ def _checked_output(figure: str) -> Path:
     if endings:
         require(
             output.suffix.lower() in endings and not output.is_dir(),
-            f"--output must be a file that ends in {' or '.join(endings)} for --figure={figure}", output,
+            f"--output must be a file that ends in {' or '.join(endings)} for --figure={figure}",
+            output,
         )
     else:
         is_picture = output.suffix.lower() in (".png", ".gif", ".webp", ".jpg", ".jpeg")

@@ -100,7 +100,8 @@ class TrainConfig:
         require(bool(self.data.data), "data must be given, as in --data=PICTURES", "none")
         require(
             self.data.channels in (0, 1, 3, 4),
-            "channels must be 1 (grey), 3 (RGB), 4 (RGBA) or 0 (those of the data)", self.data.channels,
+            "channels must be 1 (grey), 3 (RGB), 4 (RGBA) or 0 (those of the data)",
+            self.data.channels,
         )
         require(0 <= self.data.random_crop < 1, "random_crop must be 0 or more, and below 1", self.data.random_crop)
         require(min(base_height, base_width) >= 1, "base_size must be positive", self.data.base_size)
@@ -109,7 +110,8 @@ class TrainConfig:
         self.check_fields()
         require(
             self.augment.augment != "fixed" or self.augment.augment_p > 0,
-            "augment_p must be above 0 with augment=fixed, such as --augment_p=0.2", self.augment.augment_p,
+            "augment_p must be above 0 with augment=fixed, such as --augment_p=0.2",
+            self.augment.augment_p,
         )
         require(
             (self.network.generator_architecture == "growing") == (self.network.critic_architecture == "growing"),
@@ -125,11 +127,13 @@ class TrainConfig:
         parse_taps(self.network.resample_filter)
         require(
             self.network.mapping_layers > 0 or self.network.family == "stylegan1",
-            "mapping_layers must be above 0 with family=stylegan2", self.network.mapping_layers,
+            "mapping_layers must be above 0 with family=stylegan2",
+            self.network.mapping_layers,
         )
         require(
             not self.network.critic_classifies or self.network.family == "stylegan1",
-            "critic_classifies must be off with family=stylegan2", self.network.critic_classifies,
+            "critic_classifies must be off with family=stylegan2",
+            self.network.critic_classifies,
         )
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
 
@@ -147,7 +151,8 @@ class TrainConfig:
         """Raises UserError for a setting, of these, that means nothing beside the others: it would be ignored."""
         for name, needed in self.without_meaning().items():
             require(
-                name not in names, f"{name} applies to {needed.words} alone; leave it out",
+                name not in names,
+                f"{name} applies to {needed.words} alone; leave it out",
                 f"{name}={to_plain(self.get(name))}",
             )
 

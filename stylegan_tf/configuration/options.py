@@ -75,8 +75,14 @@ def option(
     if isinstance(default, str) and re.fullmatch(r"\d+:[\d.e:,-]+", default):
         default = ResolutionTable.parse(default)
     metadata = {
-        "help": help_text, "may_change": may_change, "choices": choices, "above": above, "least": least, "most": most,
-        "whole": whole, "applies_to": applies_to,
+        "help": help_text,
+        "may_change": may_change,
+        "choices": choices,
+        "above": above,
+        "least": least,
+        "most": most,
+        "whole": whole,
+        "applies_to": applies_to,
     }
     return dataclasses.field(default=default, metadata=metadata)
 

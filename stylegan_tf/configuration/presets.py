@@ -29,15 +29,30 @@ def _tiny_stylegan1() -> Preset:
     time goes to 32x32; no style mixing; a short average. No noise: in so short a run the generator draws hair and eyes
     with it, which then lie anywhere. R1, for --loss=logistic, is weaker, as small images want it.
     """
-    config = TrainConfig().replace({
-        "z_size": 128, "w_size": 128, "mapping_layers": 4, "mapping_learning_rate_multiplier": 0.1,
-        "feature_maps_base": 512, "feature_maps_max": 64, "fused_from": 8,
-        "start_resolution": 4, "total_kimg": 76.0,
-        "stage_kimg": table("4:0.5,8:2,16:5"), "fade_kimg": table("8:0.5,16:1,32:2"),
-        "batch_size": table("8"), "learning_rate": table("0.002"),
-        "ema_half_life_kimg": 2.0, "style_mixing_probability": 0.0, "noise": False, "r1_gamma": 1.0,
-        "tensorboard_interval_kimg": 0.5, "grid_interval_kimg": 4.0, "checkpoint_interval_kimg": 8.0,
-    })
+    config = TrainConfig().replace(
+        {
+            "z_size": 128,
+            "w_size": 128,
+            "mapping_layers": 4,
+            "mapping_learning_rate_multiplier": 0.1,
+            "feature_maps_base": 512,
+            "feature_maps_max": 64,
+            "fused_from": 8,
+            "start_resolution": 4,
+            "total_kimg": 76.0,
+            "stage_kimg": table("4:0.5,8:2,16:5"),
+            "fade_kimg": table("8:0.5,16:1,32:2"),
+            "batch_size": table("8"),
+            "learning_rate": table("0.002"),
+            "ema_half_life_kimg": 2.0,
+            "style_mixing_probability": 0.0,
+            "noise": False,
+            "r1_gamma": 1.0,
+            "tensorboard_interval_kimg": 0.5,
+            "grid_interval_kimg": 4.0,
+            "checkpoint_interval_kimg": 8.0,
+        }
+    )
     return Preset("StyleGAN with WGAN-GP, growing, for emoji portraits at 32x32 on two CPU cores", config)
 
 
@@ -53,12 +68,24 @@ def _stylegan1_256() -> Preset:
 
 def _progan() -> Preset:
     """Karras et al. 2018 (progressive growing), tables 1 and 2 and appendix A.1, at 1024x1024."""
-    config = TrainConfig().replace({
-        "resolution": "1024", "mapping_layers": 0, "constant_input": False, "style": False, "noise": False,
-        "normalization": "pixel", "blur": False, "fused_from": 1, "critic_classifies": True, "start_resolution": 4,
-        "learning_rate": 0.001,
-        "total_kimg": 12000.0, "style_mixing_probability": 0.0, "truncation_psi": 1.0,
-    })
+    config = TrainConfig().replace(
+        {
+            "resolution": "1024",
+            "mapping_layers": 0,
+            "constant_input": False,
+            "style": False,
+            "noise": False,
+            "normalization": "pixel",
+            "blur": False,
+            "fused_from": 1,
+            "critic_classifies": True,
+            "start_resolution": 4,
+            "learning_rate": 0.001,
+            "total_kimg": 12000.0,
+            "style_mixing_probability": 0.0,
+            "truncation_psi": 1.0,
+        }
+    )
     return Preset("progressive growing of GANs, before StyleGAN, at 1024x1024", config)
 
 
@@ -70,26 +97,36 @@ def _stylegan2(config_name: str) -> Preset:
     keeps what the one before brought.
     """
     growing = {
-        "start_resolution": 8, "batch_size": table("4:256,16:128,32:64,64:32"),
+        "start_resolution": 8,
+        "batch_size": table("4:256,16:128,32:64,64:32"),
         "learning_rate": table("4:0.001,128:0.0015,256:0.002,512:0.003"),
     }
     changes: dict[str, dict[str, Any]] = {
         "a": {"resolution": "1024", "loss": "logistic", "r1_gamma": 10.0, **growing},
         "b": {
-            "family": "stylegan2", "generator_architecture": "growing", "critic_architecture": "growing",
-            "truncation_psi": 0.5, "truncation_cutoff": 0,
+            "family": "stylegan2",
+            "generator_architecture": "growing",
+            "critic_architecture": "growing",
+            "truncation_psi": 0.5,
+            "truncation_cutoff": 0,
         },
         "c": {"critic_regularization_interval": 16},
         "d": {"path_length_weight": 2.0},
         "e": {
-            "generator_architecture": "skip", "critic_architecture": "resnet", "batch_size": 32,
-            "learning_rate": 0.002, "r1_gamma": 100.0,
+            "generator_architecture": "skip",
+            "critic_architecture": "resnet",
+            "batch_size": 32,
+            "learning_rate": 0.002,
+            "r1_gamma": 100.0,
         },
         "f": {"feature_maps_base": 16384, "r1_gamma": 10.0},
     }
     meanings = {
-        "a": "StyleGAN in StyleGAN2's training setup", "b": "with weight demodulation", "c": "with lazy regularisation",
-        "d": "with path length regularisation", "e": "skip generator and residual critic, no growing",
+        "a": "StyleGAN in StyleGAN2's training setup",
+        "b": "with weight demodulation",
+        "c": "with lazy regularisation",
+        "d": "with path length regularisation",
+        "e": "skip generator and residual critic, no growing",
         "f": "large networks: the published StyleGAN2",
     }
     config = TrainConfig()
@@ -105,11 +142,20 @@ def _stylegan2_ada() -> Preset:
 
     Batch size, gamma and the average's half-life follow from resolution and devices (`configuration.resolve`).
     """
-    config = _stylegan2("f").config.replace({
-        "resolution": "", "mapping_layers": 2, "feature_maps_base": table("4:8192,512:16384"),
-        "batch_size": None, "learning_rate": table("4:0.0025,1024:0.002"), "r1_gamma": None,
-        "ema_half_life_kimg": None, "ema_rampup": 0.05, "augment": "adaptive", "augment_transforms": "bgc",
-    })
+    config = _stylegan2("f").config.replace(
+        {
+            "resolution": "",
+            "mapping_layers": 2,
+            "feature_maps_base": table("4:8192,512:16384"),
+            "batch_size": None,
+            "learning_rate": table("4:0.0025,1024:0.002"),
+            "r1_gamma": None,
+            "ema_half_life_kimg": None,
+            "ema_rampup": 0.05,
+            "augment": "adaptive",
+            "augment_transforms": "bgc",
+        }
+    )
     return Preset("StyleGAN2 with adaptive augmentation, settings by resolution and devices", config)
 
 
@@ -120,10 +166,18 @@ def _tiny() -> Preset:
     here than the published 0.002 and stronger ones (docs/results.md). No path length regularisation: smooth w matters
     less here than a quarter more steps.
     """
-    config = _tiny_stylegan1().config.replace({
-        "family": "stylegan2", "loss": "logistic", "critic_regularization_interval": 16, "r1_gamma": 0.3,
-        "learning_rate": 0.005, "total_kimg": 100.0, "truncation_psi": 0.7, "truncation_cutoff": 0,
-    })
+    config = _tiny_stylegan1().config.replace(
+        {
+            "family": "stylegan2",
+            "loss": "logistic",
+            "critic_regularization_interval": 16,
+            "r1_gamma": 0.3,
+            "learning_rate": 0.005,
+            "total_kimg": 100.0,
+            "truncation_psi": 0.7,
+            "truncation_cutoff": 0,
+        }
+    )
     return Preset("StyleGAN2 for emoji portraits at 32x32 on two CPU cores in a quarter of an hour", config)
 
 
@@ -135,10 +189,16 @@ def _tiny_ada() -> Preset:
 
 def _digits() -> Preset:
     """Grey digits at 28x28, from 7x7."""
-    config = _tiny_stylegan1().config.replace({
-        "resolution": "28", "base_size": "7", "channels": 1, "start_resolution": 7,
-        "stage_kimg": table("7:2,14:5"), "fade_kimg": table("14:1,28:2"),
-    })
+    config = _tiny_stylegan1().config.replace(
+        {
+            "resolution": "28",
+            "base_size": "7",
+            "channels": 1,
+            "start_resolution": 7,
+            "stage_kimg": table("7:2,14:5"),
+            "fade_kimg": table("14:1,28:2"),
+        }
+    )
     return Preset("28x28 grey digits such as MNIST's, growing from 7x7", config)
 
 

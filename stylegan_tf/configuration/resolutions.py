@@ -62,8 +62,7 @@ class ResolutionTable:
                 rows.append((int(match[1] or 0), float(match[2])))  # type: ignore[index]
             except (TypeError, ValueError):
                 raise UserError(
-                    "a table by resolution must be a number, or pairs such as '4:128,32:64'. "
-                    f"Received: {text!r}."
+                    f"a table by resolution must be a number, or pairs such as '4:128,32:64'. Received: {text!r}."
                 ) from None
         if [row[0] for row in rows] != sorted({row[0] for row in rows}):
             raise UserError(f"a table by resolution must name rising resolutions. Received: {text!r}.")

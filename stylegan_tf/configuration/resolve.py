@@ -72,7 +72,10 @@ class ResolvedConfig(TrainConfig):
 
 
 _SECTIONS: dict[str, type[Any]] = {
-    "schedule": ResolvedSchedule, "loss": ResolvedLoss, "augment": ResolvedAugment, "optimizer": ResolvedOptimizer,
+    "schedule": ResolvedSchedule,
+    "loss": ResolvedLoss,
+    "augment": ResolvedAugment,
+    "optimizer": ResolvedOptimizer,
 }
 OPEN_SETTINGS = tuple(name for section in _SECTIONS.values() for name in section.__annotations__)
 

@@ -97,7 +97,7 @@ class Schedule:
         first = next(high_enough, num_levels - 1) if grows else num_levels - 1
         for level in range(first, num_levels):
             size = level_size(base_size, level)
-            for fading in ([True, False] if level > first else [False]):
+            for fading in [True, False] if level > first else [False]:
                 length = 1000.0 * (config.fade_kimg if fading else config.stage_kimg).at(size)
                 if not fading and level == num_levels - 1:
                     length = max(self.total_images - start, 0.0)

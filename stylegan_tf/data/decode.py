@@ -154,9 +154,7 @@ def _load(image: Image.Image, conversion: Conversion) -> tuple[tuple[int, int], 
     return (full_size if reduction > 1 else image.size), reduction  # icons know their size only now
 
 
-def _placement(
-    full_size: tuple[int, int], conversion: Conversion
-) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
+def _placement(full_size: tuple[int, int], conversion: Conversion) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
     """Which part of an upright picture is used, and the size that this part gets.
 
     Args:

@@ -38,9 +38,7 @@ _CUT_SHORT = (
 )  # fmt: skip
 _CONTAINERS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-    **dict.fromkeys(
-        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"), "HEIC"
-    ),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"), "HEIC"),
 }
 
 # What Pillow says of odd but readable files, and of large ones, would go to stderr, once from every process.

@@ -304,9 +304,7 @@ def _by_count(counters: Iterable[collections.Counter[str]]) -> dict[str, int]:
     return dict(sorted(total.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _repeats(
-    digests: np.ndarray, numbers: np.ndarray, name_of: Callable[[int], str]
-) -> tuple[tuple[str, ...], ...]:
+def _repeats(digests: np.ndarray, numbers: np.ndarray, name_of: Callable[[int], str]) -> tuple[tuple[str, ...], ...]:
     """Groups of names with equal digests, in the order of their first pictures."""
     halves = digests[numbers].view(np.uint64).reshape(-1, 2)
     order = np.lexsort((numbers, halves[:, 1], halves[:, 0]))

@@ -66,9 +66,7 @@ def _counts_text(pairs: Iterable[tuple[str, int]], shown: int, total: int | None
     return f"{text}, and {more:,} more" if more else text
 
 
-def _add_list(
-    lines: list[str], heading: str, entries: Sequence[str], summary: str = "", shown: int = _SHOWN
-) -> None:
+def _add_list(lines: list[str], heading: str, entries: Sequence[str], summary: str = "", shown: int = _SHOWN) -> None:
     lines.append(f"{heading:<{_INDENT}}{summary or f'{len(entries):,}'}" if entries else f"{heading:<{_INDENT}}none")
     lines += [f"  {_cut(entry)}" for entry in entries[:shown]]
     if len(entries) > shown:

@@ -74,9 +74,7 @@ class DataSettings:
             )
         for name, choices in (("crop", CROPS), ("on_error", ON_ERROR)):
             if getattr(self, name) not in choices:
-                raise UserError(
-                    f"{name} must be one of {', '.join(choices)}. Received: {name}={getattr(self, name)}."
-                )
+                raise UserError(f"{name} must be one of {', '.join(choices)}. Received: {name}={getattr(self, name)}.")
 
 
 class UnreadImageSet(ImageSet):
@@ -154,9 +152,15 @@ def _load(
     directory = cache_directory(settings, source, conversion)
     if not prepare_large and not (directory / MANIFEST).is_file():
         return UnreadImageSet(source, conversion, directory)
+
     def prepare_here() -> PreparedImageSet:
         image_set = prepare(
-            source, directory, conversion, num_levels, on_error=settings.on_error, max_workers=max_workers,
+            source,
+            directory,
+            conversion,
+            num_levels,
+            on_error=settings.on_error,
+            max_workers=max_workers,
             progress=progress,
         )
         image_set.label_notes = source.label_notes + image_set.label_notes
@@ -227,10 +231,7 @@ def spread_items(source: Source, count: int) -> Iterator[Item]:
 
 
 def read_into_memory(
-    source: Source,
-    conversion: Conversion,
-    on_error: str = "fail",
-    progress: Callable[[int, int], None] | None = None,
+    source: Source, conversion: Conversion, on_error: str = "fail", progress: Callable[[int, int], None] | None = None
 ) -> ArrayImageSet:
     """Decodes all pictures of a source, in threads (Pillow lets go of Python's lock while it decodes).
 

@@ -197,7 +197,10 @@ class ImagePipeline:
 
         def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
             return self.batches(
-                halvings, batch_size, position, worker=context.input_pipeline_id,
+                halvings,
+                batch_size,
+                position,
+                worker=context.input_pipeline_id,
                 num_workers=context.num_input_pipelines,
                 replicas=context.num_replicas_in_sync // context.num_input_pipelines,
             )

@@ -115,9 +115,7 @@ def prepare(
         return _finish(directory, source, plan, notes, on_error)
 
 
-def _plan(
-    source: Source, conversion: Conversion, sizes: tuple[tuple[int, int], ...], encoding: str
-) -> dict[str, Any]:
+def _plan(source: Source, conversion: Conversion, sizes: tuple[tuple[int, int], ...], encoding: str) -> dict[str, Any]:
     """What a set is made from and how: the same for a call that goes on where another stopped.
 
     Of sources that can be read from anywhere, it holds the names and labels of the pictures, not their contents, so

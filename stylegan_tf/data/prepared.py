@@ -135,9 +135,7 @@ class PreparedImageSet(ImageSet):
     def read(self, halvings: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         self.image_shape(halvings)
         if len(indices) and not (indices.min() >= 0 and indices.max() < len(self)):
-            raise UserError(
-                f"indices must be from 0 to {len(self) - 1}. Received: {indices.min()} to {indices.max()}."
-            )
+            raise UserError(f"indices must be from 0 to {len(self) - 1}. Received: {indices.min()} to {indices.max()}.")
         shards = np.searchsorted(self._ends, indices, side="right")
         rows = indices - self._ends[shards] + np.asarray(self.manifest.shard_counts)[shards]
         return self._level(halvings + self._skipped).read(shards.tolist(), rows.tolist())

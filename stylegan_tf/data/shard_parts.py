@@ -39,7 +39,12 @@ class ShardTasks:
     """
 
     def __init__(
-        self, source: Source, shards: list[tuple[int, int]], pending: list[int], directory: Path, part_bytes: int,
+        self,
+        source: Source,
+        shards: list[tuple[int, int]],
+        pending: list[int],
+        directory: Path,
+        part_bytes: int,
         make: MakeTask,
     ) -> None:
         self._source, self._shards, self._pending = source, shards, pending
@@ -108,13 +113,17 @@ def join_parts(directory: Path, shard: int, parts: list[Path]) -> None:
             files[name] = _join_indices(directory / name, [part / name for part in parts])
         else:
             files[name] = _join_records(directory / name, [part / name for part in parts])
-    write_note(directory, shard, ShardNote(
-        sum(note.count for note in notes),
-        "".join(note.digests for note in notes),
-        [label for note in notes for label in note.labels],
-        [picture for note in notes for picture in note.left_out],
-        files,
-    ))
+    write_note(
+        directory,
+        shard,
+        ShardNote(
+            sum(note.count for note in notes),
+            "".join(note.digests for note in notes),
+            [label for note in notes for label in note.labels],
+            [picture for note in notes for picture in note.left_out],
+            files,
+        ),
+    )
 
 
 def _join_records(path: Path, parts: list[Path]) -> FileCheck:

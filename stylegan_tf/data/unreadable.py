@@ -13,9 +13,7 @@ ON_ERROR = ("fail", "skip")
 _NAMED = 3  # that an error names
 
 
-def unreadable_error(
-    pictures: Sequence[tuple[str, str]], count: int, all_listed: str, advice: str = ""
-) -> UserError:
+def unreadable_error(pictures: Sequence[tuple[str, str]], count: int, all_listed: str, advice: str = "") -> UserError:
     """The error for pictures that could not be read.
 
     Args:
@@ -28,7 +26,8 @@ def unreadable_error(
     more = f"; and {len(pictures) - _NAMED:,} more" if len(pictures) > _NAMED else ""
     if not advice:
         advice = (
-            "none is left" if len(pictures) == count
+            "none is left"
+            if len(pictures) == count
             else "repair or remove them and run the same command again, or leave them out with --on_error=skip"
         )
     return UserError(

@@ -27,7 +27,8 @@ def read_runs(paths: Sequence[Path]) -> dict[str, list[Result]]:
     files = [path / RESULTS_FILE if path.is_dir() else path for path in paths]
     for path, file in zip(paths, files, strict=True):
         require(
-            file.is_file(), f"a run to compare must hold {RESULTS_FILE}; train it with --metrics, or evaluate it first",
+            file.is_file(),
+            f"a run to compare must hold {RESULTS_FILE}; train it with --metrics, or evaluate it first",
             path,
         )
     names = _names(paths)
@@ -111,8 +112,12 @@ def _draw_panel(axis, protocol, value, lines, names) -> None:  # type: ignore[no
     for name, points in lines.items():
         kimg = sorted(points)
         axis.plot(
-            kimg, [points[at].values[value] for at in kimg], label=_plain(name), color=f"C{names.index(name) % 10}",
-            marker="o", markersize=3,
+            kimg,
+            [points[at].values[value] for at in kimg],
+            label=_plain(name),
+            color=f"C{names.index(name) % 10}",
+            marker="o",
+            markersize=3,
         )
     floors = [point.floor[value] for points in lines.values() for point in points.values() if value in point.floor]
     if floors:

@@ -24,9 +24,7 @@ from stylegan_tf.metrics.protocols import Protocol
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.version import __version__
 
-_GENERATOR_MEASURES = {
-    "path_length": generator_measures.path_length, "separability": generator_measures.separability,
-}
+_GENERATOR_MEASURES = {"path_length": generator_measures.path_length, "separability": generator_measures.separability}
 
 
 class Evaluator:
@@ -76,7 +74,8 @@ class Evaluator:
         if self.reals is not None:
             height, width, _ = self.reals.image_shape()
             require(
-                (height, width) == tuple(fakes.size), f"real images must have the size of the others, {fakes.size}",
+                (height, width) == tuple(fakes.size),
+                f"real images must have the size of the others, {fakes.size}",
                 (height, width),
             )
         with work_folder() as directory:
@@ -93,12 +92,20 @@ class Evaluator:
         height, width = fakes.size
         reals = None if protocol.reals == 0 else self.reals
         return Result(
-            protocol=protocol.name, values=values, floor=self._floors[protocol.name],
-            lower_is_better=protocol.lower_is_better, network=protocol.network,
-            network_sha256="" if network is None else network.checksum, fakes=protocol.fakes,
-            reals=0 if reals is None else count_reals(protocol, len(reals)), seed=self.seed,
-            noise="fixed" if protocol.metric == "path_length" else fakes.origin.noise, source=fakes.origin.kind,
-            path=fakes.origin.path, images_seen=fakes.origin.images_seen, image_size=f"{height}x{width}",
+            protocol=protocol.name,
+            values=values,
+            floor=self._floors[protocol.name],
+            lower_is_better=protocol.lower_is_better,
+            network=protocol.network,
+            network_sha256="" if network is None else network.checksum,
+            fakes=protocol.fakes,
+            reals=0 if reals is None else count_reals(protocol, len(reals)),
+            seed=self.seed,
+            noise="fixed" if protocol.metric == "path_length" else fakes.origin.noise,
+            source=fakes.origin.kind,
+            path=fakes.origin.path,
+            images_seen=fakes.origin.images_seen,
+            image_size=f"{height}x{width}",
             data="" if self.reals is None else self.reals.name,
             data_fingerprint="" if self.reals is None else self.reals.fingerprint,
             seconds=round(time.monotonic() - started + passed.take_seconds(protocol), 1),
@@ -136,7 +143,12 @@ class Evaluator:
         if key not in self._real_sets:
             with self.progress(f"{protocol.network} of the real images") as progress:
                 self._real_sets[key] = real_features(
-                    self.reals, self.networks[protocol.network], count, needed, self.cache, strategy=self.strategy,
+                    self.reals,
+                    self.networks[protocol.network],
+                    count,
+                    needed,
+                    self.cache,
+                    strategy=self.strategy,
                     progress=progress,
                 )
         return self._real_sets[key]

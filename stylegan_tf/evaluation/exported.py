@@ -47,7 +47,8 @@ class ExportMetadata:
         require(self.image.channels in CHANNELS, "channels must be 1, 3 or 4", self.image.channels)
         require(
             self.num_classes >= 0 and len(self.label_names or ()) in (0, self.num_classes),
-            "num_classes must be the number of label_names", self.num_classes,
+            "num_classes must be the number of label_names",
+            self.num_classes,
         )
 
 

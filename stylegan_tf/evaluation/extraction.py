@@ -174,6 +174,7 @@ def read_feature_set(directory: Path) -> FeatureSet:
         ]
     kept = {
         kind: np.load(directory / f"{kind}.npy", mmap_mode="r")
-        for kind in _KINDS if (directory / f"{kind}.npy").exists()
+        for kind in _KINDS
+        if (directory / f"{kind}.npy").exists()
     }
     return FeatureSet((halves[0], halves[1]), **kept)

@@ -236,8 +236,10 @@ def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: Ima
     described = f"{len(theirs)}, {listed(reals.label_names)}" if theirs else "none"
     expected = f"{fakes.num_classes}, {listed(label_names)}"
     require(
-        not required, f"the real images must have the classes of the generated ones ({expected}); without "
-        "--use_labels, and with --data, all classes are as likely", f"{described} in {reals.name}",
+        not required,
+        f"the real images must have the classes of the generated ones ({expected}); without "
+        "--use_labels, and with --data, all classes are as likely",
+        f"{described} in {reals.name}",
     )
     found = f"other ones: {described}" if theirs else "no labels"
     return f"all classes are as likely ({expected}), as {reals.name} has {found}"

@@ -19,8 +19,12 @@ Values = dict[str, float]
 
 # What has to be kept of every image for a metric, besides the statistics of all.
 KEEPS = {
-    "frechet": (), "kernel": ("features",), "precision_recall": ("features",), "density_coverage": ("features",),
-    "inception_score": ("logits",), "class_coverage": ("logits",),
+    "frechet": (),
+    "kernel": ("features",),
+    "precision_recall": ("features",),
+    "density_coverage": ("features",),
+    "inception_score": ("logits",),
+    "class_coverage": ("logits",),
 }
 
 
@@ -100,6 +104,10 @@ def _class_coverage(protocol: Protocol, reals: FeatureSet, fakes: FeatureSet) ->
 
 
 _METRICS: dict[str, Callable[..., tuple[float, ...]]] = {
-    "frechet": _frechet, "kernel": _kernel, "precision_recall": _precision_recall,
-    "density_coverage": _density_coverage, "inception_score": _inception_score, "class_coverage": _class_coverage,
+    "frechet": _frechet,
+    "kernel": _kernel,
+    "precision_recall": _precision_recall,
+    "density_coverage": _density_coverage,
+    "inception_score": _inception_score,
+    "class_coverage": _class_coverage,
 }

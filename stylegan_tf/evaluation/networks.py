@@ -34,15 +34,14 @@ def parse_weights(texts: Iterable[str]) -> dict[str, str]:
         name, equals, where = text.strip().partition("=")
         require(
             name in WEIGHTS and bool(equals) and bool(where),
-            f"weights are given as NETWORK=FILE, for the networks {', '.join(WEIGHTS)}", repr(text),
+            f"weights are given as NETWORK=FILE, for the networks {', '.join(WEIGHTS)}",
+            repr(text),
         )
         found[name] = where
     return found
 
 
-def build_networks(
-    protocols: Sequence[Protocol], weights: Mapping[str, str], cache: Path
-) -> dict[str, FeatureNetwork]:
+def build_networks(protocols: Sequence[Protocol], weights: Mapping[str, str], cache: Path) -> dict[str, FeatureNetwork]:
     """The networks of protocols, by name. Call it in the scope of the strategy that they will run in.
 
     Args:
@@ -106,6 +105,12 @@ def _model(weights: Mapping[str, str], cache: Path) -> FeatureNetwork:
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, str], Path], FeatureNetwork]] = {
-    INCEPTION: _inception, VGG16: _vgg16, LPIPS: _lpips, EFFICIENTNET: _efficientnet,
-    "keras_inception": _keras_inception, "keras_vgg16": _keras_vgg16, CLASSIFIER: _classifier, "model": _model,
+    INCEPTION: _inception,
+    VGG16: _vgg16,
+    LPIPS: _lpips,
+    EFFICIENTNET: _efficientnet,
+    "keras_inception": _keras_inception,
+    "keras_vgg16": _keras_vgg16,
+    CLASSIFIER: _classifier,
+    "model": _model,
 }

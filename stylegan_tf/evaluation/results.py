@@ -169,11 +169,17 @@ def table(results: Sequence[Result]) -> str:
         better = {True: "lower", False: "higher", None: ""}[result.lower_is_better]
         for index, (name, value) in enumerate(result.values.items()):
             floor = result.floor.get(name)
-            rows.append((
-                result.protocol if index == 0 else "", name, number(value), "" if floor is None else number(floor),
-                better if index == 0 else "", f"{result.fakes:,}" if index == 0 else "",
-                (f"{result.reals:,}" if result.reals else "none") if index == 0 else "",
-            ))
+            rows.append(
+                (
+                    result.protocol if index == 0 else "",
+                    name,
+                    number(value),
+                    "" if floor is None else number(floor),
+                    better if index == 0 else "",
+                    f"{result.fakes:,}" if index == 0 else "",
+                    (f"{result.reals:,}" if result.reals else "none") if index == 0 else "",
+                )
+            )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(

@@ -73,7 +73,8 @@ class FeatureNetwork(abc.ABC):
             # One trace for every batch size and image size.
             self._compiled = tf.function(
                 lambda batch: self.compute(batch).features,
-                input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False,
+                input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)],
+                autograph=False,
             )
         features = np.empty([len(images), self.feature_count], np.float32)
         for start in range(0, len(images), batch_size):

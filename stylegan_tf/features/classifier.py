@@ -117,10 +117,15 @@ def train_classifier(
     steps = -(-len(trained) // batch_size) * epochs
     model.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"],
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
     )
     model.fit(
-        images[trained], labels[trained], batch_size, epochs, verbose=0,
+        images[trained],
+        labels[trained],
+        batch_size,
+        epochs,
+        verbose=0,
         callbacks=[] if progress is None else [_progress_callback(progress, steps * batch_size, batch_size)],
     )
     accuracy = model.evaluate(images[tested], labels[tested], batch_size, verbose=0, return_dict=True)["accuracy"]

@@ -90,9 +90,7 @@ def _build_network(weights: Weights) -> _Network:
             )
         )
     return _Network(
-        stem=_folded(weights, "_conv_stem", "_bn0"),
-        blocks=tuple(blocks),
-        head=_folded(weights, "_conv_head", "_bn1"),
+        stem=_folded(weights, "_conv_stem", "_bn0"), blocks=tuple(blocks), head=_folded(weights, "_conv_head", "_bn1")
     )
 
 
@@ -107,9 +105,7 @@ def _find_weights() -> pathlib.Path:
         ) from None
     paths = [file for file in distribution.files or () if file.suffix == ".pth"]
     if len(paths) != 1:
-        raise ImportError(
-            f"Package {_WEIGHTS_PACKAGE!r} must hold one .pth file. Received: {[str(p) for p in paths]}."
-        )
+        raise ImportError(f"Package {_WEIGHTS_PACKAGE!r} must hold one .pth file. Received: {[str(p) for p in paths]}.")
     return pathlib.Path(str(distribution.locate_file(paths[0])))
 
 
@@ -136,9 +132,7 @@ class EfficientNetLite0Features(FeatureNetwork):
 
     def __init__(self, image_size: int = 128) -> None:
         if image_size <= 0 or image_size % 32:
-            raise UserError(
-                f"image_size must be a positive multiple of 32. Received: image_size={image_size}."
-            )
+            raise UserError(f"image_size must be a positive multiple of 32. Received: image_size={image_size}.")
         self.image_size = image_size
         path = _find_weights()
         self._network = _build_network(read_torch_checkpoint(path))

@@ -123,8 +123,14 @@ def _convolve(
     kernel, bias = folded_convolution(weights, f"{name}.conv", f"{name}.bn", _BATCH_NORM_EPSILON)
     height, width, _, channels = kernel.shape
     layer = keras.layers.Conv2D(
-        channels, (height, width), stride, "valid" if stride == 2 else padding, activation="relu",
-        kernel_initializer="zeros", dtype="float32", name=name,
+        channels,
+        (height, width),
+        stride,
+        "valid" if stride == 2 else padding,
+        activation="relu",
+        kernel_initializer="zeros",
+        dtype="float32",
+        name=name,
     )
     result = layer(x)
     layer.set_weights([kernel, bias])

@@ -109,9 +109,7 @@ def _tensor_table(unpickled: object) -> dict[str, TensorView]:
     raise UserError(f"Expected a dictionary of tensors. Received: {type(unpickled).__name__}.")
 
 
-def _tensors(
-    table: Mapping[str, TensorView], read_storage: Callable[[Storage], np.ndarray]
-) -> dict[str, np.ndarray]:
+def _tensors(table: Mapping[str, TensorView], read_storage: Callable[[Storage], np.ndarray]) -> dict[str, np.ndarray]:
     """Reads each storage once, however many tensors look at it."""
     storages: dict[str, np.ndarray] = {}
     tensors = {}

@@ -24,13 +24,7 @@ CHOICES = (
 )
 
 
-def find_weights(
-    given: str,
-    cache: Path,
-    *,
-    timeout_s: float = TIMEOUT_S,
-    progress: Progress | None = None,
-) -> Path:
+def find_weights(given: str, cache: Path, *, timeout_s: float = TIMEOUT_S, progress: Progress | None = None) -> Path:
     """Finds a file of weights, and downloads it first where that is necessary.
 
     Args:

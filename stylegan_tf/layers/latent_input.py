@@ -32,9 +32,7 @@ class LatentInput(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         units = self.height * self.width * self.channels
-        self.dense = EqualizedDense(
-            units, gain=RELU_GAIN / 4, use_bias=False, dtype=self.dtype_policy, name="dense"
-        )
+        self.dense = EqualizedDense(units, gain=RELU_GAIN / 4, use_bias=False, dtype=self.dtype_policy, name="dense")
         self.dense.build(input_shape)
         self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
 
@@ -42,6 +40,4 @@ class LatentInput(keras.layers.Layer):
         return ops.reshape(self.dense(w), (-1, self.height, self.width, self.channels)) + self.bias
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(), "height": self.height, "width": self.width, "channels": self.channels,
-        }
+        return {**super().get_config(), "height": self.height, "width": self.width, "channels": self.channels}

@@ -35,7 +35,8 @@ class LearnedConstant(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.constant = self.add_weight(
-            shape=(1, self.height, self.width, self.channels), name="constant",
+            shape=(1, self.height, self.width, self.channels),
+            name="constant",
             initializer=keras.initializers.RandomNormal(stddev=1.0) if self.normal else "ones",
         )
         if self.use_bias:
@@ -47,6 +48,10 @@ class LearnedConstant(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(), "height": self.height, "width": self.width, "channels": self.channels,
-            "normal": self.normal, "use_bias": self.use_bias,
+            **super().get_config(),
+            "height": self.height,
+            "width": self.width,
+            "channels": self.channels,
+            "normal": self.normal,
+            "use_bias": self.use_bias,
         }

@@ -68,7 +68,8 @@ class ModulatedConv2D(keras.layers.Layer):
         channels = int(x_shape[-1] or 0)
         self.kernel = self.add_weight(
             shape=(self.kernel_size, self.kernel_size, channels, self.filters),
-            initializer=keras.initializers.RandomNormal(stddev=1.0), name="kernel",
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+            name="kernel",
         )
         self.affine = EqualizedDense(channels, gain=1.0, bias_initializer="ones", dtype="float32", name="affine")
         self.affine.build(w_shape)
@@ -81,8 +82,13 @@ class ModulatedConv2D(keras.layers.Layer):
         up = self.resample == "up"
         # Published weights of "up" fit a transposed convolution, which sees its kernel mirrored.
         return modulated_convolution(
-            ops.cast(x, self.compute_dtype), self.kernel, styles, taps=self._taps if up else None, up=2 if up else 1,
-            demodulate=self.demodulate, flip_kernel=up,
+            ops.cast(x, self.compute_dtype),
+            self.kernel,
+            styles,
+            taps=self._taps if up else None,
+            up=2 if up else 1,
+            demodulate=self.demodulate,
+            flip_kernel=up,
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -42,8 +42,10 @@ class NoiseInjection(keras.layers.Layer):
             shape=(channels,) if self.per_channel else (), initializer="zeros", name="strength"
         )
         self.fixed_noise = self.add_weight(
-            shape=(1, height, width, 1), initializer=keras.initializers.RandomNormal(stddev=1.0),
-            trainable=False, name="fixed_noise",
+            shape=(1, height, width, 1),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+            trainable=False,
+            name="fixed_noise",
         )
 
     def call(self, x: Any, noise: Any = "fixed") -> Any:

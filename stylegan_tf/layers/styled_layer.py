@@ -58,8 +58,13 @@ class StyledLayer(keras.layers.Layer):
         if normalization not in NORMALIZATIONS:
             raise ValueError(f"normalization must be one of {NORMALIZATIONS}. Received: {normalization!r}.")
         self.options = {
-            "filters": filters, "resample": resample, "fused": fused, "blur": blur,
-            "noise": noise, "normalization": normalization, "style": style,
+            "filters": filters,
+            "resample": resample,
+            "fused": fused,
+            "blur": blur,
+            "noise": noise,
+            "normalization": normalization,
+            "style": style,
         }
         dtype = self.dtype_policy
         self.conv = None

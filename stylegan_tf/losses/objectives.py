@@ -46,7 +46,12 @@ class CriticPenalty(Protocol):
         """Whether it looks at fakes."""
 
     def __call__(
-        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float,
+        self,
+        score: Score,
+        reals: tf.Tensor,
+        fakes: tf.Tensor,
+        factors: tf.Tensor,
+        gradient_scale: float,
         halvings: int = 0,
     ) -> tuple[tf.Tensor, Terms]:
         """The weighted penalty [N], and its terms [N].
@@ -79,7 +84,12 @@ class GradientPenalty:
         return True
 
     def __call__(
-        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float,
+        self,
+        score: Score,
+        reals: tf.Tensor,
+        fakes: tf.Tensor,
+        factors: tf.Tensor,
+        gradient_scale: float,
         halvings: int = 0,
     ) -> tuple[tf.Tensor, Terms]:
         mixed = regularizers.interpolate(reals, fakes, factors)
@@ -106,7 +116,12 @@ class R1:
         return False
 
     def __call__(
-        self, score: Score, reals: tf.Tensor, fakes: tf.Tensor, factors: tf.Tensor, gradient_scale: float,
+        self,
+        score: Score,
+        reals: tf.Tensor,
+        fakes: tf.Tensor,
+        factors: tf.Tensor,
+        gradient_scale: float,
         halvings: int = 0,
     ) -> tuple[tf.Tensor, Terms]:
         penalty = regularizers.squared_norms(regularizers.image_gradients(score, reals, gradient_scale, halvings))

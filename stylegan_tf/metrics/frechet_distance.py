@@ -85,8 +85,7 @@ class RunningStatistics:
         """
         if self.mean.shape != other.mean.shape:
             raise ValueError(
-                "Both statistics must have the same dimension. "
-                f"Received: {self.mean.shape} and {other.mean.shape}."
+                f"Both statistics must have the same dimension. Received: {self.mean.shape} and {other.mean.shape}."
             )
         total = max(self.count + other.count, 1)
         difference = other.mean - self.mean

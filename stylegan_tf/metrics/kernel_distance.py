@@ -38,11 +38,7 @@ def kernel_distance(real_features: np.ndarray, fake_features: np.ndarray) -> flo
 
 
 def kernel_distance_subsets(
-    real_features: np.ndarray,
-    fake_features: np.ndarray,
-    num_subsets: int = 100,
-    subset_size: int = 1000,
-    seed: int = 0,
+    real_features: np.ndarray, fake_features: np.ndarray, num_subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """Averages the kernel distance over random subsets, which published KID protocols do for large sets.
 

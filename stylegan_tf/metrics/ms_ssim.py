@@ -36,7 +36,10 @@ def ms_ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Reference: Wang et al. 2003, Equation 7.
     """
     if (
-        first.dtype != np.uint8 or second.dtype != np.uint8 or first.shape != second.shape or first.ndim != 4
+        first.dtype != np.uint8
+        or second.dtype != np.uint8
+        or first.shape != second.shape
+        or first.ndim != 4
         or min(first.shape[1:3]) < 2 ** (len(SCALE_WEIGHTS) - 1)
     ):
         raise UserError(

@@ -18,9 +18,7 @@ _BLOCK_ROWS = 2048  # features of each set that are compared, and converted to f
 _TIE = 1e-9
 
 
-def precision_recall(
-    real_features: np.ndarray, fake_features: np.ndarray, neighbours: int = 3
-) -> tuple[float, float]:
+def precision_recall(real_features: np.ndarray, fake_features: np.ndarray, neighbours: int = 3) -> tuple[float, float]:
     """Computes improved precision and recall.
 
     Precision is the share of generated features within the ball of a real one, recall the share of real features
@@ -51,9 +49,7 @@ def precision_recall(
     return float(np.mean(fake_is_covered)), float(np.mean(real_is_covered))
 
 
-def density_coverage(
-    real_features: np.ndarray, fake_features: np.ndarray, neighbours: int = 5
-) -> tuple[float, float]:
+def density_coverage(real_features: np.ndarray, fake_features: np.ndarray, neighbours: int = 5) -> tuple[float, float]:
     """Computes density and coverage, which outliers among the features disturb less than precision and recall.
 
     Density is the number of real balls that a generated feature lies in, over all and divided by k; coverage the share

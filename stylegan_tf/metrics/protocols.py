@@ -103,7 +103,13 @@ def _frechet(name: str, match: re.Match[str]) -> Protocol | None:
     fakes, reals = _counts(match)
     # The FID paper and StyleGAN divide covariances by N - 1, StyleGAN2-ADA, whose names end in _full, by N.
     return Protocol(
-        name, "frechet", network, fakes, reals, ("frechet_distance",), True,
+        name,
+        "frechet",
+        network,
+        fakes,
+        reals,
+        ("frechet_distance",),
+        True,
         f"Fréchet distance between {fakes:,} generated images and {_reals(reals, match)}, over {network}",
         {"ddof": 0 if match["full"] else 1},
     )
@@ -117,10 +123,17 @@ def _kernel(name: str, match: re.Match[str]) -> Protocol | None:
     subsets = network == INCEPTION
     manner = "mean over 100 subsets of 1,000" if subsets else "over all pairs"
     return Protocol(
-        name, "kernel", network, fakes, reals, ("kernel_distance",), True,
+        name,
+        "kernel",
+        network,
+        fakes,
+        reals,
+        ("kernel_distance",),
+        True,
         f"unbiased kernel distance between {fakes:,} generated images and {_reals(reals, match)}, over {network}, "
         f"{manner}",
-        {"num_subsets": 100, "subset_size": 1000} if subsets else {}, fewer_reals=bool(match["full"]),
+        {"num_subsets": 100, "subset_size": 1000} if subsets else {},
+        fewer_reals=bool(match["full"]),
     )
 
 
@@ -133,10 +146,17 @@ def _neighbours(name: str, match: re.Match[str]) -> Protocol | None:
     precision = match["kind"] == "pr"
     values = ("precision", "recall") if precision else ("density", "coverage")
     return Protocol(
-        name, "precision_recall" if precision else "density_coverage", network, fakes, reals, values, False,
+        name,
+        "precision_recall" if precision else "density_coverage",
+        network,
+        fakes,
+        reals,
+        values,
+        False,
         f"{' and '.join(values)} of {fakes:,} generated images against {_reals(reals, match)}, {neighbours} "
         f"nearest neighbours over {network}",
-        {"neighbours": neighbours}, fewer_reals=bool(match["full"]),
+        {"neighbours": neighbours},
+        fewer_reals=bool(match["full"]),
     )
 
 
@@ -146,15 +166,28 @@ def _inception_score(name: str, match: re.Match[str]) -> Protocol | None:
         return None
     fakes = int(match["count"]) * 1000
     return Protocol(
-        name, "inception_score", network, fakes, 0, ("score", "deviation"), False,
-        f"inception score of {fakes:,} generated images in 10 parts, over {network}", {"splits": 10},
+        name,
+        "inception_score",
+        network,
+        fakes,
+        0,
+        ("score", "deviation"),
+        False,
+        f"inception score of {fakes:,} generated images in 10 parts, over {network}",
+        {"splits": 10},
     )
 
 
 def _class_coverage(name: str, match: re.Match[str]) -> Protocol | None:
     fakes = int(match["count"]) * 1000
     return Protocol(
-        name, "class_coverage", CLASSIFIER, fakes, None, ("coverage", "confidence", "entropy", "divergence"), False,
+        name,
+        "class_coverage",
+        CLASSIFIER,
+        fakes,
+        None,
+        ("coverage", "confidence", "entropy", "divergence"),
+        False,
         f"classes that a classifier sees in {fakes:,} generated images, how sure it is, and how far their shares "
         "are from the data's",
     )
@@ -163,7 +196,13 @@ def _class_coverage(name: str, match: re.Match[str]) -> Protocol | None:
 def _separability(name: str, match: re.Match[str]) -> Protocol | None:
     fakes = int(match["count"]) * 1000
     return Protocol(
-        name, "separability", CLASSIFIER, fakes, 0, ("w", "z"), True,
+        name,
+        "separability",
+        CLASSIFIER,
+        fakes,
+        0,
+        ("w", "z"),
+        True,
         f"linear separability of a classifier's classes in w and in z, of {fakes:,} generated images the surer half",
         {"keep": 0.5},
     )
@@ -183,7 +222,13 @@ def _other_path_length(name: str, match: re.Match[str]) -> Protocol | None:
 def _path_length(name: str, network: str, pairs: int, space: str, place: str, crop: bool) -> Protocol:
     where = "anywhere on the path" if place == "full" else "at its start"
     return Protocol(
-        name, "path_length", network, pairs, 0, ("path_length",), True,
+        name,
+        "path_length",
+        network,
+        pairs,
+        0,
+        ("path_length",),
+        True,
         f"perceptual path length in {space}, {where}, of {pairs:,} pairs, over {network}"
         + (", images cropped to the face" if crop else ""),
         {"space": space, "sampling": place, "epsilon": 1e-4, "crop": crop},
@@ -193,16 +238,29 @@ def _path_length(name: str, network: str, pairs: int, space: str, place: str, cr
 def _sliced_wasserstein(name: str, match: re.Match[str]) -> Protocol | None:
     fakes = int(match["count"]) * 1024
     return Protocol(
-        name, "sliced_wasserstein", "", fakes, fakes, ("mean",), True,
+        name,
+        "sliced_wasserstein",
+        "",
+        fakes,
+        fakes,
+        ("mean",),
+        True,
         f"sliced Wasserstein distance between patches of {fakes:,} generated and as many real images, times 1,000, by "
-        "level of a Laplacian pyramid", fewer_reals=True,
+        "level of a Laplacian pyramid",
+        fewer_reals=True,
     )
 
 
 def _ms_ssim(name: str, match: re.Match[str]) -> Protocol | None:
     fakes = int(match["count"]) * 1000
     return Protocol(
-        name, "ms_ssim", "", fakes, 0, ("ms_ssim",), True,
+        name,
+        "ms_ssim",
+        "",
+        fakes,
+        0,
+        ("ms_ssim",),
+        True,
         f"similarity (MS-SSIM) of the pairs that {fakes:,} generated images make: low where they vary",
     )
 
@@ -231,11 +289,35 @@ _RECIPES: list[tuple[str, Callable[[str, re.Match[str]], Protocol | None]]] = [
 ]
 
 PUBLISHED = (
-    "fid50k", "fid50k_full", "kid50k", "kid50k_full", "pr50k3", "pr50k3_full", "dc50k5_full", "is50k", "ppl_zfull",
-    "ppl_wfull", "ppl_zend", "ppl_wend", "ppl2_wend", "swd16k", "msssim10k",
+    "fid50k",
+    "fid50k_full",
+    "kid50k",
+    "kid50k_full",
+    "pr50k3",
+    "pr50k3_full",
+    "dc50k5_full",
+    "is50k",
+    "ppl_zfull",
+    "ppl_wfull",
+    "ppl_zend",
+    "ppl_wend",
+    "ppl2_wend",
+    "swd16k",
+    "msssim10k",
 )
 EXAMPLES = (
-    *DEFAULT_PROTOCOLS, f"pr2k3_full_{EFFICIENTNET}", f"dc2k5_full_{EFFICIENTNET}", f"ppl2k_wend_{EFFICIENTNET}",
-    "fd50k_full_keras_inception", "pr50k3_full_keras_vgg16", "is50k_keras_inception", "fd10k_full_model",
-    "fd10k_full_classifier", "is10k_classifier", "classes10k_classifier", "ls100k_classifier", "swd2k", "msssim2k",
+    *DEFAULT_PROTOCOLS,
+    f"pr2k3_full_{EFFICIENTNET}",
+    f"dc2k5_full_{EFFICIENTNET}",
+    f"ppl2k_wend_{EFFICIENTNET}",
+    "fd50k_full_keras_inception",
+    "pr50k3_full_keras_vgg16",
+    "is50k_keras_inception",
+    "fd10k_full_model",
+    "fd10k_full_classifier",
+    "is10k_classifier",
+    "classes10k_classifier",
+    "ls100k_classifier",
+    "swd2k",
+    "msssim2k",
 )

@@ -218,7 +218,9 @@ def _regrouped(batches: Iterable[np.ndarray], num_images: int, group_size: int) 
 
 def _check_images(images: np.ndarray, earlier: np.ndarray | None) -> None:
     if (
-        images.dtype != np.uint8 or images.ndim != 4 or min(images.shape[1:3]) < SMALLEST_LEVEL
+        images.dtype != np.uint8
+        or images.ndim != 4
+        or min(images.shape[1:3]) < SMALLEST_LEVEL
         or (earlier is not None and images.shape[1:] != earlier.shape[1:])
     ):
         raise UserError(

@@ -8,6 +8,11 @@ from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.synthesis import SynthesisNetwork
 
 __all__ = [
-    "Critic", "Generator", "MappingNetwork", "StyleGAN2Critic", "StyleGAN2SynthesisNetwork", "Synthesis",
+    "Critic",
+    "Generator",
+    "MappingNetwork",
+    "StyleGAN2Critic",
+    "StyleGAN2SynthesisNetwork",
+    "Synthesis",
     "SynthesisNetwork",
 ]

@@ -77,9 +77,12 @@ def build_critic(
     critic: Critic | StyleGAN2Critic
     if network.family == "stylegan2":
         critic = StyleGAN2Critic(
-            architecture=network.critic_architecture, mapping_layers=network.critic_mapping_layers,
+            architecture=network.critic_architecture,
+            mapping_layers=network.critic_mapping_layers,
             mapping_learning_rate_multiplier=network.critic_mapping_learning_rate_multiplier,
-            scores_by_class=network.label_design == "stylegan2", **_stylegan2_options(config, dtype_policy), **shape,
+            scores_by_class=network.label_design == "stylegan2",
+            **_stylegan2_options(config, dtype_policy),
+            **shape,
         )
     else:
         critic = Critic(
@@ -112,9 +115,7 @@ def _stylegan2_options(config: TrainConfig, dtype_policy: str) -> dict[str, Any]
     """The limit of activations, which half precision needs (Karras et al. 2020, ADA, appendix D), and the filter."""
     network = config.network
     clamped = network.clamp_always or dtype_policy == "mixed_float16"
-    return {
-        "clamp": network.clamp or None if clamped else None, "resample_filter": parse_taps(network.resample_filter),
-    }
+    return {"clamp": network.clamp or None if clamped else None, "resample_filter": parse_taps(network.resample_filter)}
 
 
 def by_path(variables: Iterable[keras.Variable]) -> dict[str, tf.Variable]:

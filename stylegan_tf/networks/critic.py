@@ -12,12 +12,7 @@ from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
-from stylegan_tf.networks.sizes import (
-    check_image_size,
-    check_labels,
-    feature_maps_at,
-    has_minibatch_stddev,
-)
+from stylegan_tf.networks.sizes import check_image_size, check_labels, feature_maps_at, has_minibatch_stddev
 from stylegan_tf.ops.resample import downsample_average
 
 
@@ -79,9 +74,12 @@ class Critic(keras.Model):
         self.channels = channels
         self.num_classes = num_classes
         self.options: dict[str, Any] = {
-            "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
+            "feature_maps_base": feature_maps_base,
+            "feature_maps_max": feature_maps_max,
             "minibatch_stddev_group": minibatch_stddev_group,
-            "minibatch_stddev_features": minibatch_stddev_features, "blur": blur, "fused_from": fused_from,
+            "minibatch_stddev_features": minibatch_stddev_features,
+            "blur": blur,
+            "fused_from": fused_from,
             "classifies": classifies,
         }
         dtype = self.dtype_policy
@@ -91,24 +89,29 @@ class Critic(keras.Model):
         self.blocks: list[list[EqualizedConv2D]] = [[]]
         for level in range(1, num_levels):
             fused = fused_from is not None and min(level_size(self.base_size, level)) >= fused_from
-            self.blocks.append([
-                EqualizedConv2D(
-                    self.feature_maps(level), activation="leaky_relu", dtype=dtype, name=f"conv_{level}"
-                ),
-                EqualizedConv2D(
-                    self.feature_maps(level - 1), resample="down" if blur or fused else None, fused=fused, blur=blur,
-                    activation="leaky_relu", dtype=dtype, name=f"conv_down_{level}",
-                ),
-            ])
+            self.blocks.append(
+                [
+                    EqualizedConv2D(
+                        self.feature_maps(level), activation="leaky_relu", dtype=dtype, name=f"conv_{level}"
+                    ),
+                    EqualizedConv2D(
+                        self.feature_maps(level - 1),
+                        resample="down" if blur or fused else None,
+                        fused=fused,
+                        blur=blur,
+                        activation="leaky_relu",
+                        dtype=dtype,
+                        name=f"conv_down_{level}",
+                    ),
+                ]
+            )
         self.minibatch_stddev = None
         if has_minibatch_stddev(minibatch_stddev_group, minibatch_stddev_features, self.feature_maps(0)):
             self.minibatch_stddev = MinibatchStdDev(
                 minibatch_stddev_group, minibatch_stddev_features, dtype=dtype, name="minibatch_stddev"
             )
         self.conv = EqualizedConv2D(self.feature_maps(0), activation="leaky_relu", dtype=dtype, name="conv_0")
-        self.dense = EqualizedDense(
-            self.feature_maps(-1), activation="leaky_relu", dtype="float32", name="dense"
-        )
+        self.dense = EqualizedDense(self.feature_maps(-1), activation="leaky_relu", dtype="float32", name="dense")
         outputs = 1 + num_classes if self.classifies else max(num_classes, 1)
         self.score = EqualizedDense(outputs, gain=1.0, dtype="float32", name="score")
 
@@ -139,12 +142,7 @@ class Critic(keras.Model):
         self.built = True
 
     def call(
-        self,
-        images: Any,
-        labels: Any = None,
-        level: int | None = None,
-        fade_in: Any = None,
-        num_batches: int = 1,
+        self, images: Any, labels: Any = None, level: int | None = None, fade_in: Any = None, num_batches: int = 1
     ) -> Any:
         check_labels(labels, self.num_classes, "critic")
         level = self.num_levels - 1 if level is None else level
@@ -175,6 +173,10 @@ class Critic(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(), "base_size": self.base_size, "num_levels": self.num_levels,
-            "channels": self.channels, "num_classes": self.num_classes, **self.options,
+            **super().get_config(),
+            "base_size": self.base_size,
+            "num_levels": self.num_levels,
+            "channels": self.channels,
+            "num_classes": self.num_classes,
+            **self.options,
         }

@@ -38,9 +38,7 @@ class Generator(keras.Model):
     Reference: Karras et al. 2019 (StyleGAN), section 2; Karras et al. 2020 (StyleGAN2).
     """
 
-    def __init__(
-        self, z_size: int, mapping: MappingNetwork, synthesis: Synthesis, **kwargs: Any
-    ) -> None:
+    def __init__(self, z_size: int, mapping: MappingNetwork, synthesis: Synthesis, **kwargs: Any) -> None:
         # Latents, w and images are float32; the policy of the synthesis network says what lies between.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.z_size = z_size
@@ -56,8 +54,7 @@ class Generator(keras.Model):
             self.synthesis.build((None, self.synthesis.num_ws, w_size))
         # Replicas update it from their own latents: the mean keeps their copies equal.
         self.w_average = self.add_weight(
-            shape=(w_size,), initializer="zeros", trainable=False, dtype="float32", name="w_average",
-            aggregation="mean",
+            shape=(w_size,), initializer="zeros", trainable=False, dtype="float32", name="w_average", aggregation="mean"
         )
         self.built = True
 

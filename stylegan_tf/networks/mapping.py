@@ -82,7 +82,8 @@ class MappingNetwork(keras.layers.Layer):
                 size += self.w_size
             elif self.label_input == "embedded":
                 self.label_embedding = self.add_weight(
-                    shape=(self.num_classes, size), name="label_embedding",
+                    shape=(self.num_classes, size),
+                    name="label_embedding",
                     initializer=keras.initializers.RandomNormal(stddev=1.0),
                 )
                 size *= 2
@@ -94,8 +95,12 @@ class MappingNetwork(keras.layers.Layer):
             last = index == self.num_layers - 1
             units = self.w_size if last else (self.hidden_size or self.w_size)
             layer = EqualizedDense(
-                units, learning_rate_multiplier=self.learning_rate_multiplier, activation="leaky_relu",
-                dtype="float32", name=f"dense_{index}", **gains,
+                units,
+                learning_rate_multiplier=self.learning_rate_multiplier,
+                activation="leaky_relu",
+                dtype="float32",
+                name=f"dense_{index}",
+                **gains,
             )
             layer.build((None, size))
             self.dense.append(layer)

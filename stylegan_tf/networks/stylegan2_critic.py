@@ -101,11 +101,15 @@ class StyleGAN2Critic(keras.Model):
         self.num_classes = num_classes
         self.architecture = architecture
         self.options: dict[str, Any] = {
-            "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
+            "feature_maps_base": feature_maps_base,
+            "feature_maps_max": feature_maps_max,
             "minibatch_stddev_group": minibatch_stddev_group,
-            "minibatch_stddev_features": minibatch_stddev_features, "mapping_layers": mapping_layers,
+            "minibatch_stddev_features": minibatch_stddev_features,
+            "mapping_layers": mapping_layers,
             "mapping_learning_rate_multiplier": mapping_learning_rate_multiplier,
-            "scores_by_class": scores_by_class, "resample_filter": tuple(resample_filter), "clamp": clamp,
+            "scores_by_class": scores_by_class,
+            "resample_filter": tuple(resample_filter),
+            "clamp": clamp,
         }
         self._taps = make_filter(resample_filter)
         # Not every architecture has one at every level, but all at the last: index with level - num_levels.
@@ -117,10 +121,17 @@ class StyleGAN2Critic(keras.Model):
         self.blocks = [self._block(level) if level else [] for level in range(num_levels)]
         self.skips = [
             EqualizedConv2D(
-                self.feature_maps(level - 1), 1, resample="down", resample_filter=resample_filter,
-                gain=RESIDUAL_GAIN, use_bias=False, dtype=self.dtype_policy, name=f"skip_{level}",
+                self.feature_maps(level - 1),
+                1,
+                resample="down",
+                resample_filter=resample_filter,
+                gain=RESIDUAL_GAIN,
+                use_bias=False,
+                dtype=self.dtype_policy,
+                name=f"skip_{level}",
             )
-            for level in range(1, num_levels) if architecture == "resnet"
+            for level in range(1, num_levels)
+            if architecture == "resnet"
         ]
         self._add_head()
 
@@ -128,8 +139,11 @@ class StyleGAN2Critic(keras.Model):
         """Leaky ReLU, then the published gain, then the clamp; `gain` scales the output of it all."""
         clamp = self.options["clamp"]
         return {
-            "gain": 1.0, "activation": "leaky_relu", "activation_gain": RELU_GAIN * gain,
-            "clamp": None if clamp is None else clamp * gain, "dtype": self.dtype_policy,
+            "gain": 1.0,
+            "activation": "leaky_relu",
+            "activation_gain": RELU_GAIN * gain,
+            "clamp": None if clamp is None else clamp * gain,
+            "dtype": self.dtype_policy,
         }
 
     def _block(self, level: int) -> list[EqualizedConv2D]:
@@ -137,8 +151,11 @@ class StyleGAN2Critic(keras.Model):
         return [
             EqualizedConv2D(self.feature_maps(level), name=f"conv_{level}", **self._layer_options()),
             EqualizedConv2D(
-                self.feature_maps(level - 1), resample="down", resample_filter=self.options["resample_filter"],
-                name=f"conv_down_{level}", **self._layer_options(gain),
+                self.feature_maps(level - 1),
+                resample="down",
+                resample_filter=self.options["resample_filter"],
+                name=f"conv_down_{level}",
+                **self._layer_options(gain),
             ),
         ]
 
@@ -157,8 +174,12 @@ class StyleGAN2Critic(keras.Model):
         self.mapping = None
         if projects:
             self.mapping = MappingNetwork(
-                maps, num_layers=self.options["mapping_layers"], num_classes=self.num_classes, design="stylegan2",
-                learning_rate_multiplier=self.options["mapping_learning_rate_multiplier"], label_input="normalized",
+                maps,
+                num_layers=self.options["mapping_layers"],
+                num_classes=self.num_classes,
+                design="stylegan2",
+                learning_rate_multiplier=self.options["mapping_learning_rate_multiplier"],
+                label_input="normalized",
                 name="mapping",
             )
 
@@ -195,12 +216,7 @@ class StyleGAN2Critic(keras.Model):
         self.built = True
 
     def call(
-        self,
-        images: Any,
-        labels: Any = None,
-        level: int | None = None,
-        fade_in: Any = None,
-        num_batches: int = 1,
+        self, images: Any, labels: Any = None, level: int | None = None, fade_in: Any = None, num_batches: int = 1
     ) -> Any:
         check_labels(labels, self.num_classes, "critic")
         level = checked_level(level, self.num_levels, self.grows)
@@ -245,7 +261,11 @@ class StyleGAN2Critic(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(), "base_size": self.base_size, "num_levels": self.num_levels,
-            "channels": self.channels, "num_classes": self.num_classes, "architecture": self.architecture,
+            **super().get_config(),
+            "base_size": self.base_size,
+            "num_levels": self.num_levels,
+            "channels": self.channels,
+            "num_classes": self.num_classes,
+            "architecture": self.architecture,
             **self.options,
         }

@@ -89,8 +89,11 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         self.channels = channels
         self.architecture = architecture
         self.options: dict[str, Any] = {
-            "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max, "noise": noise,
-            "resample_filter": tuple(resample_filter), "clamp": clamp,
+            "feature_maps_base": feature_maps_base,
+            "feature_maps_max": feature_maps_max,
+            "noise": noise,
+            "resample_filter": tuple(resample_filter),
+            "clamp": clamp,
         }
         self._taps = make_filter(resample_filter)
         # float32, as the images are: eight bits of mantissa would show.
@@ -100,10 +103,17 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         self.blocks = [self._block(level) for level in range(num_levels)]
         self.skips = [
             EqualizedConv2D(
-                self.feature_maps(level), 1, resample="up", resample_filter=resample_filter, gain=RESIDUAL_GAIN,
-                use_bias=False, dtype=self.dtype_policy, name=f"skip_{level}",
+                self.feature_maps(level),
+                1,
+                resample="up",
+                resample_filter=resample_filter,
+                gain=RESIDUAL_GAIN,
+                use_bias=False,
+                dtype=self.dtype_policy,
+                name=f"skip_{level}",
             )
-            for level in range(1, num_levels) if architecture == "resnet"
+            for level in range(1, num_levels)
+            if architecture == "resnet"
         ]
         # Neither has every level, but both have the last: index them with level - num_levels.
         first_image = 0 if architecture in ("skip", "growing") else num_levels - 1
@@ -114,7 +124,9 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     def _block(self, level: int) -> list[ModulatedLayer]:
         clamp = self.options["clamp"]
         options = {
-            "noise": self.options["noise"], "resample_filter": self.options["resample_filter"], "clamp": clamp,
+            "noise": self.options["noise"],
+            "resample_filter": self.options["resample_filter"],
+            "clamp": clamp,
             "dtype": self.dtype_policy,
         }
         maps = self.feature_maps(level)
@@ -208,6 +220,10 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(), "base_size": self.base_size, "num_levels": self.num_levels,
-            "channels": self.channels, "architecture": self.architecture, **self.options,
+            **super().get_config(),
+            "base_size": self.base_size,
+            "num_levels": self.num_levels,
+            "channels": self.channels,
+            "architecture": self.architecture,
+            **self.options,
         }

@@ -68,9 +68,14 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         self.num_levels = num_levels
         self.channels = channels
         self.options: dict[str, Any] = {
-            "feature_maps_base": feature_maps_base, "feature_maps_max": feature_maps_max,
-            "constant_input": constant_input, "style": style, "noise": noise, "normalization": normalization,
-            "blur": blur, "fused_from": fused_from,
+            "feature_maps_base": feature_maps_base,
+            "feature_maps_max": feature_maps_max,
+            "constant_input": constant_input,
+            "style": style,
+            "noise": noise,
+            "normalization": normalization,
+            "blur": blur,
+            "fused_from": fused_from,
         }
         dtype = self.dtype_policy
         layer_options = {"noise": noise, "normalization": normalization, "style": style, "dtype": dtype}
@@ -84,10 +89,16 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         ]
         for level in range(1, num_levels):
             fused = fused_from is not None and min(self.size(level)) >= fused_from
-            self.styled_layers.append(StyledLayer(
-                self.feature_maps(level), resample="up", fused=fused, blur=blur, name=f"layer_{2 * level}",
-                **layer_options,
-            ))
+            self.styled_layers.append(
+                StyledLayer(
+                    self.feature_maps(level),
+                    resample="up",
+                    fused=fused,
+                    blur=blur,
+                    name=f"layer_{2 * level}",
+                    **layer_options,
+                )
+            )
             self.styled_layers.append(
                 StyledLayer(self.feature_maps(level), name=f"layer_{2 * level + 1}", **layer_options)
             )
@@ -146,6 +157,9 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(), "base_size": self.base_size, "num_levels": self.num_levels,
-            "channels": self.channels, **self.options,
+            **super().get_config(),
+            "base_size": self.base_size,
+            "num_levels": self.num_levels,
+            "channels": self.channels,
+            **self.options,
         }

@@ -103,13 +103,7 @@ def convolve_down(x: Tensor, kernel: Tensor, *, fused: bool) -> Tensor:
 
 
 def convolve_resampled(
-    x: Tensor,
-    kernel: Tensor,
-    *,
-    taps: np.ndarray | None = None,
-    up: int = 1,
-    down: int = 1,
-    flip_kernel: bool = False,
+    x: Tensor, kernel: Tensor, *, taps: np.ndarray | None = None, up: int = 1, down: int = 1, flip_kernel: bool = False
 ) -> Tensor:
     """Convolution that upsamples before or downsamples after, with a low-pass filter.
 
@@ -170,9 +164,7 @@ def _convolve_up_fir(x: Tensor, mirrored: Tensor, taps: np.ndarray | None, up: i
 
 
 def _convolve_up_and_down(x: Tensor, kernel: Tensor, taps: np.ndarray | None, up: int, down: int) -> Tensor:
-    padding = _sum_of_paddings(
-        kernel.shape[0] // 2, upsampling_padding(taps, up), downsampling_padding(taps, down)
-    )
+    padding = _sum_of_paddings(kernel.shape[0] // 2, upsampling_padding(taps, up), downsampling_padding(taps, down))
     x = upfirdn(x, taps, up=up, padding=padding, gain=float(up**2))
     x = ops.conv(x, kernel, strides=1, padding="valid", data_format="channels_last")
     return upfirdn(x, taps, down=down)

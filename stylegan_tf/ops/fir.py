@@ -102,11 +102,14 @@ def _in_steps(x: Tensor, fir: FIR) -> Tensor:
     stride = fir.down[0] if fir.down[0] == fir.down[1] else 1  # the depthwise convolution has one for both axes
     dtype = _convolution_dtype(x, stride)
     y = ops.depthwise_conv(
-        ops.cast(x, dtype), ops.convert_to_tensor(_of_every_channel(fir, x), dtype=dtype), strides=stride,
-        padding="valid", data_format="channels_last",
+        ops.cast(x, dtype),
+        ops.convert_to_tensor(_of_every_channel(fir, x), dtype=dtype),
+        strides=stride,
+        padding="valid",
+        data_format="channels_last",
     )
     y = ops.cast(y, x.dtype)
-    return y if fir.down[0] == fir.down[1] else y[:, ::fir.down[0], ::fir.down[1]]
+    return y if fir.down[0] == fir.down[1] else y[:, :: fir.down[0], :: fir.down[1]]
 
 
 def _as_convolutions(x: tf.Tensor, fir: FIR) -> tf.Tensor:
@@ -135,7 +138,8 @@ def _as_slices(x: tf.Tensor, fir: FIR) -> tf.Tensor:
         y = _pad(_insert_zeros(y, fir.up), fir.padding)
         y = _weighted_sum(
             (value, _slice(y, (row, column), fir.output_size(x.shape[1:3]), fir.down))
-            for row, values in enumerate(fir.kernel) for column, value in enumerate(values)
+            for row, values in enumerate(fir.kernel)
+            for column, value in enumerate(values)
         )
     else:
         rows, columns = (_Axis(fir, taps, axis, x.shape[axis + 1]) for axis, taps in enumerate(factors.taps))
@@ -176,8 +180,12 @@ class _Axis:
         self.size = (pixels * self.up + sum(fir.padding[axis]) - len(taps)) // self.down + 1
         # For every up-th result from the phase on: how far from the place of the first the pixels lie that take part.
         self.terms = [
-            [((phase + index - before) // self.up, tap) for index, tap in enumerate(taps)
-             if (phase + index - before) % self.up == 0] or [(0, 0.0)]
+            [
+                ((phase + index - before) // self.up, tap)
+                for index, tap in enumerate(taps)
+                if (phase + index - before) % self.up == 0
+            ]
+            or [(0, 0.0)]
             for phase in range(self.up)
         ]
         self.places = -(-self.size // self.up)
@@ -267,7 +275,7 @@ def _slice(x: Tensor, starts: Sequence[int], sizes: Sequence[int], steps: Sequen
         return x
     if down == right == 1 and tf.is_tensor(x):
         return tf.slice(x, [0, row, column, 0], [-1, rows, columns, -1])
-    return x[:, row:row + (rows - 1) * down + 1:down, column:column + (columns - 1) * right + 1:right]
+    return x[:, row : row + (rows - 1) * down + 1 : down, column : column + (columns - 1) * right + 1 : right]
 
 
 def _of_every_channel(fir: FIR, x: Tensor) -> np.ndarray:

@@ -43,9 +43,7 @@ def _products_are_rounded() -> bool:
 
 
 @tf.custom_gradient
-def _split_product(
-    a: tf.Tensor, b: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+def _split_product(a: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return (
             _split_product(upstream, tf.linalg.matrix_transpose(b)),

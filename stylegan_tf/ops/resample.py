@@ -13,7 +13,9 @@ from stylegan_tf.ops.fir import FIR, apply_fir
 
 _BINOMIAL = FIR(
     tuple(tuple(row * column / 16 for column in (1.0, 2.0, 1.0)) for row in (1.0, 2.0, 1.0)),
-    up=(1, 1), down=(1, 1), padding=((1, 1), (1, 1)),
+    up=(1, 1),
+    down=(1, 1),
+    padding=((1, 1), (1, 1)),
 )
 
 

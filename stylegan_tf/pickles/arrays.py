@@ -51,7 +51,9 @@ class PickledArray:
         if isinstance(numbers, str):  # the bytes of a string of Python 2
             numbers = numbers.encode("latin-1")
         require_plain(
-            is_shape(shape) and isinstance(kind, PickledType) and order in ("C", "F")
+            is_shape(shape)
+            and isinstance(kind, PickledType)
+            and order in ("C", "F")
             and isinstance(numbers, (bytes, bytearray)),
             "an array's shape, type, order and bytes",
         )

@@ -61,9 +61,7 @@ class Refused:
 Allowed = Mapping[tuple[str, str], Any]
 
 
-def load_pickle(
-    file: IO[bytes], allowed: Allowed, persistent_load: Callable[[Any], Any] | None = None
-) -> Any:
+def load_pickle(file: IO[bytes], allowed: Allowed, persistent_load: Callable[[Any], Any] | None = None) -> Any:
     """Reads the pickle that comes next in a file.
 
     Args:
@@ -156,13 +154,35 @@ def _key(value: Any) -> Any:
 
 
 _VALUES: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "EMPTY_TUPLE": tuple, "EMPTY_LIST": list,
-    "EMPTY_DICT": dict, "EMPTY_SET": list,
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": list,
 }
 _WITH_VALUE = {
-    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "STRING", "BINSTRING",
-    "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "UNICODE", "BINUNICODE",
-    "SHORT_BINUNICODE", "BINUNICODE8",
+    "INT",
+    "BININT",
+    "BININT1",
+    "BININT2",
+    "LONG",
+    "LONG1",
+    "LONG4",
+    "FLOAT",
+    "BINFLOAT",
+    "STRING",
+    "BINSTRING",
+    "SHORT_BINSTRING",
+    "BINBYTES",
+    "SHORT_BINBYTES",
+    "BINBYTES8",
+    "BYTEARRAY8",
+    "UNICODE",
+    "BINUNICODE",
+    "SHORT_BINUNICODE",
+    "BINUNICODE8",
 }
 _PUTS, _GETS = {"PUT", "BINPUT", "LONG_BINPUT"}, {"GET", "BINGET", "LONG_BINGET"}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -189,13 +209,23 @@ class _Machine:
         self._handed_over = 0
         self._actions: dict[str, Callable[[], None]] = {
             "MARK": lambda: self._marks.append(len(self._stack)),
-            "POP": self._discard, "POP_MARK": lambda: self._discard_to_mark(), "DUP": lambda: self._push(self._top()),
-            "TUPLE": lambda: self._push(tuple(self._pop_to_mark())), "LIST": lambda: self._push(self._pop_to_mark()),
-            "FROZENSET": lambda: self._push(self._pop_to_mark()), "DICT": self._make_dictionary,
-            "APPEND": lambda: self._extend([self.pop()]), "APPENDS": lambda: self._extend(self._pop_to_mark()),
-            "ADDITEMS": lambda: self._extend(self._pop_to_mark()), "SETITEM": self._set_item,
-            "SETITEMS": lambda: self._set_items(self._pop_to_mark()), "STACK_GLOBAL": self._find_named,
-            "REDUCE": self._call, "NEWOBJ": self._call, "BUILD": self._set_state, "BINPERSID": self._load_persistent,
+            "POP": self._discard,
+            "POP_MARK": lambda: self._discard_to_mark(),
+            "DUP": lambda: self._push(self._top()),
+            "TUPLE": lambda: self._push(tuple(self._pop_to_mark())),
+            "LIST": lambda: self._push(self._pop_to_mark()),
+            "FROZENSET": lambda: self._push(self._pop_to_mark()),
+            "DICT": self._make_dictionary,
+            "APPEND": lambda: self._extend([self.pop()]),
+            "APPENDS": lambda: self._extend(self._pop_to_mark()),
+            "ADDITEMS": lambda: self._extend(self._pop_to_mark()),
+            "SETITEM": self._set_item,
+            "SETITEMS": lambda: self._set_items(self._pop_to_mark()),
+            "STACK_GLOBAL": self._find_named,
+            "REDUCE": self._call,
+            "NEWOBJ": self._call,
+            "BUILD": self._set_state,
+            "BINPERSID": self._load_persistent,
             "MEMOIZE": lambda: self._remember(self._remembered),
         }
 

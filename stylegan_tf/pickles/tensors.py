@@ -161,8 +161,12 @@ def _load_storage(pid: Any) -> Storage:
     require_plain(isinstance(pid, tuple) and len(pid) >= 5, "a storage")
     kind, dtype, key, _, size, *view = pid
     require_plain(
-        kind == "storage" and isinstance(dtype, np.dtype) and isinstance(key, str) and len(key) <= _LONGEST_KEY
-        and is_count(size) and all(part is None for part in view),
+        kind == "storage"
+        and isinstance(dtype, np.dtype)
+        and isinstance(key, str)
+        and len(key) <= _LONGEST_KEY
+        and is_count(size)
+        and all(part is None for part in view),
         "a plain storage",
     )
     return Storage(key, dtype, size)
@@ -170,7 +174,10 @@ def _load_storage(pid: Any) -> Storage:
 
 def _tensor_view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> TensorView:
     require_plain(
-        isinstance(storage, Storage) and is_count(offset) and is_shape(shape) and is_shape(strides)
+        isinstance(storage, Storage)
+        and is_count(offset)
+        and is_shape(shape)
+        and is_shape(strides)
         and len(shape) == len(strides),
         "a tensor's storage, offset, shape and strides",
     )

@@ -76,8 +76,16 @@ class _Source:
     ) -> PublishedEntry:
         """An entry; the file is called as the network unless `file` says otherwise."""
         return PublishedEntry(
-            name, self.code, shows, resolution, self.page, self.folder + (file or f"{name}.pkl"), self.licence,
-            self.licence != _APACHE, sha256, num_classes,
+            name,
+            self.code,
+            shows,
+            resolution,
+            self.page,
+            self.folder + (file or f"{name}.pkl"),
+            self.licence,
+            self.licence != _APACHE,
+            sha256,
+            num_classes,
         )
 
 
@@ -96,7 +104,9 @@ _stylegan3_release = _Source(
     "StyleGAN2 of the StyleGAN3 release, PyTorch", "https://github.com/NVlabs/stylegan3", _NVIDIA, _STYLEGAN3_RELEASE
 ).entry
 _self_distilled = _Source(
-    "StyleGAN2-ADA, PyTorch", "https://github.com/self-distilled-stylegan/self-distilled-internet-photos", _APACHE,
+    "StyleGAN2-ADA, PyTorch",
+    "https://github.com/self-distilled-stylegan/self-distilled-internet-photos",
+    _APACHE,
     _SELF_DISTILLED,
 ).entry
 
@@ -118,24 +128,34 @@ PUBLISHED_NETWORKS: tuple[PublishedEntry, ...] = (
     _stylegan("stylegan-cats-256x256", "cats (LSUN)", 256, "1MQywl0FNt6lHu8E_EUqnRbviagS7fbiJ"),
     # Two: the mirror ZeqiangLai/StyleGAN2-pkl on Hugging Face, the table in the README of clibdev/stylegan2-pytorch.
     _stylegan2(
-        "stylegan2-ffhq-config-f", "faces (FFHQ)", 1024,
+        "stylegan2-ffhq-config-f",
+        "faces (FFHQ)",
+        1024,
         sha256="adf127ea7bb8a7788c8bdeda3c9937f7310b669b09ecf799ca53a631ff46948d",
     ),
     _stylegan2("stylegan2-ffhq-config-e", "faces (FFHQ), smaller network", 1024),
     _stylegan2(
-        "stylegan2-car-config-f", "cars (LSUN), 384 high in a square", 512,
+        "stylegan2-car-config-f",
+        "cars (LSUN), 384 high in a square",
+        512,
         sha256="e1618eee2b3ce87c4a3849442f7850ef12a478556bff035c8e09ee7e23b3794c",
     ),
     _stylegan2(
-        "stylegan2-cat-config-f", "cats (LSUN)", 256,
+        "stylegan2-cat-config-f",
+        "cats (LSUN)",
+        256,
         sha256="08940fd616cfaf6bc7b0286b5d1a0b3f70febb26e136d64716c8d3f5e9bd3883",
     ),
     _stylegan2(
-        "stylegan2-church-config-f", "churches (LSUN)", 256,
+        "stylegan2-church-config-f",
+        "churches (LSUN)",
+        256,
         sha256="4090c5f83b44b83475c84864188aa39a0fb72694492302b7e6af36aad0d18104",
     ),
     _stylegan2(
-        "stylegan2-horse-config-f", "horses (LSUN)", 256,
+        "stylegan2-horse-config-f",
+        "horses (LSUN)",
+        256,
         sha256="cbc73372c7d82d095913ca8b4b9f170560777175bd7c3b8a75dd55d70807f32b",
     ),
     _ada_tensorflow("stylegan2-ada-tensorflow-ffhq", "faces (FFHQ)", 1024, "ffhq.pkl"),
@@ -147,50 +167,80 @@ PUBLISHED_NETWORKS: tuple[PublishedEntry, ...] = (
     _ada_tensorflow("stylegan2-ada-tensorflow-cifar10", "CIFAR-10", 32, "cifar10.pkl", num_classes=10),
     # Two: the mirror DragGan/DragGan-Models on Hugging Face, and several projects that check the download.
     _ada_pytorch(
-        "stylegan2-ada-ffhq", "faces (FFHQ)", 1024, "ffhq.pkl",
+        "stylegan2-ada-ffhq",
+        "faces (FFHQ)",
+        1024,
+        "ffhq.pkl",
         "a205a346e86a9ddaae702e118097d014b7b8bd719491396a162cca438f2f524c",
     ),
     # The mirror ZeqiangLai/StyleGAN2-pkl, folder ada; its other files agree with those that are known twice.
     _ada_pytorch(
-        "stylegan2-ada-metfaces", "faces in art (MetFaces)", 1024, "metfaces.pkl",
+        "stylegan2-ada-metfaces",
+        "faces in art (MetFaces)",
+        1024,
+        "metfaces.pkl",
         "880a460d011a3696c088f58f5844b44271b17903963f2671f96f72dfbce5f76f",
     ),
     _ada_pytorch("stylegan2-ada-afhqcat", "cats (AFHQ)", 512, "afhqcat.pkl"),
     _ada_pytorch(
-        "stylegan2-ada-afhqdog", "dogs (AFHQ)", 512, "afhqdog.pkl",
+        "stylegan2-ada-afhqdog",
+        "dogs (AFHQ)",
+        512,
+        "afhqdog.pkl",
         "f124ff3f23206052473a7212cbc1f4e095a73c231500411e9c3b81a11eac3662",
     ),
     _ada_pytorch("stylegan2-ada-afhqwild", "wild animals (AFHQ)", 512, "afhqwild.pkl"),
     _ada_pytorch(
-        "stylegan2-ada-brecahad", "tissue (BreCaHAD)", 512, "brecahad.pkl",
+        "stylegan2-ada-brecahad",
+        "tissue (BreCaHAD)",
+        512,
+        "brecahad.pkl",
         "f9f0c2766187aff4c3424c4a5a67d52c503672f28cf08eab645382523b7a5161",
     ),
     # Two: that mirror, and projects that check the download.
     _ada_pytorch(
-        "stylegan2-ada-cifar10", "CIFAR-10", 32, "cifar10.pkl",
-        "f8952c74e23da2186d147ad871c48780bd59500ee37c301201081ee8e0cb32f1", num_classes=10,
+        "stylegan2-ada-cifar10",
+        "CIFAR-10",
+        32,
+        "cifar10.pkl",
+        "f8952c74e23da2186d147ad871c48780bd59500ee37c301201081ee8e0cb32f1",
+        num_classes=10,
     ),
     # The mirror ZeqiangLai/StyleGAN2-pkl, folder self_distill; horses and elephants also DragGan/DragGan-Models.
     _self_distilled(
-        "self-distilled-dogs-1024", "dogs (SD-Dogs)", 1024, "dogs_1024_pytorch.pkl",
+        "self-distilled-dogs-1024",
+        "dogs (SD-Dogs)",
+        1024,
+        "dogs_1024_pytorch.pkl",
         "c9e93090d02916165a602c728c0e37458fc0c58fbc58e4d75bcd096bb81c7e8c",
     ),
     _self_distilled(
-        "self-distilled-elephants-512", "elephants (SD-Elephants)", 512, "elephants_512_pytorch.pkl",
+        "self-distilled-elephants-512",
+        "elephants (SD-Elephants)",
+        512,
+        "elephants_512_pytorch.pkl",
         "56504894f6d7121959af78a74148cf1e9d858e3710312efb11c41dbf27684363",
     ),
     _self_distilled(
-        "self-distilled-horses-256", "horses (SD-Horses)", 256, "horses_256_pytorch.pkl",
+        "self-distilled-horses-256",
+        "horses (SD-Horses)",
+        256,
+        "horses_256_pytorch.pkl",
         "f100dc32e2731a293f3b31a9038416f72aa5cc30555b3315a82e19c065f81b0c",
     ),
     _self_distilled(
-        "self-distilled-bicycles-256", "bicycles (SD-Bicycles)", 256, "bicycles_256_pytorch.pkl",
+        "self-distilled-bicycles-256",
+        "bicycles (SD-Bicycles)",
+        256,
+        "bicycles_256_pytorch.pkl",
         "f4f0cd402d11843257688afd31b2481efc3853cffb5d46e9669563f2d27d8131",
     ),
     _stylegan3_release("stylegan2-ffhq-1024x1024", "faces (FFHQ)", 1024),
     # The mirror DragGan/DragGan-Models on Hugging Face; its other files agree with those that are known twice.
     _stylegan3_release(
-        "stylegan2-ffhq-512x512", "faces (FFHQ)", 512,
+        "stylegan2-ffhq-512x512",
+        "faces (FFHQ)",
+        512,
         sha256="d2b1c92f41ce8a64c55f7a75ef06c4c0eef9e17b1eb29aae8c10fb37b3e60478",
     ),
     _stylegan3_release("stylegan2-ffhq-256x256", "faces (FFHQ)", 256),
@@ -201,7 +251,9 @@ PUBLISHED_NETWORKS: tuple[PublishedEntry, ...] = (
     _stylegan3_release("stylegan2-afhqv2-512x512", "cats, dogs, wild animals (AFHQv2)", 512),
     # As for FFHQ at 512x512.
     _stylegan3_release(
-        "stylegan2-afhqcat-512x512", "cats (AFHQ)", 512,
+        "stylegan2-afhqcat-512x512",
+        "cats (AFHQ)",
+        512,
         sha256="17a83abee464242f8bb40dc6363d33c2fb087066b68fc0147677fdbf21f7a7a9",
     ),
     _stylegan3_release("stylegan2-afhqdog-512x512", "dogs (AFHQ)", 512),
@@ -210,7 +262,9 @@ PUBLISHED_NETWORKS: tuple[PublishedEntry, ...] = (
     _stylegan3_release("stylegan2-cifar10-32x32", "CIFAR-10", 32, num_classes=10),
     # The README of uniky98/dgm2026-face, which continues training from it; one source only.
     _stylegan3_release(
-        "stylegan2-celebahq-256x256", "faces (CelebA-HQ)", 256,
+        "stylegan2-celebahq-256x256",
+        "faces (CelebA-HQ)",
+        256,
         sha256="8b385aa564a58cdd97b4818620edcb27aeeb614345881b2ff0be91493b53fccc",
     ),
     _stylegan3_release("stylegan2-lsundog-256x256", "dogs (LSUN)", 256),

@@ -34,9 +34,12 @@ _LINEAR_LAYERS = ("affine", "embed", "out", "skip", "torgb")
 
 # Members of a transformation's group in the augmentation pipeline, as its arguments name them.
 _AUGMENTATIONS = {
-    "blit": ("xflip", "rotate90", "xint"), "geometry": ("scale", "rotate", "aniso", "xfrac"),
-    "color": ("brightness", "contrast", "lumaflip", "hue", "saturation"), "filter": ("imgfilter",),
-    "noise": ("noise",), "cutout": ("cutout",),
+    "blit": ("xflip", "rotate90", "xint"),
+    "geometry": ("scale", "rotate", "aniso", "xfrac"),
+    "color": ("brightness", "contrast", "lumaflip", "hue", "saturation"),
+    "filter": ("imgfilter",),
+    "noise": ("noise",),
+    "cutout": ("cutout",),
 }
 
 
@@ -95,7 +98,11 @@ def read_pytorch_file(unpickled: Any, *, skip_critic: bool = False) -> Published
         settings["mirror"] = data["xflip"]
     path, count = data.get("path"), data.get("max_size")
     return PublishedFile(
-        "StyleGAN2 with PyTorch (StyleGAN2-ADA's or StyleGAN3's code)", "stylegan2", networks, settings, augment_p,
+        "StyleGAN2 with PyTorch (StyleGAN2-ADA's or StyleGAN3's code)",
+        "stylegan2",
+        networks,
+        settings,
+        augment_p,
         data=path if isinstance(path, str) and path.isprintable() and len(path) < 1000 else "",
         num_images=count if isinstance(count, int) and 0 < count < _MOST_IMAGES else 0,
     )
@@ -139,8 +146,10 @@ def _attribute(modules: Mapping[str, PickledModule], path: str, name: str, defau
 def _read_generator(module: PickledModule) -> PublishedNetwork:
     modules = _all_modules(module)
     require_field(
-        "synthesis.input." not in modules, "the generator",
-        "one of StyleGAN2's; StyleGAN3's alias-free networks cannot be read", described="an alias-free one",
+        "synthesis.input." not in modules,
+        "the generator",
+        "one of StyleGAN2's; StyleGAN3's alias-free networks cannot be read",
+        described="an alias-free one",
     )
     settings = _shared_settings(modules)
     settings |= _mapping_settings(modules, "mapping_learning_rate_multiplier")
@@ -200,9 +209,7 @@ def _shared_settings(modules: Mapping[str, PickledModule]) -> dict[str, Any]:
     require_field(
         len(filters) <= 1, "resample_filter", "the same in all layers", described=f"{len(filters)} different ones"
     )
-    return {
-        **({"clamp": clamps.pop()} if clamps else {}), **({"resample_filter": filters.pop()} if filters else {}),
-    }
+    return {**({"clamp": clamps.pop()} if clamps else {}), **({"resample_filter": filters.pop()} if filters else {})}
 
 
 def _check_layer(path: str, state: Mapping[str, Any]) -> None:
@@ -229,7 +236,9 @@ def _taps(module: PickledModule, path: str) -> tuple[float, ...] | None:
     kernel = kernel.astype(np.float64) if small else kernel
     require_field(
         small and bool(np.all((kernel > 1e-6) & (kernel < 1e6))),
-        f"{path}resample_filter", "a small square of positive numbers", described=f"shape {kernel.shape}",
+        f"{path}resample_filter",
+        "a small square of positive numbers",
+        described=f"shape {kernel.shape}",
     )
     taps = kernel.sum(axis=1)
     return tuple(np.round(taps / taps.min(), 4).tolist())
@@ -246,7 +255,8 @@ def _augmentation(pipe: Any) -> tuple[dict[str, Any], float]:
     p = as_number(float(numbers.item()), "augment_pipe's p")  # the published controller lets it rise above 1
     require_field(p >= 0, "augment_pipe's p", "at least 0", p)
     on = [
-        group for group, members in _AUGMENTATIONS.items()
+        group
+        for group, members in _AUGMENTATIONS.items()
         if any(as_number(pipe.state.get(member, 0), member) > 0 for member in members)
     ]
     return {"augment": "adaptive", "augment_transforms": ",".join(on)} if on else {}, p

@@ -16,9 +16,15 @@ from stylegan_tf.pretrained.tensorflow_file import TENSORFLOW_NAMES, read_tensor
 _PICKLE_STOP = b"."
 _PICKLE_START = b"\x80"  # of all pickles but the oldest form, which none of the codes wrote
 _OTHER_FORMATS = {
-    b"pk": "a zip archive, such as torch.save and numpy.savez write", b"<": "a web page", b"\x1f\x8b": "a gzip archive",
-    b"\x89hdf": "an HDF5 file", b"\x93numpy": "a NumPy array", b"version https:": "a Git LFS pointer",
-    b"\x89png": "a picture", b"\xff\xd8\xff": "a picture", b"gif8": "a picture",
+    b"pk": "a zip archive, such as torch.save and numpy.savez write",
+    b"<": "a web page",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x89hdf": "an HDF5 file",
+    b"\x93numpy": "a NumPy array",
+    b"version https:": "a Git LFS pointer",
+    b"\x89png": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"gif8": "a picture",
 }
 _ALLOWED = {**NUMPY_NAMES, **TENSORFLOW_NAMES, **PYTORCH_NAMES}
 

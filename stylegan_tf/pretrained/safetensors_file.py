@@ -41,7 +41,7 @@ def write_safetensors(
         from safetensors.numpy import save
     except ImportError as error:
         raise ImportError(
-            'safetensors files need safetensors, which is not installed. Install it with: pip install '
+            "safetensors files need safetensors, which is not installed. Install it with: pip install "
             '"stylegan_tf[safetensors]"'
         ) from error
     arrays = published_arrays(network)
@@ -67,29 +67,39 @@ def _metadata(network: Generator | Critic | StyleGAN2Critic) -> dict[str, str]:
 
 def _pytorch_metadata(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {
-        "format": "pt", "names": "StyleGAN2-ADA, PyTorch", **({"arguments": json.dumps(arguments)} if arguments else {})
+        "format": "pt",
+        "names": "StyleGAN2-ADA, PyTorch",
+        **({"arguments": json.dumps(arguments)} if arguments else {}),
     }
 
 
 def _shape_arguments(options: Mapping[str, Any], architecture: str) -> dict[str, Any]:
     return {
-        "architecture": architecture, "channel_base": 2 * options["feature_maps_base"],
-        "channel_max": options["feature_maps_max"], "num_fp16_res": 0, "conv_clamp": options["clamp"],
+        "architecture": architecture,
+        "channel_base": 2 * options["feature_maps_base"],
+        "channel_max": options["feature_maps_max"],
+        "num_fp16_res": 0,
+        "conv_clamp": options["clamp"],
     }
 
 
 def _generator_arguments(generator: Generator, synthesis: StyleGAN2SynthesisNetwork) -> dict[str, Any]:
     mapping = generator.mapping
     return {
-        "z_dim": generator.z_size, "c_dim": mapping.num_classes, "w_dim": mapping.output_size,
-        "img_resolution": synthesis.size(synthesis.num_levels - 1)[0], "img_channels": synthesis.channels,
+        "z_dim": generator.z_size,
+        "c_dim": mapping.num_classes,
+        "w_dim": mapping.output_size,
+        "img_resolution": synthesis.size(synthesis.num_levels - 1)[0],
+        "img_channels": synthesis.channels,
         "mapping_kwargs": {
-            "num_layers": mapping.num_layers, "lr_multiplier": mapping.learning_rate_multiplier,
+            "num_layers": mapping.num_layers,
+            "lr_multiplier": mapping.learning_rate_multiplier,
             **({"layer_features": mapping.hidden_size} if mapping.hidden_size else {}),
         },
         "synthesis_kwargs": {
             **_shape_arguments(synthesis.options, synthesis.architecture),
-            "resample_filter": list(synthesis.options["resample_filter"]), "use_noise": synthesis.has_noise,
+            "resample_filter": list(synthesis.options["resample_filter"]),
+            "use_noise": synthesis.has_noise,
         },
     }
 
@@ -97,11 +107,14 @@ def _generator_arguments(generator: Generator, synthesis: StyleGAN2SynthesisNetw
 def _critic_arguments(critic: StyleGAN2Critic) -> dict[str, Any]:
     options = critic.options
     return {
-        "c_dim": critic.num_classes, "img_resolution": critic.base_size[0] << (critic.num_levels - 1),
-        "img_channels": critic.channels, **_shape_arguments(options, critic.architecture),
+        "c_dim": critic.num_classes,
+        "img_resolution": critic.base_size[0] << (critic.num_levels - 1),
+        "img_channels": critic.channels,
+        **_shape_arguments(options, critic.architecture),
         "block_kwargs": {"resample_filter": list(options["resample_filter"])},
         "mapping_kwargs": {
-            "num_layers": options["mapping_layers"], "lr_multiplier": options["mapping_learning_rate_multiplier"],
+            "num_layers": options["mapping_layers"],
+            "lr_multiplier": options["mapping_learning_rate_multiplier"],
         },
         "epilogue_kwargs": {
             "mbstd_group_size": options["minibatch_stddev_group"],

@@ -42,8 +42,10 @@ def published_structure(file: PublishedFile) -> tuple[dict[str, Any], int]:
     for role, network in sorted(file.networks.items(), key=lambda item: item[0] == "critic"):  # the critic last
         name = "critic" if role == "critic" else "generator"
         read = {
-            ("generator", True): _stylegan2_generator, ("critic", True): _stylegan2_critic,
-            ("generator", False): _growing_generator, ("critic", False): _growing_critic,
+            ("generator", True): _stylegan2_generator,
+            ("critic", True): _stylegan2_critic,
+            ("generator", False): _growing_generator,
+            ("critic", False): _growing_critic,
         }[name, file.family == "stylegan2"]
         with advice_for(role):
             found, all_maps[role] = read(network)
@@ -67,8 +69,10 @@ def _join(values: dict[str, Any], found: Mapping[str, Any], role: str) -> None:
     """One configuration serves all networks of a file."""
     for name, value in found.items():
         require_field(
-            values.get(name, value) == value, f"{name} of the {role}",
-            f"that of the other networks, {values.get(name)}", value,
+            values.get(name, value) == value,
+            f"{name} of the {role}",
+            f"that of the other networks, {values.get(name)}",
+            value,
         )
         values[name] = value
 
@@ -85,8 +89,7 @@ def _feature_maps(all_maps: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
         f"{role} {', '.join(str(maps) for _, maps in sorted(by_level.items()))}" for role, by_level in all_maps.items()
     )
     require_field(
-        False, "feature maps by level",
-        "min(base / 2^(level + 1), maximum) in all networks", described=listed,
+        False, "feature maps by level", "min(base / 2^(level + 1), maximum) in all networks", described=listed
     )
     return {}
 
@@ -121,8 +124,10 @@ def _sides(arrays: Arrays, pattern: str) -> list[int]:
     sides = sorted({int(match[1]) for name in arrays if (match := re.match(pattern, name))})
     doubled = bool(sides) and len(sides) <= MAX_LEVELS and sides == [sides[0] << n for n in range(len(sides))]
     require_field(
-        doubled and sides[-1] <= _LARGEST_SIDE, "resolutions",
-        f"at most {MAX_LEVELS}, each twice the one before, and not above {_LARGEST_SIDE}", described=str(sides),
+        doubled and sides[-1] <= _LARGEST_SIDE,
+        "resolutions",
+        f"at most {MAX_LEVELS}, each twice the one before, and not above {_LARGEST_SIDE}",
+        described=str(sides),
     )
     return sides
 
@@ -161,9 +166,14 @@ def _growing_generator(network: PublishedNetwork) -> tuple[dict[str, Any], dict[
         w_size, width = z_size, 0
         require_field(z_size > 0, f"array {name}", "of more rows than there are labels", z_size + classes)
     return {
-        **_images(sides, channels), "num_classes": classes, "z_size": z_size, "w_size": w_size,
-        "mapping_layers": layers, "mapping_width": width if width != w_size and layers > 1 else 0,
-        "constant_input": constant, "style": any("/StyleMod/" in name for name in arrays),
+        **_images(sides, channels),
+        "num_classes": classes,
+        "z_size": z_size,
+        "w_size": w_size,
+        "mapping_layers": layers,
+        "mapping_width": width if width != w_size and layers > 1 else 0,
+        "constant_input": constant,
+        "style": any("/StyleMod/" in name for name in arrays),
         "noise": any("/Noise/" in name for name in arrays),
     }, maps
 
@@ -178,12 +188,14 @@ def _growing_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[int
     classes = network.num_classes or outputs - 1
     classifies = classes > 0 and outputs == classes + 1
     require_field(
-        classifies or outputs == max(classes, 1), "the critic",
+        classifies or outputs == max(classes, 1),
+        "the critic",
         "one with a score for each class, or with one score and the classes, as ProGAN's",
         described=f"{outputs} outputs for {classes} classes",
     )
     return {
-        **_images(sides, _shape(arrays, "FromRGB_lod0/weight", 4)[2]), "num_classes": classes,
+        **_images(sides, _shape(arrays, "FromRGB_lod0/weight", 4)[2]),
+        "num_classes": classes,
         "critic_classifies": classifies,
     }, maps
 
@@ -205,11 +217,15 @@ def _stylegan2_generator(network: PublishedNetwork) -> tuple[dict[str, Any], dic
     require_field(inputs > 0, "array mapping.fc0.weight", "of more columns than labels are embedded in", inputs)
     architecture = _architecture(arrays, r"synthesis\.b\d+\.skip\.weight", r"synthesis\.b\d+\.torgb\.weight")
     return {
-        **_images(sides, _shape(arrays, f"synthesis.b{sides[-1]}.torgb.weight", 4)[0]), "num_classes": classes,
-        "z_size": inputs, "w_size": w_size, "mapping_layers": layers,
+        **_images(sides, _shape(arrays, f"synthesis.b{sides[-1]}.torgb.weight", 4)[0]),
+        "num_classes": classes,
+        "z_size": inputs,
+        "w_size": w_size,
+        "mapping_layers": layers,
         "mapping_width": width if width != w_size and layers > 1 else 0,
         "noise": any(name.endswith(".noise_const") for name in arrays),
-        "generator_architecture": network.settings.get("generator_architecture", architecture), **labels,
+        "generator_architecture": network.settings.get("generator_architecture", architecture),
+        **labels,
     }, maps
 
 
@@ -228,7 +244,8 @@ def _stylegan2_critic(network: PublishedNetwork) -> tuple[dict[str, Any], dict[i
         labels = {"label_design": "stylegan2"} if classes else {}
     architecture = _architecture(arrays, r"b\d+\.skip\.weight", r"b\d+\.fromrgb\.weight")
     return {
-        **_images(sides, channels), "num_classes": classes,
+        **_images(sides, channels),
+        "num_classes": classes,
         "critic_architecture": network.settings.get("critic_architecture", architecture),
         **labels,
     }, maps

@@ -20,9 +20,7 @@ _DENSE_KERNEL = transposed(1, 0)
 _NOISE_IMAGE = Layout(
     lambda array: array[None, :, :, None] if array.ndim == 2 else array, lambda array: array[0, :, :, 0]
 )
-_CONSTANT = Layout(
-    lambda array: np.transpose(array, (1, 2, 0))[None], lambda array: np.transpose(array[0], (2, 0, 1))
-)
+_CONSTANT = Layout(lambda array: np.transpose(array, (1, 2, 0))[None], lambda array: np.transpose(array[0], (2, 0, 1)))
 
 
 def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
@@ -47,7 +45,8 @@ def _mapping(mapping: MappingNetwork) -> dict[str, Entry]:
 
 def _modulated(prefix: str, conv: Any, bias: Any) -> dict[str, Entry]:
     return {
-        f"{prefix}.weight": (conv.kernel, _CONV_KERNEL), f"{prefix}.bias": (bias, SAME),
+        f"{prefix}.weight": (conv.kernel, _CONV_KERNEL),
+        f"{prefix}.bias": (bias, SAME),
         **_dense(f"{prefix}.affine", conv.affine),
     }
 
@@ -56,7 +55,8 @@ def generator_entries(generator: Generator) -> dict[str, Entry]:
     """The published generator's variable names, each with our variable and its layout."""
     synthesis: Any = generator.synthesis
     entries: dict[str, Entry] = {
-        "mapping.w_avg": (generator.w_average, SAME), **_mapping(generator.mapping),
+        "mapping.w_avg": (generator.w_average, SAME),
+        **_mapping(generator.mapping),
         f"synthesis.b{synthesis.base_size[0]}.const": (synthesis.constant.constant, _CONSTANT),
     }
     for level, block in enumerate(synthesis.blocks):
@@ -87,8 +87,10 @@ def critic_entries(critic: StyleGAN2Critic) -> dict[str, Entry]:
         return np.transpose(array, (3, 2, 0, 1)).reshape(outputs, -1)
 
     entries: dict[str, Entry] = {
-        **_conv(f"b{height}.conv", critic.conv), **_dense(f"b{height}.fc", critic.dense),
-        **_dense(f"b{height}.out", critic.score), **({} if critic.mapping is None else _mapping(critic.mapping)),
+        **_conv(f"b{height}.conv", critic.conv),
+        **_dense(f"b{height}.fc", critic.dense),
+        **_dense(f"b{height}.out", critic.score),
+        **({} if critic.mapping is None else _mapping(critic.mapping)),
     }
     entries[f"b{height}.fc.weight"] = (critic.dense.kernel, Layout(features_last, features_first))
     for level, block in enumerate(critic.blocks):
@@ -116,7 +118,8 @@ def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict
     """
     kernel = np.outer(taps, taps).astype(np.float32) / np.float32(np.sum(taps) ** 2)
     layers = {
-        name.removesuffix(".weight") for name in entries
+        name.removesuffix(".weight")
+        for name in entries
         if re.search(r"b\d+\.(conv0|conv1|conv|skip|fromrgb)\.weight$", name)
     }
     blocks = {layer.rpartition(".")[0] for layer in layers if layer.endswith((".conv0", ".conv1"))}

@@ -28,23 +28,30 @@ _DEEPEST_COMPONENT, _MOST_COMPONENTS = 3, 8
 
 # Arguments whose other values would make other functions of the same variables, with the one value that is known.
 _NECESSARY: dict[str, Any] = {
-    "fmap_decay": 1.0, "use_wscale": True, "use_leakyrelu": True, "nonlinearity": "lrelu",
-    "mapping_nonlinearity": "lrelu", "normalize_latents": True, "tanh_at_end": False, "pixelnorm_epsilon": 1e-8,
+    "fmap_decay": 1.0,
+    "use_wscale": True,
+    "use_leakyrelu": True,
+    "nonlinearity": "lrelu",
+    "mapping_nonlinearity": "lrelu",
+    "normalize_latents": True,
+    "tanh_at_end": False,
+    "pixelnorm_epsilon": 1e-8,
     "dtype": "float32",
 }
 # Arguments that are fields of ours, whatever their value.
 _GENERATOR_FIELDS = {
-    "mapping_lrmul": "mapping_learning_rate_multiplier", "dlatent_avg_beta": "w_average_decay",
-    "style_mixing_prob": "style_mixing_probability", "truncation_psi": "truncation_psi",
+    "mapping_lrmul": "mapping_learning_rate_multiplier",
+    "dlatent_avg_beta": "w_average_decay",
+    "style_mixing_prob": "style_mixing_probability",
+    "truncation_psi": "truncation_psi",
     "truncation_cutoff": "truncation_cutoff",
 }
 _CRITIC_FIELDS = {
-    "mapping_lrmul": "critic_mapping_learning_rate_multiplier", "mbstd_group_size": "minibatch_stddev_group",
+    "mapping_lrmul": "critic_mapping_learning_rate_multiplier",
+    "mbstd_group_size": "minibatch_stddev_group",
     "mbstd_num_features": "minibatch_stddev_features",
 }
-_NONE_MEANS = {
-    "dlatent_avg_beta": 1.0, "style_mixing_prob": 0.0, "truncation_psi": 1.0, "truncation_cutoff": 0,
-}
+_NONE_MEANS = {"dlatent_avg_beta": 1.0, "style_mixing_prob": 0.0, "truncation_psi": 1.0, "truncation_cutoff": 0}
 _WHOLE = ("truncation_cutoff", "minibatch_stddev_group", "minibatch_stddev_features")
 
 
@@ -89,7 +96,8 @@ def read_tensorflow_file(unpickled: Any, *, skip_critic: bool = False) -> Publis
     if not isinstance(unpickled, (tuple, list)) or len(unpickled) != 3:
         return None
     named = {
-        role: network for role, network in zip(ROLES, unpickled, strict=True)
+        role: network
+        for role, network in zip(ROLES, unpickled, strict=True)
         if network is not None and not (skip_critic and role == "critic")
     }
     if not all(isinstance(network, PickledNetwork) for network in named.values()):

@@ -48,17 +48,28 @@ def _noise_image(array: Array) -> Array:
 
 _GENERATOR_LAYERS = {"Conv": "conv1", "Conv0_up": "conv0", "Conv1": "conv1", "ToRGB": "torgb", "Skip": "skip"}
 _CRITIC_LAYERS = {
-    "FromRGB": "fromrgb", "Conv0": "conv0", "Conv1_down": "conv1", "Skip": "skip", "Conv": "conv", "Dense0": "fc",
+    "FromRGB": "fromrgb",
+    "Conv0": "conv0",
+    "Conv1_down": "conv1",
+    "Skip": "skip",
+    "Conv": "conv",
+    "Dense0": "fc",
 }
 _RENAMED = {"dlatent_avg": "mapping.w_avg", "G_mapping/LabelConcat/weight": "mapping.label_concat.weight"}
 _PARTS: dict[str, tuple[str, Change]] = {
-    "weight": ("weight", _conv), "mod_weight": ("affine.weight", _dense), "mod_bias": ("affine.bias", _style_bias),
-    "noise_strength": ("noise_strength", _same), "bias": ("bias", _same),
+    "weight": ("weight", _conv),
+    "mod_weight": ("affine.weight", _dense),
+    "mod_bias": ("affine.bias", _style_bias),
+    "noise_strength": ("noise_strength", _same),
+    "bias": ("bias", _same),
 }
 # Dense layers outside the resolutions, in the generator's mapping and in the critic; {0} is the smallest resolution.
 _DENSE_LAYERS = {
-    r"G_mapping/LabelEmbed": "mapping.embed", r"G_mapping/Dense(?P<index>\d+)": "mapping.fc{index}",
-    r"LabelEmbed": "mapping.embed", r"Mapping(?P<index>\d+)": "mapping.fc{index}", r"Output": "b{0}.out",
+    r"G_mapping/LabelEmbed": "mapping.embed",
+    r"G_mapping/Dense(?P<index>\d+)": "mapping.fc{index}",
+    r"LabelEmbed": "mapping.embed",
+    r"Mapping(?P<index>\d+)": "mapping.fc{index}",
+    r"Output": "b{0}.out",
 }
 
 
@@ -97,7 +108,8 @@ def _renamed(name: str, array: Array, smallest: int, largest: int) -> tuple[str,
         if match := re.fullmatch(rf"{pattern}/(?P<part>weight|bias)", name):
             index = match.groupdict().get("index")
             return (
-                f"{layer.format(smallest, index=index)}.{match['part']}", _dense if match["part"] == "weight" else _same
+                f"{layer.format(smallest, index=index)}.{match['part']}",
+                _dense if match["part"] == "weight" else _same,
             )
     rest = name.removeprefix("G_synthesis/")
     return _renamed_layer(name, rest, "synthesis." if rest != name else "", array, largest)

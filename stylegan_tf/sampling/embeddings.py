@@ -105,10 +105,12 @@ def shrink(images: np.ndarray) -> np.ndarray:
     if factor >= 1:
         return images
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.stack([
-        np.asarray(as_picture(image).resize(size, Image.Resampling.BOX)).reshape(size[1], size[0], channels)
-        for image in images
-    ])
+    return np.stack(
+        [
+            np.asarray(as_picture(image).resize(size, Image.Resampling.BOX)).reshape(size[1], size[0], channels)
+            for image in images
+        ]
+    )
 
 
 def _metadata(columns: Mapping[str, Sequence[object]]) -> str:

@@ -188,9 +188,7 @@ def noise_stddev(sampler: Sampler, w: np.ndarray, realisations: int = 100) -> np
     return np.sqrt(variance).mean(axis=-1)
 
 
-def interpolation(
-    sampler: Sampler, path: np.ndarray, noise: Noise = "fixed", scale: int | None = None
-) -> np.ndarray:
+def interpolation(sampler: Sampler, path: np.ndarray, noise: Noise = "fixed", scale: int | None = None) -> np.ndarray:
     """The frames of an animation along a path of ws.
 
     Args:

@@ -110,9 +110,7 @@ def slerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:
 
 
 def loop_through(
-    points: np.ndarray,
-    steps: int,
-    blend: Callable[[np.ndarray, np.ndarray, float], np.ndarray] = lerp,
+    points: np.ndarray, steps: int, blend: Callable[[np.ndarray, np.ndarray, float], np.ndarray] = lerp
 ) -> np.ndarray:
     """A closed path through points, slow at each of them.
 

@@ -63,7 +63,8 @@ def _batch_checks(inputs: Mapping[str, tf.Tensor], largest_batch: int) -> list[t
             tf.shape(other)[0] == size,
             [
                 f"{name} must have as many values as {first_name} has. Received ({name}, {first_name}):",
-                tf.shape(other)[0], size,
+                tf.shape(other)[0],
+                size,
             ],
         )
         for name, other in others

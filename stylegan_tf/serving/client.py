@@ -1,7 +1,7 @@
 """A client of a served export, over REST or gRPC. The REST one needs NumPy and Pillow only, not TensorFlow.
 
-    client = Client.rest("http://localhost:8501", "portraits")
-    images = client.generate(range(16), psi=0.7)  # uint8 [16, H, W, C]
+client = Client.rest("http://localhost:8501", "portraits")
+images = client.generate(range(16), psi=0.7)  # uint8 [16, H, W, C]
 """
 
 from __future__ import annotations
@@ -110,9 +110,7 @@ class Client:
         """Intermediate latents of seeds, float32 [N, num_ws, w_size]; arguments and errors as of `generate`."""
         return self._in_batches("from_seed_ws", self._of_seeds(seeds, psi, classes))
 
-    def synthesize(
-        self, ws: np.ndarray, noise_seed: int | None = None, noise_strength: float = 1.0
-    ) -> np.ndarray:
+    def synthesize(self, ws: np.ndarray, noise_seed: int | None = None, noise_strength: float = 1.0) -> np.ndarray:
         """Images of intermediate latents.
 
         Args:
@@ -134,7 +132,11 @@ class Client:
         return self._in_batches("synthesize_noise_png", inputs)
 
     def mix(
-        self, seeds: Sequence[int], style_seeds: Sequence[int], layers: Sequence[int], psi: float = DEFAULT_PSI,
+        self,
+        seeds: Sequence[int],
+        style_seeds: Sequence[int],
+        layers: Sequence[int],
+        psi: float = DEFAULT_PSI,
         classes: int | None = None,
     ) -> np.ndarray:
         """Style mixing (Karras et al. 2019, section 3.1, figure 3): every image with the styles of every other.

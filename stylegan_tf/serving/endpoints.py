@@ -160,20 +160,30 @@ def build_endpoints(served: ServedGenerator) -> list[Endpoint]:
 
     forms = _image_forms(served.image_shape)
     pixels, as_pixels = forms[""]
-    endpoints = [_endpoint(
-        served, "serving_default", f"images of latents, at truncation_psi {served.truncation_psi:g}", (z, *classes),
-        pixels, lambda inputs: as_pixels(at_default_psi(inputs)),
-    )]
+    endpoints = [
+        _endpoint(
+            served,
+            "serving_default",
+            f"images of latents, at truncation_psi {served.truncation_psi:g}",
+            (z, *classes),
+            pixels,
+            lambda inputs: as_pixels(at_default_psi(inputs)),
+        )
+    ]
     sources: list[tuple[str, str, tuple[Field, ...], Computation]] = [
         ("from_seed", "images of seeds", (seed, psi, *classes), lambda inputs: synthesize(ws_from_seed(inputs))),
         ("from_z", "images of latents", (z, psi, *classes), lambda inputs: synthesize(ws_from_z(inputs))),
         ("synthesize", "images of intermediate latents", (ws,), lambda inputs: synthesize(inputs["ws"])),
     ]
     if served.has_noise:
-        sources.append((
-            "synthesize_noise", "images of intermediate latents with the noise of seeds",
-            (ws, noise_seed, noise_strength), lambda inputs: synthesize_noise(*inputs.values()),
-        ))
+        sources.append(
+            (
+                "synthesize_noise",
+                "images of intermediate latents with the noise of seeds",
+                (ws, noise_seed, noise_strength),
+                lambda inputs: synthesize_noise(*inputs.values()),
+            )
+        )
     for name, meaning, inputs, make_images in sources:
         endpoints += [
             _endpoint(served, name + ending, meaning, inputs, output, _then(make_images, finish))
@@ -184,11 +194,19 @@ def build_endpoints(served: ServedGenerator) -> list[Endpoint]:
         _endpoint(served, "from_seed_ws", "intermediate latents of seeds", (seed, psi, *classes), ws, ws_from_seed),
         _endpoint(served, "from_z_ws", "intermediate latents of latents", (z, psi, *classes), ws, ws_from_z),
         _endpoint(
-            served, "map", "intermediate latents of latents, not truncated", (z, *classes), ws,
+            served,
+            "map",
+            "intermediate latents of latents, not truncated",
+            (z, *classes),
+            ws,
             lambda inputs: served.map(inputs["z"], inputs.get("class_id")),
         ),
         _endpoint(
-            served, "truncate", "intermediate latents moved towards their average", (ws, psi), ws,
+            served,
+            "truncate",
+            "intermediate latents moved towards their average",
+            (ws, psi),
+            ws,
             lambda inputs: served.truncate(inputs["ws"], inputs["truncation_psi"]),
         ),
     ]
@@ -199,10 +217,12 @@ def _image_forms(shape: tuple[int, int, int]) -> dict[str, tuple[Field, Callable
     return {
         "": (Field("images", tf.uint8, (None, *shape), "pixels"), to_uint8),
         "_float": (
-            Field("images_float", tf.float32, (None, *shape), "pixels, about -1 to 1, not clipped"), tf.identity
+            Field("images_float", tf.float32, (None, *shape), "pixels, about -1 to 1, not clipped"),
+            tf.identity,
         ),
         "_png": (
-            Field("png_bytes", tf.string, (None,), "PNG files"), lambda images: tf.io.encode_png(to_uint8(images))
+            Field("png_bytes", tf.string, (None,), "PNG files"),
+            lambda images: tf.io.encode_png(to_uint8(images)),
         ),
     }
 
@@ -212,12 +232,7 @@ def _then(make_images: Computation, finish: Callable[[tf.Tensor], tf.Tensor]) ->
 
 
 def _endpoint(
-    served: ServedGenerator,
-    name: str,
-    meaning: str,
-    inputs: tuple[Field, ...],
-    output: Field,
-    compute: Computation,
+    served: ServedGenerator, name: str, meaning: str, inputs: tuple[Field, ...], output: Field, compute: Computation
 ) -> Endpoint:
     def function(*tensors: Any) -> dict[str, tf.Tensor]:
         by_name = {field.name: tensor for field, tensor in zip(inputs, tensors, strict=True)}

@@ -55,9 +55,14 @@ def export(
         write_saved_model(endpoints, beside)
         description = {**(metadata or {}), **describe(served, endpoints)}
         write_text(beside / METADATA_FILE, json.dumps(description, indent=2) + "\n")
-        write_warmup(beside, [
-            (endpoint.name, fixed_inputs(served, endpoint, batch)) for batch in warmup_batches for endpoint in endpoints
-        ])
+        write_warmup(
+            beside,
+            [
+                (endpoint.name, fixed_inputs(served, endpoint, batch))
+                for batch in warmup_batches
+                for endpoint in endpoints
+            ],
+        )
         verify(beside, served, endpoints)
         if target.exists():  # another export took the number in the meantime; an empty folder would be replaced
             raise UserError(f"version must be a new one. Received: {target}, which has just appeared.")

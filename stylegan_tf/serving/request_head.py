@@ -22,7 +22,9 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 # Defects of the lines; others concern a body of several parts, of which only the head is read.
 _BAD_LINES = (
-    errors.FirstHeaderLineIsContinuationDefect, errors.InvalidHeaderDefect, errors.MisplacedEnvelopeHeaderDefect,
+    errors.FirstHeaderLineIsContinuationDefect,
+    errors.InvalidHeaderDefect,
+    errors.MisplacedEnvelopeHeaderDefect,
     errors.MissingHeaderBodySeparatorDefect,
 )
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{0,5})?")

@@ -42,9 +42,9 @@ class RestConnection:
 
     def predict(self, signature: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """See `Connection.predict`."""
-        body = json.dumps({
-            "signature_name": signature, "inputs": {name: value.tolist() for name, value in inputs.items()},
-        })
+        body = json.dumps(
+            {"signature_name": signature, "inputs": {name: value.tolist() for name, value in inputs.items()}}
+        )
         answer = with_retries(lambda: self._post(body.encode()), self.retries)
         return _to_array(answer.get("outputs") if isinstance(answer, dict) else None)
 

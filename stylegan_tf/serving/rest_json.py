@@ -166,8 +166,10 @@ def _to_numbers(name: str, flat: list[Any], dtype: tf.DType) -> np.ndarray:
     if not kinds.issuperset(map(type, flat)):
         raise _wrong_type(name, next(value for value in flat if type(value) not in kinds), dtype)
     if dtype.is_integer:
-        wrong = next((value for value in (min(flat, default=0), max(flat, default=0))
-                      if not dtype.min <= value <= dtype.max), None)
+        wrong = next(
+            (value for value in (min(flat, default=0), max(flat, default=0)) if not dtype.min <= value <= dtype.max),
+            None,
+        )
         if wrong is not None:
             raise UserError(f"{name} must be between {dtype.min} and {dtype.max}. Received: {_kind(wrong)}.")
     elif dtype.is_floating:

@@ -46,7 +46,8 @@ def verify(saved_model: Path, served: ServedGenerator, endpoints: Sequence[Endpo
     """
     inputs = {
         f"{case}/{endpoint.name}": fixed_inputs(served, endpoint, batch)
-        for case, batch in BATCHES.items() for endpoint in endpoints
+        for case, batch in BATCHES.items()
+        for endpoint in endpoints
     }
     for index, (signature, request) in enumerate(read_warmup(saved_model)):
         inputs[f"warm-up {index}/{signature}"] = dict(request)
@@ -93,13 +94,15 @@ def expected_images(served: ServedGenerator, name: str, inputs: dict[str, np.nda
             noise = [
                 image * strengths for image in noise_from_seeds(inputs["noise_seed"], generator.synthesis, served.level)
             ]
-        images = generator.synthesis(
-            tf.constant(inputs["ws"]), level=served.level, fade_in=served.fade_in, noise=noise
-        )
+        images = generator.synthesis(tf.constant(inputs["ws"]), level=served.level, fade_in=served.fade_in, noise=noise)
     else:
         images = generator(
-            z, labels=labels, truncation_psi=inputs.get("truncation_psi", served.truncation_psi),
-            truncation_cutoff=served.truncation_cutoff, level=served.level, fade_in=served.fade_in,
+            z,
+            labels=labels,
+            truncation_psi=inputs.get("truncation_psi", served.truncation_psi),
+            truncation_cutoff=served.truncation_cutoff,
+            level=served.level,
+            fade_in=served.fade_in,
         )
     pixels = to_uint8(images).numpy()
     return {"images": pixels, "images_float": images.numpy(), "png_bytes": pixels}
@@ -124,15 +127,28 @@ def run_clean(saved_model: Path, inputs: dict[str, dict[str, np.ndarray]]) -> di
         np.savez(folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
         command = [
             # -I: no PYTHONPATH, no user packages, and the current directory is not on the path.
-            sys.executable, "-I", "-X", "utf8", clean_process.__file__, str(model.absolute()),
-            f"{folder}/inputs.npz", f"{folder}/outputs.npz", str(os.getpid()),
+            sys.executable,
+            "-I",
+            "-X",
+            "utf8",
+            clean_process.__file__,
+            str(model.absolute()),
+            f"{folder}/inputs.npz",
+            f"{folder}/outputs.npz",
+            str(os.getpid()),
         ]
         # This process may hold the GPU's memory, and numbers are compared with those of a CPU.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         try:
             subprocess.run(
-                command, cwd=folder, env=environment, check=True, capture_output=True, timeout=LONGEST_S,
-                encoding="utf-8", errors="replace",
+                command,
+                cwd=folder,
+                env=environment,
+                check=True,
+                capture_output=True,
+                timeout=LONGEST_S,
+                encoding="utf-8",
+                errors="replace",
             )
         except subprocess.CalledProcessError as error:
             full = disk_errno_of_text(error.stderr)

@@ -72,10 +72,12 @@ def _check_batch(config: ResolvedConfig, batch: int, replicas: int, limit: int) 
     require(
         config.loss.path_length_weight == 0 or lengths % math.ceil(lengths / limit) == 0,
         f"the images of a device whose path lengths are taken ({lengths}) must divide into equal pieces of at most "
-        "max_batch_per_device; change it, --batch_size or --path_length_batch_shrink", limit,
+        "max_batch_per_device; change it, --batch_size or --path_length_batch_shrink",
+        limit,
     )
     require(
         group is None or group <= 1 or piece <= group or piece % group == 0,
         f"the images that a device takes at once must be a multiple of minibatch_stddev_group, {group}, or fewer; "
-        "change --batch_size, --max_batch_per_device or --minibatch_stddev_group", piece,
+        "change --batch_size, --max_batch_per_device or --minibatch_stddev_group",
+        piece,
     )

@@ -29,7 +29,9 @@ _PRESETS = {"progan": "progan", "stylegan": "stylegan1", "stylegan2": "stylegan2
 # What these presets have and a published file need not: StyleGAN was published with this loss; no augmentation unless
 # the file says so.
 _TRAINING: dict[str, dict[str, Any]] = {
-    "progan": {}, "stylegan": {"loss": "logistic", "r1_gamma": 10.0}, "stylegan2": {"augment": "off"},
+    "progan": {},
+    "stylegan": {"loss": "logistic", "r1_gamma": 10.0},
+    "stylegan2": {"augment": "off"},
 }
 
 
@@ -64,7 +66,9 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
     height = int(structure["resolution"])
     values |= {
         "data": "",  # the name of a file on another machine is not what to train on
-        "run_dir": str(run_dir), "use_labels": num_classes > 0, "dtype_policy": "auto",
+        "run_dir": str(run_dir),
+        "use_labels": num_classes > 0,
+        "dtype_policy": "auto",
     }
     config = preset(_PRESETS[file.family])
     if file.lod:  # the schedule has to come by the level that the networks are at
@@ -134,9 +138,7 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
         if not isinstance(error, DiskError) and target.is_dir() and any(target.iterdir()):
             raise _occupied(target) from None  # by now: another conversion was faster
         raise
-    return {
-        role: sum(name.split("/")[-1] != "lod" for name in network.arrays) for role, network in networks.items()
-    }
+    return {role: sum(name.split("/")[-1] != "lod" for name in network.arrays) for role, network in networks.items()}
 
 
 def _occupied(target: Path) -> UserError:

@@ -135,7 +135,8 @@ def memory_total(count: int = 1) -> int:
     if tf.config.list_physical_devices("GPU"):
         return min(card_memory(count), default=0)
     limits = [
-        int(text) for file in ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
+        int(text)
+        for file in ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
         if (text := _text(Path("/", file))).isdigit()
     ]
     with contextlib.suppress(ValueError, OSError, AttributeError):  # not on Windows

@@ -35,12 +35,7 @@ class Draws(NamedTuple):
 
 
 def draw(
-    key: tf.Tensor,
-    batch_size: int,
-    z_size: int,
-    synthesis: Any,
-    level: int,
-    style_mixing_probability: float,
+    key: tf.Tensor, batch_size: int, z_size: int, synthesis: Any, level: int, style_mixing_probability: float
 ) -> Draws:
     """Draws for `batch_size` images.
 
@@ -65,9 +60,7 @@ def draw(
         other_z=tf.random.stateless_normal([batch_size, z_size], next(keys)),
         crossover=tf.where(mixed, crossover, layers),
         factors=tf.random.stateless_uniform([batch_size], next(keys)),
-        noise=[
-            tf.random.stateless_normal([batch_size, *size, 1], next(keys)) for size in noise_sizes
-        ],
+        noise=[tf.random.stateless_normal([batch_size, *size, 1], next(keys)) for size in noise_sizes],
     )
 
 
@@ -78,9 +71,7 @@ def draw_augmentation_pair(key: tf.Tensor, batch_size: int, shape: tuple[int, in
 
 def draw_path_noise(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> tf.Tensor:
     """N(0, 1) of the shape of the images: float32 [batch_size, *shape]."""
-    return tf.random.stateless_normal(
-        [batch_size, *shape], tf.random.experimental.stateless_fold_in(key, _PATH_NOISE)
-    )
+    return tf.random.stateless_normal([batch_size, *shape], tf.random.experimental.stateless_fold_in(key, _PATH_NOISE))
 
 
 def step_key(seed: int, images_seen: tf.Tensor, replica: tf.Tensor | int, phase: int) -> tf.Tensor:

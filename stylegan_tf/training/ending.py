@@ -30,21 +30,19 @@ def summary(directory: RunDirectory, progress: Progress, checkpoint: str, best: 
         best: The best state by the metrics, in words; empty without.
     """
     path = directory.path
-    run_dir, exports, logs = map(
-        shlex.quote, map(str, (path, Path("exports", path.name), directory.tensorboard))
+    run_dir, exports, logs = map(shlex.quote, map(str, (path, Path("exports", path.name), directory.tensorboard)))
+    return "\n".join(
+        [
+            f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
+            f"  last samples   {directory.sample_grids()[-1]}",
+            f"  animation      {directory.progress_file}",
+            f"  checkpoint     {checkpoint}",
+            *([f"  best           {best}", f"  metrics        {directory.results_file}"] if best else []),
+            f"  configuration  {directory.config_file}",
+            f"  log            {directory.log_file}",
+            "Next:",
+            f"  python -m stylegan_tf.cli.sample --run_dir={run_dir} --seeds=0-63 --output=grid.png",
+            f"  python export.py --run_dir={run_dir} --output_dir={exports}",
+            f"  tensorboard --logdir={logs}",
+        ]
     )
-    return "\n".join([
-        f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
-        f"  last samples   {directory.sample_grids()[-1]}",
-        f"  animation      {directory.progress_file}",
-        f"  checkpoint     {checkpoint}",
-        *([f"  best           {best}", f"  metrics        {directory.results_file}"] if best else []),
-        f"  configuration  {directory.config_file}",
-        f"  log            {directory.log_file}",
-        "Next:",
-        f"  python -m stylegan_tf.cli.sample --run_dir={run_dir} --seeds=0-63 --output=grid.png",
-        f"  python export.py --run_dir={run_dir} --output_dir={exports}",
-        f"  tensorboard --logdir={logs}",
-    ])
-
-

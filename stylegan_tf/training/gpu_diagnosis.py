@@ -17,9 +17,7 @@ import tensorflow as tf
 NO_CUDA_DEVICES = {"", "-1", "NoDevFiles"}
 NO_NVIDIA_DEVICES = {"", "void", "none"}
 # Library names that do not follow CUDA's major version, by that version.
-LIBRARIES = {
-    "12": ("libcufft.so.11", "libcusolver.so.11", "libcusparse.so.12"),
-}
+LIBRARIES = {"12": ("libcufft.so.11", "libcusolver.so.11", "libcusparse.so.12")}
 CUDA_ERRORS = {
     100: "no CUDA device",
     101: "an invalid device; does CUDA_VISIBLE_DEVICES name one that is not there?",

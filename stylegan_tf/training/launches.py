@@ -10,11 +10,34 @@ from typing import Any
 from tensorflow.python.eager import context  # TensorFlow has no public way to the graph that it runs
 
 # What hands tensors on, or looks only at their shapes.
-_LAUNCHES_NOTHING = frozenset({
-    "_Arg", "_DeviceArg", "_DeviceRetval", "_HostRecv", "_HostSend", "_Recv", "_Retval", "_Send",
-    "BroadcastGradientArgs", "Const", "EnsureShape", "ExpandDims", "Identity", "IdentityN", "NoOp", "Placeholder",
-    "PreventGradient", "ReadVariableOp", "Reshape", "Shape", "ShapeN", "Squeeze", "StopGradient", "VarHandleOp",
-})
+_LAUNCHES_NOTHING = frozenset(
+    {
+        "_Arg",
+        "_DeviceArg",
+        "_DeviceRetval",
+        "_HostRecv",
+        "_HostSend",
+        "_Recv",
+        "_Retval",
+        "_Send",
+        "BroadcastGradientArgs",
+        "Const",
+        "EnsureShape",
+        "ExpandDims",
+        "Identity",
+        "IdentityN",
+        "NoOp",
+        "Placeholder",
+        "PreventGradient",
+        "ReadVariableOp",
+        "Reshape",
+        "Shape",
+        "ShapeN",
+        "Squeeze",
+        "StopGradient",
+        "VarHandleOp",
+    }
+)
 
 
 def count_launches(function: Callable[..., Any], *arguments: Any) -> collections.Counter[str]:
@@ -38,7 +61,9 @@ def count_launches(function: Callable[..., Any], *arguments: Any) -> collections
         context.disable_run_metadata()
     return collections.Counter(
         node.op
-        for graph in graphs for partition in graph.partition_graphs for node in partition.node
+        for graph in graphs
+        for partition in graph.partition_graphs
+        for node in partition.node
         if node.op not in _LAUNCHES_NOTHING
     )
 

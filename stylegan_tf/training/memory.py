@@ -63,7 +63,12 @@ class MemoryPlan:
 
 
 def plan_memory(
-    state: TrainState, schedule: Schedule, replicas: int, images_seen: int, total: int, on_gpu: bool,
+    state: TrainState,
+    schedule: Schedule,
+    replicas: int,
+    images_seen: int,
+    total: int,
+    on_gpu: bool,
     config: ResolvedConfig,
 ) -> MemoryPlan:
     """Estimates what the step of a run needs that needs the most.
@@ -105,7 +110,8 @@ def memory_needed(state: TrainState, level: int, images: int) -> int:
     synthesis = state.generator.synthesis
     outputs = sum(
         2 * math.prod(synthesis.size(reached)) * network.feature_maps(reached)
-        for reached in range(level + 1) for network in (synthesis, state.critic)
+        for reached in range(level + 1)
+        for network in (synthesis, state.critic)
     )
     held = OUTPUTS_HELD.get(state.config.loss.loss, OUTPUTS_HELD["other"])
     image = 4 * math.prod(synthesis.size(level)) * state.config.channels

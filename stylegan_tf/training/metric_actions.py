@@ -57,9 +57,7 @@ def make_evaluator(
     if not instruments.protocols:
         return None
     cache = _cache(config) / "metrics"
-    return Evaluator(
-        instruments.protocols, image_set, instruments.networks, cache, strategy=strategy, quiet=True
-    )
+    return Evaluator(instruments.protocols, image_set, instruments.networks, cache, strategy=strategy, quiet=True)
 
 
 def _cache(config: TrainConfig) -> Path:
@@ -175,7 +173,8 @@ def curves(results: list[Result]) -> Mapping[str, float]:
     """Names of TensorBoard's curves and their values."""
     return {
         f"metrics/{result.protocol}" + (f"/{name}" if len(result.values) > 1 else ""): value
-        for result in results for name, value in result.values.items()
+        for result in results
+        for name, value in result.values.items()
     }
 
 

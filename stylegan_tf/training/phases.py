@@ -60,7 +60,5 @@ def _phases(network: str, stream: int, interval: int) -> list[Phase]:
     """Phases of a network whose regulariser comes every `interval` steps; 0 for none."""
     if interval <= 1:
         return [Phase(network, network, stream, regularizer=interval == 1)]
-    regularizer = Phase(
-        f"{network} regularizer", network, stream + 2, main=False, regularizer=True, interval=interval
-    )
+    regularizer = Phase(f"{network} regularizer", network, stream + 2, main=False, regularizer=True, interval=interval)
     return [Phase(network, network, stream), regularizer]

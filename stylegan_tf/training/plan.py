@@ -18,8 +18,15 @@ _XLA = {"off": "off", "on": "on", "auto": "where it is faster"}
 
 
 def describe_plan(
-    state: TrainState, schedule: Schedule, dataset: DatasetInfo, directory: RunDirectory, devices: str, jit: str,
-    other_files: Mapping[str, int] = types.MappingProxyType({}), memory: str = "", replicas: int = 0,
+    state: TrainState,
+    schedule: Schedule,
+    dataset: DatasetInfo,
+    directory: RunDirectory,
+    devices: str,
+    jit: str,
+    other_files: Mapping[str, int] = types.MappingProxyType({}),
+    memory: str = "",
+    replicas: int = 0,
 ) -> str:
     """The plan as text: devices, data and which files beside it are left out, parameters, memory, schedule, places."""
     height, width = dataset.size
@@ -39,8 +46,15 @@ def describe_plan(
         "",
         *_table(
             [
-                "period", "resolution", "from kimg", "kimg", "batch", "learning rate",
-                *(["critic's rate"] if schedule.rates_differ else []), "generator", "critic",
+                "period",
+                "resolution",
+                "from kimg",
+                "kimg",
+                "batch",
+                "learning rate",
+                *(["critic's rate"] if schedule.rates_differ else []),
+                "generator",
+                "critic",
             ],
             [_period_row(state, schedule, period) for period in schedule.reached()],
         ),

@@ -63,14 +63,18 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     instruments = prepare_instruments(config, strategy)
     image_set = _read_images(config, dry_run)
     height, width, channels = image_set.image_shape()
-    config = config.replace({
-        "resolution": str(height) if height == width else f"{height}x{width}", "channels": channels,
-    })
+    config = config.replace(
+        {"resolution": str(height) if height == width else f"{height}x{width}", "channels": channels}
+    )
     fingerprint = image_set.fingerprint
     if config.data.use_labels and fingerprint:
         fingerprint = f"{fingerprint}-{image_set.labels_fingerprint}"
     dataset = DatasetInfo(
-        config.data.data, len(image_set), (height, width), channels, fingerprint,
+        config.data.data,
+        len(image_set),
+        (height, width),
+        channels,
+        fingerprint,
         tuple(image_set.label_names) if config.data.use_labels else (),
     )
     num_levels = config.num_levels_for(dataset.size)
@@ -88,8 +92,18 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
             start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
     evaluator = make_evaluator(config, instruments, image_set, strategy)
     return Run(
-        config, directory, dataset, image_set, evaluator, num_levels, strategy, schedule, state,
-        augmentation, devices.choose_jit(config.run.jit_compile), start,
+        config,
+        directory,
+        dataset,
+        image_set,
+        evaluator,
+        num_levels,
+        strategy,
+        schedule,
+        state,
+        augmentation,
+        devices.choose_jit(config.run.jit_compile),
+        start,
     )
 
 
@@ -104,7 +118,14 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
             f"resolution={size[0]}x{size[1]}",
         )
     settings = DataSettings(
-        data.data, size, config.base_size, data.channels, data.use_labels, data.crop, data.background, data.on_error,
+        data.data,
+        size,
+        config.base_size,
+        data.channels,
+        data.use_labels,
+        data.crop,
+        data.background,
+        data.on_error,
         data.cache_dir,
     )
     with ProgressLine("Reading the data") as progress:
@@ -140,7 +161,8 @@ def make_augmentation(config: TrainConfig) -> Augmentation | None:
     require(
         config.augment.augment == "fixed" or config.loss.loss in telling,
         f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
-        "--augment=fixed", f"loss={config.loss.loss}",
+        "--augment=fixed",
+        f"loss={config.loss.loss}",
     )
     try:
         return Augmentation.from_groups(config.augment.augment_transforms)

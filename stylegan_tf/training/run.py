@@ -83,8 +83,15 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
             print(too_much, file=sys.stderr, flush=True)
         notes = [warning, tell_passed_over(checkpoints.newest), too_much]
         plan = describe_plan(
-            run.state, run.schedule, run.dataset, directory, devices.describe_devices(run.strategy), run.jit,
-            run.image_set.ignored, memory, run.strategy.num_replicas_in_sync,
+            run.state,
+            run.schedule,
+            run.dataset,
+            directory,
+            devices.describe_devices(run.strategy),
+            run.jit,
+            run.image_set.ignored,
+            memory,
+            run.strategy.num_replicas_in_sync,
         )
         plan = f"{plan}\n{run.start}" if run.start else plan
         print(plan, flush=True)
@@ -116,7 +123,10 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     _tell_beginning(run, log, checkpoints, images_seen)
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     pipeline = ImagePipeline(
-        run.image_set, seed=config.run.seed, mirror=config.data.mirror, random_crop=config.data.random_crop,
+        run.image_set,
+        seed=config.run.seed,
+        mirror=config.data.mirror,
+        random_crop=config.data.random_crop,
         use_labels=config.data.use_labels,
     )
     reals = pipeline.sample(GRID_IMAGES)[0] if not images_seen or run.augmentation is not None else None
@@ -125,19 +135,23 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
         save_png(directory.samples / "reals.png", picture)
         write_start(writer, config, state.config, plan, picture)
     step = TrainingStep(
-        state, make_objective(state.config), run.strategy, augmentation=run.augmentation, jit_compile=run.jit,
+        state,
+        make_objective(state.config),
+        run.strategy,
+        augmentation=run.augmentation,
+        jit_compile=run.jit,
         images_at_once=functools.partial(images_at_once, state.config, replicas=run.strategy.num_replicas_in_sync),
         tell=log,
     )
     with (
-        contextlib.closing(step), devices.rounding_allowed(config.run.tf32),
-        contextlib.ExitStack() as profiling, stop_on_signals() as stop,
+        contextlib.closing(step),
+        devices.rounding_allowed(config.run.tf32),
+        contextlib.ExitStack() as profiling,
+        stop_on_signals() as stop,
     ):
         actions = _make_actions(run, writer, log, checkpoints, reals, stop, profiling)
         try:
-            progress = train(
-                state, run.schedule, step, pipeline, actions.in_order, images_seen=images_seen, stop=stop
-            )
+            progress = train(state, run.schedule, step, pipeline, actions.in_order, images_seen=images_seen, stop=stop)
             profiling.close()
             if progress.images_seen == images_seen:
                 return tell_stop(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
@@ -179,7 +193,12 @@ class _Actions(NamedTuple):
 
 
 def _make_actions(
-    run: Run, writer: tf.summary.SummaryWriter, log: Logger, checkpoints: Checkpoints, reals: Any, stop: StopRequest,
+    run: Run,
+    writer: tf.summary.SummaryWriter,
+    log: Logger,
+    checkpoints: Checkpoints,
+    reals: Any,
+    stop: StopRequest,
     profiling: contextlib.ExitStack,
 ) -> _Actions:
     config, directory = run.config, run.directory
@@ -198,7 +217,9 @@ def _make_actions(
         actions.append(Breakable(AugmentedReals(config, run.augmentation, reals, directory, writer), stop))
     actions += [
         StatusLine(
-            run.schedule.total_images, config.run.status_interval_s, log.to_file if is_live() else log,
+            run.schedule.total_images,
+            config.run.status_interval_s,
+            log.to_file if is_live() else log,
             show_augmentation=run.augmentation is not None,
         ),
         scalars,

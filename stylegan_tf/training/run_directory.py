@@ -1,14 +1,14 @@
 """A run's directory: what lies where, and reading a trained generator back from it.
 
-    config.json    the configuration as asked, and what became of what it left open
-    dataset.json   what was trained on
-    log.txt        what was printed
-    samples/       grids of the same latents, by kimg; reals.png
-    progress.gif   the grids as an animation
-    tensorboard/   events
-    checkpoints/   the state
-    best/          the state that was best by the first metric, where metrics were measured
-    metrics.jsonl  what was measured, a JSON object a line
+config.json    the configuration as asked, and what became of what it left open
+dataset.json   what was trained on
+log.txt        what was printed
+samples/       grids of the same latents, by kimg; reals.png
+progress.gif   the grids as an animation
+tensorboard/   events
+checkpoints/   the state
+best/          the state that was best by the first metric, where metrics were measured
+metrics.jsonl  what was measured, a JSON object a line
 """
 
 from __future__ import annotations
@@ -193,9 +193,7 @@ class RunDirectory:
     def read_config(self) -> TrainConfig:
         """The configuration. Raises ValueError when this is no run's directory."""
         if not self.config_file.exists():
-            raise UserError(
-                f"run_dir must be the directory of a run, which holds config.json. Received: {self.path}."
-            )
+            raise UserError(f"run_dir must be the directory of a run, which holds config.json. Received: {self.path}.")
         with self._telling_config_file():
             config = TrainConfig.from_json(read_bounded(self.config_file))
             config.check_fields()

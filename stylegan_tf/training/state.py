@@ -104,8 +104,11 @@ class TrainState:
     def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
         settings = self.config.optimizer
         optimizer: keras.optimizers.Optimizer = Adam(
-            0.001, beta_1=settings.adam_beta1**factor, beta_2=settings.adam_beta2**factor,
-            epsilon=settings.adam_epsilon, name="adam",
+            0.001,
+            beta_1=settings.adam_beta1**factor,
+            beta_2=settings.adam_beta2**factor,
+            epsilon=settings.adam_epsilon,
+            name="adam",
         )
         if self.dtype_policy == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")

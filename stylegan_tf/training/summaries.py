@@ -66,8 +66,20 @@ CHARTS: Mapping[str, tuple[str, ...]] = {
 
 # The columns of the HParams tab: what people change from run to run. run/config has everything.
 HPARAMS = (
-    "family", "loss", "resolution", "batch_size", "learning_rate", "critic_learning_rate", "feature_maps_max",
-    "r1_gamma", "augment", "mirror", "use_labels", "path_length_weight", "ema_half_life_kimg", "seed",
+    "family",
+    "loss",
+    "resolution",
+    "batch_size",
+    "learning_rate",
+    "critic_learning_rate",
+    "feature_maps_max",
+    "r1_gamma",
+    "augment",
+    "mirror",
+    "use_labels",
+    "path_length_weight",
+    "ema_half_life_kimg",
+    "seed",
 )
 
 
@@ -121,7 +133,8 @@ def _layout(config: TrainConfig) -> layout_pb2.Layout:
     }
     charts = [
         layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=list(tags)))
-        for title, tags in CHARTS.items() if not absent.get(title)
+        for title, tags in CHARTS.items()
+        if not absent.get(title)
     ]
     return layout_pb2.Layout(category=[layout_pb2.Category(title="training at a glance", chart=charts)])
 

@@ -218,6 +218,5 @@ def _read_export(version: Path) -> SourceNetworks:
         ) from error
     generator = {"generator": weights, "generator_ema": weights}
     return SourceNetworks(
-        f"{version}, an export", generator, metadata.label_names or (), family, metadata.z_size,
-        _mapping_rates(network),
+        f"{version}, an export", generator, metadata.label_names or (), family, metadata.z_size, _mapping_rates(network)
     )

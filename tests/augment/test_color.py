@@ -40,9 +40,7 @@ def test_saturation_multiplies_the_distance_from_grey():
 
 def test_a_third_of_a_turn_of_hue_takes_red_to_green():
     red = tf.constant([[[[1.0]], [[0.0]], [[0.0]]]])
-    np.testing.assert_allclose(
-        np.ravel(applied(color.hue(tf.constant([2 * np.pi / 3])), red)), [0, 1, 0], atol=1e-6
-    )
+    np.testing.assert_allclose(np.ravel(applied(color.hue(tf.constant([2 * np.pi / 3])), red)), [0, 1, 0], atol=1e-6)
     assert colorsys.rgb_to_hsv(0, 1, 0)[0] == 1 / 3
 
 

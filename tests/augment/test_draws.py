@@ -10,9 +10,7 @@ from stylegan_tf.augment.draws import draw_augmentation
 
 KEY = tf.constant([3, 5])
 UNIFORM = ("xflip", "rotate90", "xint", "rotate_before", "rotate_after", "lumaflip", "hue", "cutout")
-NORMAL = (
-    "scale", "aniso", "xfrac", "brightness", "contrast", "saturation", "imgfilter", "noise_strength", "noise",
-)
+NORMAL = ("scale", "aniso", "xfrac", "brightness", "contrast", "saturation", "imgfilter", "noise_strength", "noise")
 COUNT = 20000
 
 

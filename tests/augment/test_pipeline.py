@@ -42,9 +42,18 @@ def test_without_strength_the_images_come_back(shape, relative_error):
 
 
 # The share of random parameters that change something, of those applied.
-@pytest.mark.parametrize(("transform", "effective"), [
-    ("xflip", 0.5), ("rotate90", 0.75), ("xint", 1.0), ("scale", 1.0), ("rotate", 1.0), ("aniso", 1.0), ("xfrac", 1.0),
-])
+@pytest.mark.parametrize(
+    ("transform", "effective"),
+    [
+        ("xflip", 0.5),
+        ("rotate90", 0.75),
+        ("xint", 1.0),
+        ("scale", 1.0),
+        ("rotate", 1.0),
+        ("aniso", 1.0),
+        ("xfrac", 1.0),
+    ],
+)
 @pytest.mark.parametrize("p", [0.2, 0.7])
 def test_share_of_images_that_are_moved(transform, effective, p, many_draws):
     size = 2**20  # where nearly every shift is one of whole pixels
@@ -53,9 +62,10 @@ def test_share_of_images_that_are_moved(transform, effective, p, many_draws):
     assert share_within_five_sigma(changed, p * effective)
 
 
-@pytest.mark.parametrize(("transform", "effective"), [
-    ("brightness", 1.0), ("contrast", 1.0), ("lumaflip", 0.5), ("hue", 1.0), ("saturation", 1.0),
-])
+@pytest.mark.parametrize(
+    ("transform", "effective"),
+    [("brightness", 1.0), ("contrast", 1.0), ("lumaflip", 0.5), ("hue", 1.0), ("saturation", 1.0)],
+)
 def test_share_of_images_whose_colours_change(transform, effective, many_draws):
     color_map = Augmentation(**{transform: 1.0}).color_map(many_draws, tf.constant(0.3))
     changed = np.any(np.abs(color_map - np.eye(3, 4)) > 1e-6, axis=(1, 2))
@@ -204,11 +214,20 @@ def test_a_batch_of_unknown_size_gets_that_of_the_draws():
     np.testing.assert_allclose(augment(images), wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("written", "groups"), [
-    ("blit", ["blit"]), ("geom", ["geometry"]), ("bg", ["blit", "geometry"]), ("bgc", ["blit", "geometry", "color"]),
-    ("bgcf", ["blit", "geometry", "color", "filter"]), ("bgcfn", ["blit", "geometry", "color", "filter", "noise"]),
-    ("bgcfnc", list(GROUPS)), ("blit, color", ["blit", "color"]), ("bg,cutout", ["blit", "geometry", "cutout"]),
-])
+@pytest.mark.parametrize(
+    ("written", "groups"),
+    [
+        ("blit", ["blit"]),
+        ("geom", ["geometry"]),
+        ("bg", ["blit", "geometry"]),
+        ("bgc", ["blit", "geometry", "color"]),
+        ("bgcf", ["blit", "geometry", "color", "filter"]),
+        ("bgcfn", ["blit", "geometry", "color", "filter", "noise"]),
+        ("bgcfnc", list(GROUPS)),
+        ("blit, color", ["blit", "color"]),
+        ("bg,cutout", ["blit", "geometry", "cutout"]),
+    ],
+)
 def test_groups(written, groups):
     augmentation = Augmentation.from_groups(written)
     wanted = {name for group in groups for name in GROUPS[group]}

@@ -15,7 +15,17 @@ FILES = ("ada_augment", "ada_augment_single")
 GROUPS = {
     "ada_augment": ["blit", "geom", "color", "filter", "noise", "cutout", "bgc"],
     "ada_augment_single": [
-        "xflip", "rotate90", "xint", "scale", "rotate", "aniso", "xfrac", "brightness", "contrast", "lumaflip", "hue",
+        "xflip",
+        "rotate90",
+        "xint",
+        "scale",
+        "rotate",
+        "aniso",
+        "xfrac",
+        "brightness",
+        "contrast",
+        "lumaflip",
+        "hue",
         "saturation",
     ],
 }
@@ -25,8 +35,19 @@ RUNS = ["runA", "runB"]
 
 # The recorded runs' draws come in this order, each followed by its gate; then four bands, noise, cutout.
 DRAWN_FIRST = (
-    "xflip", "rotate90", "xint", "scale", "rotate_before", "aniso", "rotate_after", "xfrac", "brightness", "contrast",
-    "lumaflip", "hue", "saturation",
+    "xflip",
+    "rotate90",
+    "xint",
+    "scale",
+    "rotate_before",
+    "aniso",
+    "rotate_after",
+    "xfrac",
+    "brightness",
+    "contrast",
+    "lumaflip",
+    "hue",
+    "saturation",
 )
 PAIRS = ("xint", "xfrac", "cutout")
 NORMALS = ("scale", "aniso", "xfrac", "brightness", "contrast", "saturation", "imgfilter")
@@ -37,6 +58,7 @@ def draws_at_percentile(q: float, noise: np.ndarray) -> AugmentDraws:
 
     That has erfinv(2q - 1) for a normal number, erfinv(q) for a half-normal one, and no rotation after.
     """
+
     def erfinv(x: float) -> float:
         return float(tf.math.erfinv(tf.constant(x, tf.float64)))
 
@@ -115,10 +137,15 @@ def test_controller(case, reference, relative_error):
     numbers = reference("ada_controller")
     assert sorted(numbers.config["ctrl"]) == ["kimg10_b64_p0.95", "kimg500_b32"]
     settings = numbers.config["ctrl"][case]
-    adjust = tf.function(lambda p, sign_mean: adjusted_strength(
-        p, sign_mean, target=settings["ada_target"], images=settings["batch_size"] * settings["ada_interval"],
-        kimg=settings["ada_kimg"],
-    ))
+    adjust = tf.function(
+        lambda p, sign_mean: adjusted_strength(
+            p,
+            sign_mean,
+            target=settings["ada_target"],
+            images=settings["batch_size"] * settings["ada_interval"],
+            kimg=settings["ada_kimg"],
+        )
+    )
     p, got = tf.constant(settings["p0"]), []
     for sign_mean in numbers.inputs["sign_means"]:
         p = adjust(p, tf.constant(sign_mean))

@@ -28,11 +28,11 @@ def naive_resample(image: np.ndarray, inverse: np.ndarray) -> np.ndarray:
         x, y, _ = inverse @ position
         x, y = 2 * (x + width / 2) - 1 + 5 + 2 * margin, 2 * (y + height / 2) - 1 + 5 + 2 * margin
         left, top = int(np.floor(x)), int(np.floor(y))
-        corner = fine[top:top + 2, left:left + 2]
+        corner = fine[top : top + 2, left : left + 2]
         moved[row, column] = [1 - (y - top), y - top] @ corner @ [1 - (x - left), x - left]
     result = np.zeros_like(image)
     for row, column in np.ndindex(*image.shape):
-        block = moved[2 * row:2 * row + 12, 2 * column:2 * column + 12]
+        block = moved[2 * row : 2 * row + 12, 2 * column : 2 * column + 12]
         result[row, column] = SYM6_LOWPASS @ block @ SYM6_LOWPASS
     return result
 
@@ -48,9 +48,7 @@ def random_case(height: int, width: int, channels: int = 2) -> tuple[np.ndarray,
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_equals_the_loop(height, width, relative_error):
     images, inverse = random_case(height, width)
-    wanted = [
-        [naive_resample(plane, matrix) for plane in image] for image, matrix in zip(images, inverse, strict=True)
-    ]
+    wanted = [[naive_resample(plane, matrix) for plane in image] for image, matrix in zip(images, inverse, strict=True)]
     assert relative_error(resample(tf.constant(images, tf.float32), tf.constant(inverse, tf.float32)), wanted) < 2e-5
 
 

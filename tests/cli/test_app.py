@@ -61,9 +61,13 @@ def test_flags_are_parsed_and_do_not_outlive_a_run(run):
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("--cuont=3", ["cuont", "Did you mean", "count"]), ("--count=many", ["--count", "many"]),
-        ("--count=-1", ["--count", "-1"]), ("--kind=c", ["--kind", "c", "a|b"]), ("--noloud=1", ["--noloud=1"]),
-        ("stray", ["--name=value", "'stray'"]), ("--count", ["count"]),
+        ("--cuont=3", ["cuont", "Did you mean", "count"]),
+        ("--count=many", ["--count", "many"]),
+        ("--count=-1", ["--count", "-1"]),
+        ("--kind=c", ["--kind", "c", "a|b"]),
+        ("--noloud=1", ["--noloud=1"]),
+        ("stray", ["--name=value", "'stray'"]),
+        ("--count", ["count"]),
     ],
 )
 def test_bad_flags(run, argument, words):
@@ -149,11 +153,7 @@ def test_interrupted(run):
 def test_names_that_are_no_text_can_be_printed(tmp_path, encoding):
     script = tmp_path / "tool.py"
     script.write_text(
-        "from stylegan_tf.cli import app\n"
-        "def main():\n"
-        "    print('a\\udcff')\n"
-        "    open('none\\udcff')\n"
-        "app.run(main)\n"
+        "from stylegan_tf.cli import app\ndef main():\n    print('a\\udcff')\n    open('none\\udcff')\napp.run(main)\n"
     )
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, check=False,
@@ -287,4 +287,3 @@ def test_a_current_directory_that_was_deleted_is_no_bug(tmp_path):
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.startswith("export: ")
     assert done.stderr.count("\n") == 1
-

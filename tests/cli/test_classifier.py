@@ -67,7 +67,11 @@ def test_flags_reach_the_training(command, pictures, tmp_path, monkeypatch):
     assert "87.6% right of 6 held-out pictures, 2 classes at 8x10" in out
     del asked["progress"]
     assert asked == {
-        "shape": (60, 8, 10, 1), "labels": [30, 30], "class_names": ("dark", "light"), "epochs": 3, "seed": 5
+        "shape": (60, 8, 10, 1),
+        "labels": [30, 30],
+        "class_names": ("dark", "light"),
+        "epochs": 3,
+        "seed": 5,
     }
     assert ClassifierFeatures(output).class_names == ("dark", "light")
 

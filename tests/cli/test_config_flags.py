@@ -53,7 +53,8 @@ def test_the_default_preset(config_of):
 
 
 CONFIGURATIONS = [
-    ("digits", "tiny", {"style": False}), ("tiny-ada", "stylegan1", {"path_length_weight": 1.0, "use_labels": True}),
+    ("digits", "tiny", {"style": False}),
+    ("tiny-ada", "stylegan1", {"path_length_weight": 1.0, "use_labels": True}),
     ("tiny-stylegan1", "tiny", {"critic_classifies": True, "use_labels": True}),
 ]
 
@@ -79,18 +80,27 @@ def test_these_configurations_have_every_field():
     assert seen == {field.name for _, field in all_fields()}
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--blur"], "blur applies to family=stylegan1 alone; leave it out. Received: blur=True."),
-    (["--preset=stylegan1", "--clamp=3"], "clamp applies to family=stylegan2 alone"),
-    (["--stage_kimg=3"], "stage_kimg applies to networks that grow alone; leave it out. Received: stage_kimg=3."),
-    (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies to losses other than wgan-gp alone"),
-    (["--drift_weight=0"], "drift_weight applies to loss=wgan-gp alone"),
-    (["--augment_p=0.2"], "augment_p applies to augment=adaptive or fixed alone"),
-    (["--augment=fixed", "--augment_p=0.2", "--augment_target=0"], "augment_target applies to augment=adaptive alone"),
-    (["--path_length_decay=0.1"], "path_length_decay applies to path_length_weight above 0 alone"),
-    (["--preset=progan", "--label_loss_weight=2"], "label_loss_weight applies to critic_classifies with use_labels"),
-    (["--label_design=stylegan2"], "label_design applies to family=stylegan2 with use_labels alone"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--blur"], "blur applies to family=stylegan1 alone; leave it out. Received: blur=True."),
+        (["--preset=stylegan1", "--clamp=3"], "clamp applies to family=stylegan2 alone"),
+        (["--stage_kimg=3"], "stage_kimg applies to networks that grow alone; leave it out. Received: stage_kimg=3."),
+        (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies to losses other than wgan-gp alone"),
+        (["--drift_weight=0"], "drift_weight applies to loss=wgan-gp alone"),
+        (["--augment_p=0.2"], "augment_p applies to augment=adaptive or fixed alone"),
+        (
+            ["--augment=fixed", "--augment_p=0.2", "--augment_target=0"],
+            "augment_target applies to augment=adaptive alone",
+        ),
+        (["--path_length_decay=0.1"], "path_length_decay applies to path_length_weight above 0 alone"),
+        (
+            ["--preset=progan", "--label_loss_weight=2"],
+            "label_loss_weight applies to critic_classifies with use_labels",
+        ),
+        (["--label_design=stylegan2"], "label_design applies to family=stylegan2 with use_labels alone"),
+    ],
+)
 def test_flags_that_mean_nothing_beside_the_others_are_refused(config_of, arguments, words):
     with pytest.raises(ValueError, match=words):
         config_of(*arguments)
@@ -154,19 +164,25 @@ def test_flagfile(config_of, tmp_path):
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
-        ("--zsize=3", ["zsize", "Did you mean"]), ("--z_size=many", ["--z_size", "many"]),
+        ("--zsize=3", ["zsize", "Did you mean"]),
+        ("--z_size=many", ["--z_size", "many"]),
         ("--z_size=0", ["z_size must be above 0", "Received: 0"]),
         ("--learning_rate=fast", ["--learning_rate", "4:128,32:64", "fast"]),
-        ("--learning_rate=", ["--learning_rate", "4:128,32:64"]), ("--preset=huge", ["preset must be one of", "huge"]),
-        ("--resolution=100", ["resolution must be", "100x100"]), ("--total_kimg=nan", ["total_kimg", "nan"]),
-        ("--r1_gamma=strong", ["--r1_gamma", "strong"]), ("--r1_gamma=-1", ["r1_gamma must be 0 or more", "-1"]),
+        ("--learning_rate=", ["--learning_rate", "4:128,32:64"]),
+        ("--preset=huge", ["preset must be one of", "huge"]),
+        ("--resolution=100", ["resolution must be", "100x100"]),
+        ("--total_kimg=nan", ["total_kimg", "nan"]),
+        ("--r1_gamma=strong", ["--r1_gamma", "strong"]),
+        ("--r1_gamma=-1", ["r1_gamma must be 0 or more", "-1"]),
         ("--minibatch_stddev_group=few", ["--minibatch_stddev_group", "few"]),
         ("--minibatch_stddev_group=-1", ["minibatch_stddev_group must be 0 or more", "-1"]),
         ("--critic_learning_rate=0", ["critic_learning_rate must be above 0", "0"]),
         ("--critic_learning_rate=fast", ["--critic_learning_rate", "4:128,32:64", "fast"]),
-        ("--feature_maps_base=", ["--feature_maps_base"]), ("--loss=wgan", ["loss must be one of", "hinge", "wgan"]),
+        ("--feature_maps_base=", ["--feature_maps_base"]),
+        ("--loss=wgan", ["loss must be one of", "hinge", "wgan"]),
         ("--generator_architecture=growing", ["must both be 'growing'", "growing and resnet"]),
-        ("--flagfile=nowhere", ["nowhere"]), ("--mirror=perhaps", ["--mirror", "perhaps"]),
+        ("--flagfile=nowhere", ["nowhere"]),
+        ("--mirror=perhaps", ["--mirror", "perhaps"]),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(values, capsys, argument, words):
@@ -190,9 +206,13 @@ def test_help_lists_every_flag_under_its_heading_with_the_published_value(values
     positions = [re.search(rf"^  --(\[no\])?{field.name}\s", text, re.M).start() for _, field in all_fields()]
     assert positions == sorted(positions)
     joined = " ".join(text.split())
-    for words in ("(published: 25000.0; tiny: ", "(published: 0.99)", "(default: tiny)",
-                  "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny: 0.005)",
-                  *(f"{name}: {entry.summary}" for name, entry in PRESETS.items())):
+    for words in (
+        "(published: 25000.0; tiny: ",
+        "(published: 0.99)",
+        "(default: tiny)",
+        "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny: 0.005)",
+        *(f"{name}: {entry.summary}" for name, entry in PRESETS.items()),
+    ):
         assert words in joined
 
 

@@ -130,12 +130,11 @@ def test_the_list(command):
 def test_safetensors_have_every_array_as_it_was(command, converted, tmp_path, pickle, network):
     safetensors = pytest.importorskip("safetensors")
     target = tmp_path / "out.safetensors"
-    code, out, err = command(
-        f"--run_dir={converted(pickle)}", f"--safetensors={target}", f"--network={network}"
-    )
+    code, out, err = command(f"--run_dir={converted(pickle)}", f"--safetensors={target}", f"--network={network}")
     assert (code, err) == (0, "")
     wanted = {
-        name: array for name, array in read_published_file(pickle).networks[network].arrays.items()
+        name: array
+        for name, array in read_published_file(pickle).networks[network].arrays.items()
         if name.split("/")[-1] != "lod"
     }
     with safetensors.safe_open(target, "np") as file:
@@ -220,7 +219,7 @@ def test_a_server_that_sends_something_else(command, server, served_folder, tmp_
     code, _, err = command_for_it()
     assert (code, err.count("\n")) == (2, 1)
     assert f"It came from {server}/x.pkl#sha256=" in err and ": delete the file to download it again." in err
-    kept, = (cache / "pretrained").iterdir()
+    (kept,) = (cache / "pretrained").iterdir()
     kept.unlink()
     served.write_bytes(PROGAN.read_bytes())
     code, _, err = command_for_it()
@@ -230,9 +229,9 @@ def test_a_server_that_sends_something_else(command, server, served_folder, tmp_
 def test_names_in_addresses(command, server, served_folder, tmp_path):
     """Letters beyond ASCII, blanks, a scheme in capitals; and what would change a terminal is in no file's name."""
     cache = tmp_path / "cache"
-    for number, (name, address) in enumerate([
-        ("kätzchen 2.pkl", "kätzchen 2.pkl"), ("hünde.pkl", "h%C3%BCnde.pkl"), ("a\n\x1b[2J.pkl", "a%0a%1b%5b2J.pkl"),
-    ]):
+    for number, (name, address) in enumerate(
+        [("kätzchen 2.pkl", "kätzchen 2.pkl"), ("hünde.pkl", "h%C3%BCnde.pkl"), ("a\n\x1b[2J.pkl", "a%0a%1b%5b2J.pkl")]
+    ):
         shutil.copy(PROGAN, served_folder / name)
         url = f"{server.replace('http', 'HTTP')}/{address}"
         url += f"#sha256={hashlib.sha256(PROGAN.read_bytes()).hexdigest()}"
@@ -241,7 +240,9 @@ def test_names_in_addresses(command, server, served_folder, tmp_path):
         assert all(line.isprintable() for line in out.splitlines())
         assert len(list((cache / "pretrained").iterdir())) == number + 1
     assert sorted(path.name.split("-")[1] for path in (cache / "pretrained").iterdir()) == [
-        "a_2J.pkl", "hünde.pkl", "kätzchen_2.pkl"
+        "a_2J.pkl",
+        "hünde.pkl",
+        "kätzchen_2.pkl",
     ]
 
 
@@ -302,10 +303,14 @@ def test_what_a_file_holds_without_a_run(command, tmp_path, monkeypatch):
     assert code == 2 and "--dry_run does not go with --run_dir" in err
 
 
-@pytest.mark.parametrize(("data", "count", "line"), [
-    ("cats.zip", 1200, "  Trained on  cats.zip, 1,200 images"), ("cats.zip", 0, "  Trained on  cats.zip"),
-    ("", 9, None),
-])
+@pytest.mark.parametrize(
+    ("data", "count", "line"),
+    [
+        ("cats.zip", 1200, "  Trained on  cats.zip, 1,200 images"),
+        ("cats.zip", 0, "  Trained on  cats.zip"),
+        ("", 9, None),
+    ],
+)
 def test_what_a_file_says_of_its_data(data, count, line):
     file = dataclasses.replace(read_published_file(STYLEGAN2), data=data, num_images=count)
     lines = convert.describe(file, plan_conversion(file, "run")).splitlines()

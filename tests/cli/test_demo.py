@@ -25,14 +25,19 @@ def fail(capsys, *arguments):
     return stop.value.code, capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ([], "export must be given"), (["--export=.", "--model=a/b"], "model must be made of"),
-    (["--export=/nowhere"], "an export must hold versions"), (["--port=70000"], "port"),
-    (["--export=.", "--host="], "a host must be a name or an address"),
-    (["--export=.", "--host=..."], "a host must be a name or an address"),
-    (["--export=.", "--host=localhost:80"], "a host must be a name or an address"),
-    (["--export=.", "--allowed_hosts=fine,http://mine"], "a host must be a name or an address"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "export must be given"),
+        (["--export=.", "--model=a/b"], "model must be made of"),
+        (["--export=/nowhere"], "an export must hold versions"),
+        (["--port=70000"], "port"),
+        (["--export=.", "--host="], "a host must be a name or an address"),
+        (["--export=.", "--host=..."], "a host must be a name or an address"),
+        (["--export=.", "--host=localhost:80"], "a host must be a name or an address"),
+        (["--export=.", "--allowed_hosts=fine,http://mine"], "a host must be a name or an address"),
+    ],
+)
 def test_mistakes_are_one_line(capsys, arguments, message):
     code, err = fail(capsys, *arguments)
     assert code == 2 and message in err and err.count("\n") == 1
@@ -72,7 +77,10 @@ def demo_of(exported, *flags):
     """The command in a process of its own, with its page's address; killed if it is still there at the end."""
     with subprocess.Popen(
         [sys.executable, "-m", "stylegan_tf.cli.demo", f"--export={exported}", "--port=0", *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
     ) as process:
         try:
             line = process.stdout.readline()
@@ -83,9 +91,9 @@ def demo_of(exported, *flags):
             process.kill()
 
 
-@pytest.mark.parametrize(("number", "code", "said"), [
-    (signal.SIGINT, 130, "demo: interrupted.\n"), (signal.SIGTERM, 0, "")
-])
+@pytest.mark.parametrize(
+    ("number", "code", "said"), [(signal.SIGINT, 130, "demo: interrupted.\n"), (signal.SIGTERM, 0, "")]
+)
 def test_it_serves_until_it_is_interrupted(exported, number, code, said):
     with demo_of(exported, "--model=tiny") as (process, url):
         assert url.endswith("/?model=tiny")

@@ -80,9 +80,7 @@ def test_a_run(command, run, weights):
 
 def test_checkpoints_of_a_run(command, run, weights, tmp_path):
     file = tmp_path / "all.jsonl"
-    code, _, err = command(
-        run_dir=run, metrics="fd1k_full_model", weights=weights, checkpoint="all", results=file
-    )
+    code, _, err = command(run_dir=run, metrics="fd1k_full_model", weights=weights, checkpoint="all", results=file)
     assert (code, err) == (0, "")
     assert [result.images_seen for result in read_results(file)] == [32, 64, 96]
     assert len({result.value for result in read_results(file)}) == 3

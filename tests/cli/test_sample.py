@@ -21,11 +21,22 @@ from stylegan_tf.sampling.sampler import Sampler
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
-CONFIG = TrainConfig().replace({
-    "z_size": 8, "w_size": 8, "mapping_layers": 1, "mapping_learning_rate_multiplier": 1.0, "feature_maps_base": 32,
-    "feature_maps_max": 8, "start_resolution": 4, "stage_kimg": ResolutionTable.parse("0.1"),
-    "fade_kimg": ResolutionTable.parse("0.1"), "total_kimg": 1.0, "truncation_psi": 0.6, "truncation_cutoff": 3,
-})
+CONFIG = TrainConfig().replace(
+    {
+        "z_size": 8,
+        "w_size": 8,
+        "mapping_layers": 1,
+        "mapping_learning_rate_multiplier": 1.0,
+        "feature_maps_base": 32,
+        "feature_maps_max": 8,
+        "start_resolution": 4,
+        "stage_kimg": ResolutionTable.parse("0.1"),
+        "fade_kimg": ResolutionTable.parse("0.1"),
+        "total_kimg": 1.0,
+        "truncation_psi": 0.6,
+        "truncation_cutoff": 3,
+    }
+)
 
 
 def make_run(path: Path, label_names: tuple[str, ...] = (), checkpoint: bool = True, **values):
@@ -82,7 +93,9 @@ def test_images_are_those_of_the_saved_generator(command, run, tmp_path):
     assert (code, err) == (0, "")
     assert re.search(r"wrote .*/out: 3 images of 8x8, psi 0\.6, truncated in the first 3 layers, by .* 0\.9 kimg$", out)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
-        "seed0000.png", "seed0001.png", "seed0003.png"
+        "seed0000.png",
+        "seed0001.png",
+        "seed0003.png",
     ]
     want = Sampler(generator).images([3, 0], 0.6, 3, noise=[3, 0])
     np.testing.assert_array_equal(read(tmp_path / "out" / "seed0003.png"), want[0])
@@ -93,8 +106,14 @@ def test_psi_cutoff_and_batch_size(command, run, tmp_path):
     path, generator = run
     for batch_size in (1, 5):
         command(
-            run_dir=path, figure="images", seeds="3-5", output=tmp_path, truncation_psi=-0.5, truncation_cutoff=0,
-            batch_size=batch_size, noise="none",
+            run_dir=path,
+            figure="images",
+            seeds="3-5",
+            output=tmp_path,
+            truncation_psi=-0.5,
+            truncation_cutoff=0,
+            batch_size=batch_size,
+            noise="none",
         )
         want = Sampler(generator).images([4], -0.5, noise="none")[0]
         np.testing.assert_array_equal(read(tmp_path / "seed0004.png"), want)
@@ -197,7 +216,10 @@ def test_a_run_without_a_checkpoint(tmp_path):
     make_run(tmp_path / "run", checkpoint=False)
     done = subprocess.run(
         [sys.executable, "-m", "stylegan_tf.cli.sample", f"--run_dir={tmp_path / 'run'}"],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (

@@ -59,9 +59,7 @@ def start(script, folder, **options):
     return process
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_command_cleaned_up(tmp_path, number, code):
     with start(COMMAND, tmp_path) as process:
         process.send_signal(number)

@@ -52,8 +52,16 @@ def data(tmp_path_factory):
         (["--preset=tiny-stylegan1", "--augment=adaptive"], ["logistic or hinge", "Received: loss=wgan-gp."]),
         (["--augment=adaptive", "--loss=least-squares"], ["logistic or hinge", "Received: loss=least-squares."]),
     ],
-    ids=["unknown flag", "unknown preset", "impossible value", "no flag", "missing data", "half growing",
-         "adaptive with wgan-gp", "adaptive with least-squares"],
+    ids=[
+        "unknown flag",
+        "unknown preset",
+        "impossible value",
+        "no flag",
+        "missing data",
+        "half growing",
+        "adaptive with wgan-gp",
+        "adaptive with least-squares",
+    ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, arguments, words):
     code, out, err = train(*arguments, cwd=tmp_path)

@@ -67,7 +67,12 @@ def test_json_may_leave_fields_out_and_give_a_table_as_a_number():
 
 def test_what_is_left_open_stays_open_in_json():
     names = (
-        "batch_size", "critic_learning_rate", "r1_gamma", "ema_half_life_kimg", "augment_kimg", "minibatch_stddev_group"
+        "batch_size",
+        "critic_learning_rate",
+        "r1_gamma",
+        "ema_half_life_kimg",
+        "augment_kimg",
+        "minibatch_stddev_group",
     )
     config = TrainConfig().replace(dict.fromkeys(names))
     config.validate()
@@ -128,17 +133,26 @@ def test_differences_are_those_that_a_resumed_run_may_not_have():
         ({"base_size": "four"}, "base_size must be a size such as 256 or 64x96", "four"),
         ({"resolution": "32x"}, "resolution must be a size such as 256 or 64x96", "32x"),
         ({"resolution": "-8"}, "resolution must be a size such as 256 or 64x96", "-8"),
-        ({"resolution": "100"}, r"base size 4x4 doubled at most 8 times \(8x8, 16x16, .*--base_size",
-         "resolution=100x100"),
+        (
+            {"resolution": "100"},
+            r"base size 4x4 doubled at most 8 times \(8x8, 16x16, .*--base_size",
+            "resolution=100x100",
+        ),
         ({"resolution": "64x96"}, "base size 4x4 doubled", "resolution=64x96"),
         ({"resolution": "2048"}, "doubled at most 8 times", "resolution=2048x2048"),
         ({"loss": "hing"}, "loss must be one of wgan-gp, logistic, hinge, least-squares", "hing"),
         ({"family": "stylegan3"}, "family must be one of stylegan1, stylegan2", "stylegan3"),
-        ({"generator_architecture": "unet"}, "generator_architecture must be one of skip, resnet, orig, growing",
-         "unet"),
+        (
+            {"generator_architecture": "unet"},
+            "generator_architecture must be one of skip, resnet, orig, growing",
+            "unet",
+        ),
         ({"critic_architecture": ""}, "critic_architecture must be one of skip, resnet, orig, growing", ""),
-        ({"generator_architecture": "growing"}, "generator_architecture and critic_architecture must both be "
-         "'growing', or neither", "growing and resnet"),
+        (
+            {"generator_architecture": "growing"},
+            "generator_architecture and critic_architecture must both be 'growing', or neither",
+            "growing and resnet",
+        ),
         ({"critic_architecture": "growing"}, "must both be 'growing', or neither", "skip and growing"),
         ({"augment": "always"}, "augment must be one of off, adaptive, fixed", "always"),
         ({"augment": "fixed"}, "augment_p must be above 0 with augment=fixed", "0.0"),
@@ -150,8 +164,11 @@ def test_differences_are_those_that_a_resumed_run_may_not_have():
         ({"feature_maps_base": table("4:64,32:0")}, "feature_maps_base must be above 0", "4:64,32:0"),
         ({"ema_half_life_kimg": float("inf")}, "ema_half_life_kimg must be above 0", "inf"),
         ({"normalization": "batch"}, "normalization must be one of instance, pixel, none", "batch"),
-        ({"dtype_policy": "float16"}, "dtype_policy must be one of auto, float32, mixed_bfloat16, mixed_float16",
-         "float16"),
+        (
+            {"dtype_policy": "float16"},
+            "dtype_policy must be one of auto, float32, mixed_bfloat16, mixed_float16",
+            "float16",
+        ),
         ({"jit_compile": "yes"}, "jit_compile must be one of auto, on, off", "yes"),
         ({"style_mixing_probability": 1.5}, "style_mixing_probability must lie between 0 and 1", "1.5"),
         ({"w_average_decay": -0.5}, "w_average_decay must lie between 0 and 1", "-0.5"),
@@ -188,12 +205,24 @@ def test_steps_to_be_profiled(text, steps):
 
 @pytest.mark.parametrize(
     "name",
-    ["feature_maps_base", "total_kimg", "keep_checkpoints",
-     "critic_regularization_interval", "generator_regularization_interval", "path_length_batch_shrink",
-     "augment_interval", "augment_kimg", "adam_epsilon", "ema_half_life_kimg", "status_interval_s",
-     "grid_interval_kimg", "tensorboard_interval_kimg",
-     "checkpoint_interval_kimg", "gradient_penalty_target",
-     "mapping_learning_rate_multiplier"],
+    [
+        "feature_maps_base",
+        "total_kimg",
+        "keep_checkpoints",
+        "critic_regularization_interval",
+        "generator_regularization_interval",
+        "path_length_batch_shrink",
+        "augment_interval",
+        "augment_kimg",
+        "adam_epsilon",
+        "ema_half_life_kimg",
+        "status_interval_s",
+        "grid_interval_kimg",
+        "tensorboard_interval_kimg",
+        "checkpoint_interval_kimg",
+        "gradient_penalty_target",
+        "mapping_learning_rate_multiplier",
+    ],
 )
 def test_what_must_be_above_zero(name):
     with pytest.raises(ValueError, match=rf"^{name} must be above 0\. Received: 0\.$"):
@@ -203,8 +232,10 @@ def test_what_must_be_above_zero(name):
 @pytest.mark.parametrize(
     ("name", "bounds", "values"),
     [
-        *[(name, "be above 0 and at most 8192", (0, 8193, 10**9))
-          for name in ("z_size", "w_size", "feature_maps_max", "minibatch_stddev_features")],
+        *[
+            (name, "be above 0 and at most 8192", (0, 8193, 10**9))
+            for name in ("z_size", "w_size", "feature_maps_max", "minibatch_stddev_features")
+        ],
         ("mapping_width", "lie between 0 and 8192", (-1, 8193)),
         ("mapping_layers", "lie between 0 and 64", (-1, 65)),
         ("critic_mapping_layers", "lie between 0 and 64", (-1, 65)),
@@ -218,9 +249,23 @@ def test_sizes_that_would_fill_the_memory_are_refused(name, bounds, values):
 
 @pytest.mark.parametrize(
     "name",
-    ["fused_from", "minibatch_stddev_group", "learning_rate_rampup_kimg", "gradient_penalty_weight", "drift_weight",
-     "r1_gamma", "path_length_weight", "ema_rampup", "clamp",
-     "label_loss_weight", "seed", "num_devices", "max_batch_per_device", "truncation_cutoff", "start_resolution"],
+    [
+        "fused_from",
+        "minibatch_stddev_group",
+        "learning_rate_rampup_kimg",
+        "gradient_penalty_weight",
+        "drift_weight",
+        "r1_gamma",
+        "path_length_weight",
+        "ema_rampup",
+        "clamp",
+        "label_loss_weight",
+        "seed",
+        "num_devices",
+        "max_batch_per_device",
+        "truncation_cutoff",
+        "start_resolution",
+    ],
 )
 def test_what_may_be_zero_and_not_less(name):
     TrainConfig().replace({name: 0}).validate()
@@ -236,13 +281,28 @@ def test_a_critic_that_classifies_is_of_stylegan1():
 
 def test_corners_that_are_allowed():
     for values in (
-        {"resolution": "1024"}, {"resolution": "28", "base_size": "7"}, {"resolution": "64x96", "base_size": "4x6"},
-        {"resolution": "4"}, {"batch_size": None}, {"batch_size": table("4:8,32:1")}, {"stage_kimg": table("0")},
-        {"style_mixing_probability": 1.0}, {"truncation_psi": -0.5}, {"seed": 2**31 - 1}, {"loss": "logistic"},
-        {"loss": "hinge"}, {"loss": "least-squares"}, {"family": "stylegan2"}, {"augment": "adaptive"},
-        {"generator_architecture": "growing", "critic_architecture": "growing"}, {"augment_target": -0.5},
-        {"minibatch_stddev_group": None}, {"critic_learning_rate": table("4:0.1,8:0.2")},
-        {"path_length_decay": 0.0}, {"augment_p": 1.0}, {"feature_maps_base": table("4:8192,512:16384")},
+        {"resolution": "1024"},
+        {"resolution": "28", "base_size": "7"},
+        {"resolution": "64x96", "base_size": "4x6"},
+        {"resolution": "4"},
+        {"batch_size": None},
+        {"batch_size": table("4:8,32:1")},
+        {"stage_kimg": table("0")},
+        {"style_mixing_probability": 1.0},
+        {"truncation_psi": -0.5},
+        {"seed": 2**31 - 1},
+        {"loss": "logistic"},
+        {"loss": "hinge"},
+        {"loss": "least-squares"},
+        {"family": "stylegan2"},
+        {"augment": "adaptive"},
+        {"generator_architecture": "growing", "critic_architecture": "growing"},
+        {"augment_target": -0.5},
+        {"minibatch_stddev_group": None},
+        {"critic_learning_rate": table("4:0.1,8:0.2")},
+        {"path_length_decay": 0.0},
+        {"augment_p": 1.0},
+        {"feature_maps_base": table("4:8192,512:16384")},
     ):
         TrainConfig().replace(values).validate()
 

@@ -116,14 +116,20 @@ PUBLISHED_STYLEGAN2 = {
 CONFIGURATIONS = {
     "e": {"feature_maps_base": table("8192"), "r1_gamma": 100.0},
     "d": {
-        "feature_maps_base": table("8192"), "r1_gamma": 10.0, "generator_architecture": "growing",
-        "critic_architecture": "growing", "batch_size": table("4:256,16:128,32:64,64:32"),
+        "feature_maps_base": table("8192"),
+        "r1_gamma": 10.0,
+        "generator_architecture": "growing",
+        "critic_architecture": "growing",
+        "batch_size": table("4:256,16:128,32:64,64:32"),
         "learning_rate": table("4:0.001,128:0.0015,256:0.002,512:0.003"),
     },
     "c": {"path_length_weight": 0.0},
     "b": {"critic_regularization_interval": 1},
     "a": {
-        "family": "stylegan1", "truncation_psi": 0.7, "truncation_cutoff": 8, "generator_architecture": "skip",
+        "family": "stylegan1",
+        "truncation_psi": 0.7,
+        "truncation_cutoff": 8,
+        "generator_architecture": "skip",
         "critic_architecture": "resnet",
     },
 }
@@ -157,9 +163,19 @@ def test_batch_sizes_and_learning_rates_of_the_growing_configurations():
 def test_published_numbers_of_adaptive_augmentation():
     config = preset("stylegan2-ada")
     expected = {
-        **PUBLISHED_STYLEGAN2, "resolution": "", "mapping_layers": 2, "batch_size": None, "r1_gamma": None,
-        "ema_half_life_kimg": None, "ema_rampup": 0.05, "augment": "adaptive", "augment_transforms": "bgc",
-        "augment_p": 0.0, "augment_target": 0.6, "augment_interval": 4, "augment_kimg": None,
+        **PUBLISHED_STYLEGAN2,
+        "resolution": "",
+        "mapping_layers": 2,
+        "batch_size": None,
+        "r1_gamma": None,
+        "ema_half_life_kimg": None,
+        "ema_rampup": 0.05,
+        "augment": "adaptive",
+        "augment_transforms": "bgc",
+        "augment_p": 0.0,
+        "augment_target": 0.6,
+        "augment_interval": 4,
+        "augment_kimg": None,
     }
     for name in ("feature_maps_base", "learning_rate"):
         del expected[name]

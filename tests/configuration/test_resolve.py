@@ -16,10 +16,17 @@ from stylegan_tf.configuration.resolve import (
 )
 
 table = ResolutionTable.parse
-OPEN = TrainConfig().replace({
-    "family": "stylegan2", "loss": "logistic", "batch_size": None, "r1_gamma": None, "ema_half_life_kimg": None,
-    "augment": "adaptive", "augment_kimg": None,
-})
+OPEN = TrainConfig().replace(
+    {
+        "family": "stylegan2",
+        "loss": "logistic",
+        "batch_size": None,
+        "r1_gamma": None,
+        "ema_half_life_kimg": None,
+        "augment": "adaptive",
+        "augment_kimg": None,
+    }
+)
 NAMES = ("batch_size", "critic_learning_rate", "r1_gamma", "ema_half_life_kimg", "augment_kimg")
 
 # Batch size, gamma and half-life by (resolution, devices), from the published rules by hand.
@@ -81,7 +88,10 @@ def test_the_strength_of_the_augmentation_moves_faster_when_networks_are_transfe
 
 def test_what_is_given_stays():
     given = {
-        "batch_size": table("24"), "critic_learning_rate": table("0.5"), "r1_gamma": 0.0, "ema_half_life_kimg": 3.0,
+        "batch_size": table("24"),
+        "critic_learning_rate": table("0.5"),
+        "r1_gamma": 0.0,
+        "ema_half_life_kimg": 3.0,
         "augment_kimg": 7.0,
     }
     config = OPEN.replace(given)
@@ -158,11 +168,18 @@ def test_a_file_of_a_version_that_kept_nothing():
     assert Decisions.from_json(OPEN.to_json()) is None
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("num_devices", 0), ("num_devices", "two"), ("r1_gamma", -1.0), ("r1_gamma", None), ("batch_size", "x"),
-    ("batch_size", "0.5"),
-    ("augment_kimg", True),
-])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_devices", 0),
+        ("num_devices", "two"),
+        ("r1_gamma", -1.0),
+        ("r1_gamma", None),
+        ("batch_size", "x"),
+        ("batch_size", "0.5"),
+        ("augment_kimg", True),
+    ],
+)
 def test_damaged_decisions_are_refused(name, value):
     text = json.loads(config_json(OPEN, resolve(OPEN, (32, 32), 1)))
     text["resolved"][name] = value

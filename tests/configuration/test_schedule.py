@@ -15,8 +15,11 @@ table = ResolutionTable.parse
 def test_equals_the_published_schedule(reference):
     published = reference("stylegan1_schedule")
     config = resolved_schedule(
-        start_resolution=8, batch_size=table("4:128,32:64,64:32,128:16"), learning_rate=table("4:0.001,128:0.0015"),
-        learning_rate_rampup_kimg=100.0, total_kimg=8000.0,
+        start_resolution=8,
+        batch_size=table("4:128,32:64,64:32,128:16"),
+        learning_rate=table("4:0.001,128:0.0015"),
+        learning_rate_rampup_kimg=100.0,
+        total_kimg=8000.0,
     )
     schedule = Schedule(config, (4, 4), 6)
     for images_seen, row in zip(published.inputs["cur_nimg"], published.outputs["schedule"], strict=True):
@@ -80,14 +83,24 @@ def test_batch_sizes_follow_the_area_of_a_rectangle():
 @pytest.mark.parametrize("grows", [True, False])
 def test_only_networks_that_grow_begin_at_a_small_resolution(family, grows):
     architecture = "growing" if grows else "skip"
-    config = TrainConfig().replace({
-        "family": family, "generator_architecture": architecture, "critic_architecture": architecture,
-        "start_resolution": 4, "batch_size": table("4:16,16:8"), "total_kimg": 5000.0,
-    })
+    config = TrainConfig().replace(
+        {
+            "family": family,
+            "generator_architecture": architecture,
+            "critic_architecture": architecture,
+            "start_resolution": 4,
+            "batch_size": table("4:16,16:8"),
+            "total_kimg": 5000.0,
+        }
+    )
     periods = schedule_of(config, 3).periods
     if family == "stylegan1" or grows:
         assert [(period.level, period.fading) for period in periods] == [
-            (0, False), (1, True), (1, False), (2, True), (2, False)
+            (0, False),
+            (1, True),
+            (1, False),
+            (2, True),
+            (2, False),
         ]
     else:
         (only,) = periods
@@ -106,7 +119,10 @@ def test_batch_sizes_that_are_left_open_follow_the_devices():
 def test_steps_are_counted_from_where_a_period_begins():
     """Every step has its own number, also where the one before ended in the middle of it, as 600 kimg of 128 do."""
     config = resolved_schedule(
-        start_resolution=4, stage_kimg=table("0.608"), fade_kimg=table("0.3"), batch_size=table("4:128,8:64,16:24"),
+        start_resolution=4,
+        stage_kimg=table("0.608"),
+        fade_kimg=table("0.3"),
+        batch_size=table("4:128,8:64,16:24"),
         total_kimg=4.0,
     )
     schedule = Schedule(config, (4, 4), 3)
@@ -127,7 +143,10 @@ def test_steps_are_counted_from_where_a_period_begins():
 @pytest.mark.parametrize("images_seen", [0, 70, 73, 200])
 def test_periods_reached_are_those_of_the_steps(batch_sizes, total_kimg, images_seen):
     config = resolved_schedule(
-        start_resolution=4, stage_kimg=table("0.072"), fade_kimg=table("0.0125"), batch_size=table(batch_sizes),
+        start_resolution=4,
+        stage_kimg=table("0.072"),
+        fade_kimg=table("0.0125"),
+        batch_size=table(batch_sizes),
         total_kimg=total_kimg,
     )
     schedule, seen, wanted = Schedule(config, (4, 4), 3), images_seen, []
@@ -139,13 +158,16 @@ def test_periods_reached_are_those_of_the_steps(batch_sizes, total_kimg, images_
 
 
 def test_the_critic_may_learn_at_a_rate_of_its_own():
-    config = preset("stylegan1").replace({
-        "critic_learning_rate": table("4:0.0005,128:0.004"), "loss": "logistic", "learning_rate_rampup_kimg": 1000.0,
-    })
+    config = preset("stylegan1").replace(
+        {"critic_learning_rate": table("4:0.0005,128:0.004"), "loss": "logistic", "learning_rate_rampup_kimg": 1000.0}
+    )
     schedule = schedule_of(config, 9)
     rates = {period.size[0]: (period.learning_rate, period.critic_learning_rate) for period in schedule.periods}
     assert [rates[size] for size in (8, 64, 128, 1024)] == [
-        (0.001, 0.0005), (0.001, 0.0005), (0.0015, 0.004), (0.003, 0.004)
+        (0.001, 0.0005),
+        (0.001, 0.0005),
+        (0.0015, 0.004),
+        (0.003, 0.004),
     ]
     stage = schedule.at(250_000)
     assert (stage.learning_rate, stage.critic_learning_rate) == pytest.approx((0.00025, 0.000125))

@@ -111,9 +111,7 @@ def test_floating_point_is_refused():
 def test_cmyk_becomes_rgb():
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     np.testing.assert_allclose(decode(image, file_format="JPEG", quality=100)[4, 4], RED, atol=3)
-    np.testing.assert_allclose(
-        decode(image, channels=4, file_format="JPEG", quality=100)[4, 4], (*RED, 255), atol=3
-    )
+    np.testing.assert_allclose(decode(image, channels=4, file_format="JPEG", quality=100)[4, 4], (*RED, 255), atol=3)
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from stylegan_tf.data.image_set import (
-    ArrayImageSet,
-    halved_sizes,
-    image_digest,
-    images_fingerprint,
-    labels_fingerprint,
-)
+from stylegan_tf.data.image_set import ArrayImageSet, halved_sizes, image_digest, images_fingerprint, labels_fingerprint
 from stylegan_tf.data.pyramid import image_pyramid
 
 COUNT = 6

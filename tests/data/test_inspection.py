@@ -57,7 +57,11 @@ def source() -> ListSource:
 def test_everything_is_found(source):
     found = inspect_source(source)
     assert (found.name, found.source_kind, found.count, found.readable, found.ignored) == (
-        "made up", "list", 12, 10, {".txt": 2},
+        "made up",
+        "list",
+        12,
+        10,
+        {".txt": 2},
     )
     assert found.heights == Spread(8, 40, 200)
     assert found.widths == Spread(8, 20, 300)

@@ -30,7 +30,9 @@ FOUND = Inspection(
 
 
 def test_report_tells_what_was_found():
-    assert format_inspection(FOUND) == """made up (list)
+    assert (
+        format_inspection(FOUND)
+        == """made up (list)
 
 Pictures      12, of which 10 can be read; other files: 2 (.heic 1, no ending 1)
 Height        8 to 200, median 40
@@ -54,6 +56,7 @@ Resolution    pictures at least as large
          8          10  100%
         16           9   90%  <- recommended
         32           4   40%"""
+    )
 
 
 def test_report_of_nothing_that_can_be_read():

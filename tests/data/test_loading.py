@@ -382,7 +382,12 @@ class TestCache:
             return cache_directory(changed, source, resolve(changed, source)).name
 
         changes = [
-            {}, {"size": (8, 8)}, {"base_size": (8, 8)}, {"channels": 1}, {"use_labels": False}, {"crop": "pad"},
+            {},
+            {"size": (8, 8)},
+            {"base_size": (8, 8)},
+            {"channels": 1},
+            {"use_labels": False},
+            {"crop": "pad"},
             {"background": "black"},
         ]
         names = [name(**change) for change in changes]

@@ -68,9 +68,7 @@ class TestOrder:
     def test_any_position_continues_the_sequence(self, image_set, position):
         pipeline = ImagePipeline(image_set, seed=5, mirror=True, random_crop=0.2)
         whole = take(pipeline, batches=60, batch_size=1)
-        np.testing.assert_array_equal(
-            take(pipeline, batches=3, batch_size=7, position=position), whole[position:][:21]
-        )
+        np.testing.assert_array_equal(take(pipeline, batches=3, batch_size=7, position=position), whole[position:][:21])
 
     def test_batch_size_does_not_change_the_sequence(self, image_set):
         pipeline = ImagePipeline(image_set, seed=5, mirror=True, random_crop=0.2)
@@ -168,9 +166,9 @@ class TestBatches:
         images[:] = np.arange(COUNT, dtype=np.uint8)[:, None, None, None]
         pipeline = ImagePipeline(ArrayImageSet(images), seed=3)
         batches = max(3, 150 // batch_size) if size == 4 else 4
-        found = np.stack([
-            batch[:, 0, 0, 0] for batch, _ in pipeline.batches(0, batch_size, 11).take(batches).as_numpy_iterator()
-        ])
+        found = np.stack(
+            [batch[:, 0, 0, 0] for batch, _ in pipeline.batches(0, batch_size, 11).take(batches).as_numpy_iterator()]
+        )
         assert found.shape == (batches, batch_size)
         np.testing.assert_array_equal(found.reshape(-1), drawn(3, 11, found.size))
 
@@ -320,10 +318,12 @@ class TestRandomCrop:
     def test_same_part_at_every_size(self):
         share, count = 0.25, 40
         pipeline = ImagePipeline(gradient_set(), seed=6, random_crop=share)
-        corners = np.stack([
-            [self.corner(image, halvings, share) for image in take(pipeline, 1, count, 17, halvings)]
-            for halvings in range(4)
-        ])
+        corners = np.stack(
+            [
+                [self.corner(image, halvings, share) for image in take(pipeline, 1, count, 17, halvings)]
+                for halvings in range(4)
+            ]
+        )
         for smaller in corners[1:]:
             np.testing.assert_allclose(smaller, corners[0], atol=0.4)
         np.testing.assert_allclose(corners[0], order.places(6, np.arange(17, 17 + count)) * share * 64, atol=0.4)

@@ -111,8 +111,13 @@ def assert_begun(directory):
 class TestFiles:
     def test_are_these_and_no_others(self, whole):
         assert sorted(whole) == [
-            "4x4/shard-00000.tfrecord", "4x4/shard-00001.tfrecord", "4x4/shard-00002.tfrecord",
-            "8x8/shard-00000.tfrecord", "8x8/shard-00001.tfrecord", "8x8/shard-00002.tfrecord", MANIFEST,
+            "4x4/shard-00000.tfrecord",
+            "4x4/shard-00001.tfrecord",
+            "4x4/shard-00002.tfrecord",
+            "8x8/shard-00000.tfrecord",
+            "8x8/shard-00001.tfrecord",
+            "8x8/shard-00002.tfrecord",
+            MANIFEST,
         ]
 
     def test_manifest_tells_what_is_there_and_from_what_it_was_made(self, whole, pictures):
@@ -303,7 +308,10 @@ class TestBadPictures:
         (own_pictures / self.BROKEN[1]).write_bytes(good[self.BROKEN[1]])
         read = []
         prepare(
-            Through(folder_source(own_pictures), read.append), directory, RGB, 2,
+            Through(folder_source(own_pictures), read.append),
+            directory,
+            RGB,
+            2,
             progress=lambda done, total: calls.append(done),
         )
         assert calls[0] >= 12
@@ -531,9 +539,7 @@ def test_a_disk_that_is_full_at_the_beginning_or_the_end(tmp_path, pictures, who
 def test_one_picture_of_one_pixel_is_a_set(tmp_path):
     (tmp_path / "pictures").mkdir()
     Image.new("L", (1, 1), 77).save(tmp_path / "pictures" / "dot.png")
-    image_set = prepare(
-        folder_source(tmp_path / "pictures", labels=False), tmp_path / "set", Conversion((1, 1), 1), 1
-    )
+    image_set = prepare(folder_source(tmp_path / "pictures", labels=False), tmp_path / "set", Conversion((1, 1), 1), 1)
     images, labels = image_set.read(0, np.array([0]))
     assert (images.tolist(), labels) == ([[[[77]]]], None)
     assert Manifest.read(tmp_path / "set").label_counts == ()

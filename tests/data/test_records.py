@@ -228,7 +228,8 @@ class TestParseExample:
             agreed += 1
             assert found == {
                 name: list(getattr(features[name], kind).value)
-                for name, kind in kinds.items() if kind in ("bytes_list", "int64_list")
+                for name, kind in kinds.items()
+                if kind in ("bytes_list", "int64_list")
             }
         assert damaged > 2000
         assert agreed > 1000

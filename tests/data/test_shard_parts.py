@@ -46,7 +46,12 @@ def test_a_set_does_not_depend_on_where_its_shards_were_cut(encoding, in_flight,
     for name, limit in (("whole", 2**40), ("cut", in_flight)):
         monkeypatch.setattr(workers, "IN_FLIGHT_BYTES", limit)
         prepare(
-            made_up_source(), tmp_path / name, Conversion((8, 8), 3), 2, encoding=encoding, on_error="skip",
+            made_up_source(),
+            tmp_path / name,
+            Conversion((8, 8), 3),
+            2,
+            encoding=encoding,
+            on_error="skip",
             max_workers=1,
         )
     assert files_of(tmp_path / "cut") == files_of(tmp_path / "whole")

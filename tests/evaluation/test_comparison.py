@@ -36,7 +36,8 @@ def test_panels_hold_each_metric_and_the_later_of_two_measurements():
     runs = {
         "a": [make_result(kimg=1, x=5.0), make_result(kimg=2, x=4.0), make_result(kimg=1, x=3.0)],
         "b": [
-            make_result(kimg=2, x=9.0), make_result("pr2k3", kimg=2, precision=0.1, recall=0.2),
+            make_result(kimg=2, x=9.0),
+            make_result("pr2k3", kimg=2, precision=0.1, recall=0.2),
             make_result(kimg=None, x=0.0),
         ],
     }
@@ -44,7 +45,8 @@ def test_panels_hold_each_metric_and_the_later_of_two_measurements():
     assert [value for _, value in panels] == ["x", "precision", "recall"]
     lines = next(iter(panels.values()))
     assert {name: {at: result.value for at, result in line.items()} for name, line in lines.items()} == {
-        "a": {1.0: 3.0, 2.0: 4.0}, "b": {2.0: 9.0}
+        "a": {1.0: 3.0, 2.0: 4.0},
+        "b": {2.0: 9.0},
     }
 
 

@@ -26,9 +26,7 @@ def small(name, fakes, network="pixels", **values):
 
 
 def evaluator(protocols, reals, tmp_path, network=None, **values):
-    return Evaluator(
-        protocols, reals, {"pixels": network or PixelNetwork()}, tmp_path / "cache", quiet=True, **values
-    )
+    return Evaluator(protocols, reals, {"pixels": network or PixelNetwork()}, tmp_path / "cache", quiet=True, **values)
 
 
 def softmax(logits):
@@ -37,9 +35,13 @@ def softmax(logits):
 
 
 PROTOCOLS = [
-    small("fd2k_full_model", 120), small("fd2k_model", 120, reals=90), small("kd2k_full_model", 120),
-    small("kid2k_full", 120, options={"num_subsets": 5, "subset_size": 40}), small("pr2k3_full_model", 120),
-    small("dc2k5_full_model", 120), small("is2k_classifier", 120, options={"splits": 4}),
+    small("fd2k_full_model", 120),
+    small("fd2k_model", 120, reals=90),
+    small("kd2k_full_model", 120),
+    small("kid2k_full", 120, options={"num_subsets": 5, "subset_size": 40}),
+    small("pr2k3_full_model", 120),
+    small("dc2k5_full_model", 120),
+    small("is2k_classifier", 120, options={"splits": 4}),
     small("classes2k_classifier", 120),
 ]
 
@@ -217,6 +219,8 @@ def test_two_devices_give_the_same_numbers(tmp_path):
     tests = Path(__file__).parents[1]
     result = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, str(tmp_path), str(tests / "evaluation"), str(tests / "training")],
-        capture_output=True, text=True, timeout=200,
+        capture_output=True,
+        text=True,
+        timeout=200,
     )
     assert result.stdout.strip() == "equal", result.stderr

@@ -238,6 +238,8 @@ def test_two_devices_make_the_same_images():
     tests = Path(__file__).parents[1]
     result = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES, str(tests / "evaluation"), str(tests / "training")],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert result.stdout.strip() == "equal", result.stderr

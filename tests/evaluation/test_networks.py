@@ -12,7 +12,9 @@ from stylegan_tf.metrics.protocols import parse_protocols
 def test_weights_are_read():
     url = "https://host.example/a.pth?x=1#sha256=" + "0" * 64
     assert parse_weights(["inception=a/b.pth", f"vgg16={url}", "", " model=m"]) == {
-        "inception": "a/b.pth", "vgg16": url, "model": "m"
+        "inception": "a/b.pth",
+        "vgg16": url,
+        "model": "m",
     }
 
 
@@ -44,9 +46,9 @@ def test_networks_that_must_be_given(name, error, says, tmp_path):
 
 @pytest.mark.parametrize("name", ["fid50k_full", "pr50k3_full"])
 def test_without_a_network_connection_the_choices_are_named(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(networks, "DEFAULT_URLS", dict.fromkeys(
-        ("inception", "vgg16"), f"file://{tmp_path}/missing-01234567.pth"
-    ))
+    monkeypatch.setattr(
+        networks, "DEFAULT_URLS", dict.fromkeys(("inception", "vgg16"), f"file://{tmp_path}/missing-01234567.pth")
+    )
     with pytest.raises(ValueError, match=r"Give a local file, use the efficientnet_lite0 protocols.*model of your own"):
         build_networks(parse_protocols([name]), {}, tmp_path / "cache")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -114,9 +114,7 @@ def test_table():
     second = make_result("pr2k3_full_efficientnet_lite0", lower=False, precision=0.5, recall=0.25)
     lines = table([make_result(), second])
     rows = [line.split() for line in lines.splitlines()]
-    assert rows[1] == [
-        "fd2k_full_efficientnet_lite0", "frechet_distance", "400.00", "45.00", "lower", "2,000", "2,339"
-    ]
+    assert rows[1] == ["fd2k_full_efficientnet_lite0", "frechet_distance", "400.00", "45.00", "lower", "2,000", "2,339"]
     assert rows[2][:3] == ["pr2k3_full_efficientnet_lite0", "precision", "0.5000"]
     assert rows[3] == ["recall", "0.2500"]
     numbers = zip(lines.splitlines()[1:], ["400.00", "0.5000", "0.2500"], strict=True)
@@ -135,7 +133,11 @@ def test_other_weights_of_inception_are_not_passed_off_as_the_published_ones():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.12345, "0.1235"), (-0.0005, "-0.0005"), (-4e-6, "0.0000"), (45.678, "45.68"), (1234.56, "1,234.6"),
+        (0.12345, "0.1235"),
+        (-0.0005, "-0.0005"),
+        (-4e-6, "0.0000"),
+        (45.678, "45.68"),
+        (1234.56, "1,234.6"),
         (math.inf, "inf"),
     ],
 )

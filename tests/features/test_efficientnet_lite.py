@@ -41,9 +41,7 @@ def _convolve(x: np.ndarray, kernel: np.ndarray, stride: int, groups: int) -> np
     height = -(-x.shape[1] // stride)
     total = max((height - 1) * stride + size - x.shape[1], 0)
     pad = (total // 2, total - total // 2)
-    windows = np.lib.stride_tricks.sliding_window_view(
-        np.pad(x, [(0, 0), pad, pad]), (size, size), axis=(1, 2)
-    )
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, [(0, 0), pad, pad]), (size, size), axis=(1, 2))
     windows = windows[:, ::stride, ::stride]  # [in, height, width, k, k]
     if groups == 1:
         return np.einsum("ihwkl,oikl->ohw", windows, kernel, optimize=True)
@@ -54,9 +52,7 @@ def _naive_features(image: np.ndarray) -> np.ndarray:
     """The whole network in float64, batch normalisation as its own step, kernels and strides from Table 1."""
     weights = read_torch_checkpoint(efficientnet_lite._find_weights())
 
-    def layer(
-        x: np.ndarray, convolution: str, norm: str, stride: int = 1, depthwise: bool = False
-    ) -> np.ndarray:
+    def layer(x: np.ndarray, convolution: str, norm: str, stride: int = 1, depthwise: bool = False) -> np.ndarray:
         kernel = weights[f"{convolution}.weight"].astype(np.float64)
         x = _convolve(x, kernel, stride, groups=len(kernel) if depthwise else 1)
         p = {
@@ -126,9 +122,7 @@ def test_an_image_keeps_its_features_in_every_batch(network: EfficientNetLite0Fe
     features = network(images, batch_size=5)
     np.testing.assert_array_equal(features, network(images, batch_size=5))
     np.testing.assert_allclose(network(images, batch_size=2), features, atol=1e-4 * features.max())
-    np.testing.assert_allclose(
-        network(images[::-1], batch_size=1)[::-1], features, atol=1e-4 * features.max()
-    )
+    np.testing.assert_allclose(network(images[::-1], batch_size=1)[::-1], features, atol=1e-4 * features.max())
 
 
 @needs_weights
@@ -141,9 +135,7 @@ def test_grey_is_repeated(network: EfficientNetLite0Features) -> None:
 def test_resizing_keeps_what_is_smooth(network: EfficientNetLite0Features) -> None:
     flat = np.full([1, 64, 64, 3], (200, 90, 30), np.uint8)
     for size in (32, 100):
-        np.testing.assert_allclose(
-            network(flat[:, :1, :1].repeat(size, 1).repeat(size, 2)), network(flat), atol=1e-3
-        )
+        np.testing.assert_allclose(network(flat[:, :1, :1].repeat(size, 1).repeat(size, 2)), network(flat), atol=1e-3)
 
 
 @needs_weights
@@ -159,8 +151,7 @@ def test_spoiled_portraits_are_further_away(network: EfficientNetLite0Features) 
 
 @needs_weights
 @pytest.mark.parametrize(
-    "images",
-    [np.zeros([1, 8, 8, 3], np.float32), np.zeros([8, 8, 3], np.uint8), np.zeros([1, 8, 8, 4], np.uint8)],
+    "images", [np.zeros([1, 8, 8, 3], np.float32), np.zeros([8, 8, 3], np.uint8), np.zeros([1, 8, 8, 4], np.uint8)]
 )
 def test_other_images_are_refused(network: EfficientNetLite0Features, images: np.ndarray) -> None:
     with pytest.raises(ValueError, match="Received: dtype="):

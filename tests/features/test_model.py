@@ -145,9 +145,12 @@ def text_file(folder):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda_model, "must be a .keras file that can be read"), (no_file, "must be a .keras file that can be read"),
-        (text_file, "must be a .keras file that can be read"), (no_model, "must hold a SavedModel with a signature"),
-        (two_inputs, "with one input"), (vectors, "must take images"),
+        (lambda_model, "must be a .keras file that can be read"),
+        (no_file, "must be a .keras file that can be read"),
+        (text_file, "must be a .keras file that can be read"),
+        (no_model, "must hold a SavedModel with a signature"),
+        (two_inputs, "with one input"),
+        (vectors, "must take images"),
         (free_count, "fixed number of features"),
     ],
 )

@@ -32,9 +32,7 @@ class _Pickler(pickle.Pickler):
 
 
 class _Tensor:
-    def __init__(
-        self, storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
-    ) -> None:
+    def __init__(self, storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
         self._arguments: tuple[Any, ...] = (storage, offset, shape, strides, False, {})
 
     def __reduce__(self) -> Any:

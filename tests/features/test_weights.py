@@ -103,8 +103,13 @@ def test_nothing_is_kept_of_a_file_with_another_checksum(server, tmp_path, url, 
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/weights.pth", "https://example.org/a-6726825.pth", "https://e.org/a.pth#sha256=67268",
-            f"https://example.org/net-{SHA256[:8]}.pth#md5=1"],
+    "url",
+    [
+        "https://example.org/weights.pth",
+        "https://example.org/a-6726825.pth",
+        "https://e.org/a.pth#sha256=67268",
+        f"https://example.org/net-{SHA256[:8]}.pth#md5=1",
+    ],
 )
 def test_a_url_without_a_checksum_is_refused_before_anything_is_asked(url, tmp_path):
     with pytest.raises(ValueError, match=f"write #sha256= and 64 .*Received: '{re.escape(url)}'"):
@@ -133,7 +138,8 @@ def test_a_failed_download_names_the_choices(server, tmp_path):
         nobody.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         for url, reason in (
-            (f"{closed}/net-{SHA256}.pth", "Connection refused"), (f"{address}/missing-{SHA256}.pth", "Not Here"),
+            (f"{closed}/net-{SHA256}.pth", "Connection refused"),
+            (f"{address}/missing-{SHA256}.pth", "Not Here"),
             (f"{address}/page-{SHA256}.pth", "a web page, not"),
             ((tmp_path / "none-12345678.pth").as_uri(), "No such file"),
         ):

@@ -11,7 +11,7 @@ def naive_adain(x: np.ndarray, w: np.ndarray, layer: AdaIN, normalize: bool = Tr
     """StyleGAN, equation 1, with one added to the scale; style = w A / sqrt(w_size) + b."""
     kernel, bias = (weight.numpy().astype(np.float64) for weight in (layer.style.kernel, layer.style.bias))
     style = w.astype(np.float64) @ kernel / np.sqrt(w.shape[1]) + bias
-    scale, shift = style[:, :x.shape[3]], style[:, x.shape[3]:]
+    scale, shift = style[:, : x.shape[3]], style[:, x.shape[3] :]
     x = x.astype(np.float64)
     if normalize:
         x = (x - x.mean(axis=(1, 2), keepdims=True)) / np.sqrt(x.var(axis=(1, 2), keepdims=True) + layer.epsilon)

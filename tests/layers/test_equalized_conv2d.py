@@ -13,7 +13,7 @@ def naive_convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     y = np.zeros((*x.shape[:3], kernel.shape[3]))
     for i in range(kernel.shape[0]):
         for j in range(kernel.shape[1]):
-            y += padded[:, i:i + x.shape[1], j:j + x.shape[2]] @ kernel[i, j]
+            y += padded[:, i : i + x.shape[1], j : j + x.shape[2]] @ kernel[i, j]
     return y
 
 
@@ -45,9 +45,7 @@ def naive_layer(x: np.ndarray, layer: EqualizedConv2D, gain: float) -> np.ndarra
 )
 def test_formula(resample, fused, blur):
     x = np.random.default_rng(0).normal(size=(2, 4, 6, 3))
-    layer = EqualizedConv2D(
-        5, resample=resample, fused=fused, blur=blur, activation="leaky_relu", gain=1.7,
-    )
+    layer = EqualizedConv2D(5, resample=resample, fused=fused, blur=blur, activation="leaky_relu", gain=1.7)
     layer.build((None, 4, 6, 3))
     layer.bias.assign(np.linspace(-1, 1, 5))
     np.testing.assert_allclose(layer(x), naive_layer(x, layer, 1.7), rtol=1e-4, atol=1e-5)
@@ -58,9 +56,7 @@ def naive_filter(x: np.ndarray, taps: tuple[int, ...], gain: float = 1.0) -> np.
     weights = np.outer(taps, taps) / np.sum(taps) ** 2 * gain
     size = len(taps)
     height, width = x.shape[1] - size + 1, x.shape[2] - size + 1
-    return sum(
-        weights[i, j] * x[:, i:i + height, j:j + width] for i in range(size) for j in range(size)
-    )
+    return sum(weights[i, j] * x[:, i : i + height, j : j + width] for i in range(size) for j in range(size))
 
 
 @pytest.mark.parametrize("kernel_size", [3, 1])
@@ -69,7 +65,7 @@ def test_filtered_resampling(resample, kernel_size):
     """up: zeros between the pixels, [1, 3, 3, 1] times four, mirrored kernel; down: filter, kernel, every other."""
     x = np.random.default_rng(0).normal(size=(2, 4, 6, 3))
     layer = EqualizedConv2D(
-        5, kernel_size, resample=resample, resample_filter=(1, 3, 3, 1), activation="leaky_relu", gain=1.7,
+        5, kernel_size, resample=resample, resample_filter=(1, 3, 3, 1), activation="leaky_relu", gain=1.7
     )
     layer.build((None, 4, 6, 3))
     layer.bias.assign(np.linspace(-1, 1, 5))
@@ -81,12 +77,12 @@ def test_filtered_resampling(resample, kernel_size):
         before, after = 2 + margin, 1 + margin
         padded = np.pad(enlarged, [(0, 0), (before, after), (before, after), (0, 0)])
         want = naive_convolve(naive_filter(padded, (1, 3, 3, 1), 4.0), kernel[::-1, ::-1])
-        want = want[:, margin:want.shape[1] - margin, margin:want.shape[2] - margin]
+        want = want[:, margin : want.shape[1] - margin, margin : want.shape[2] - margin]
     else:
         pad = 1 + margin
         padded = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
         want = naive_convolve(naive_filter(padded, (1, 3, 3, 1)), kernel)
-        want = want[:, margin:want.shape[1] - margin:2, margin:want.shape[2] - margin:2]
+        want = want[:, margin : want.shape[1] - margin : 2, margin : want.shape[2] - margin : 2]
     want = want + layer.bias.numpy()
     np.testing.assert_allclose(layer(x), np.where(want > 0, want, 0.2 * want), rtol=1e-4, atol=1e-5)
 

@@ -38,7 +38,11 @@ def test_weights_start_with_the_variance_of_the_multiplier(multiplier):
 def test_a_gain_behind_the_activation_scales_the_bias_too_and_the_clamp_comes_last(activation, multiplier, clamp):
     x = np.random.default_rng(0).normal(size=(3, 9))
     layer = EqualizedDense(
-        5, gain=1.0, learning_rate_multiplier=multiplier, activation=activation, activation_gain=np.sqrt(2.0),
+        5,
+        gain=1.0,
+        learning_rate_multiplier=multiplier,
+        activation=activation,
+        activation_gain=np.sqrt(2.0),
         clamp=clamp,
     )
     layer.build((None, 9))

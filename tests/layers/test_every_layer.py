@@ -33,21 +33,19 @@ class Case:
 CASES = {
     "adain": Case(layers.AdaIN, {"epsilon": 1e-5}, [FEATURES, W], FEATURES),
     "adain_style_only": Case(layers.AdaIN, {"normalize": False}, [FEATURES, W], FEATURES),
-    "dense": Case(
-        layers.EqualizedDense, {"units": 7, "gain": 1.5, "activation": "leaky_relu"}, [(4, 9)], (4, 7)
-    ),
+    "dense": Case(layers.EqualizedDense, {"units": 7, "gain": 1.5, "activation": "leaky_relu"}, [(4, 9)], (4, 7)),
     "dense_slow": Case(layers.EqualizedDense, {"units": 7, "learning_rate_multiplier": 0.01}, [(4, 9)], (4, 7)),
     "dense_no_bias": Case(layers.EqualizedDense, {"units": 7, "use_bias": False}, [(4, 9)], (4, 7)),
     "conv": Case(layers.EqualizedConv2D, {"filters": 7, "kernel_size": 5}, [FEATURES], (4, 6, 8, 7)),
-    "conv_up": Case(
-        layers.EqualizedConv2D, {"filters": 7, "resample": "up", "blur": True}, [FEATURES], (4, 12, 16, 7)
-    ),
+    "conv_up": Case(layers.EqualizedConv2D, {"filters": 7, "resample": "up", "blur": True}, [FEATURES], (4, 12, 16, 7)),
     "conv_up_fused": Case(
         layers.EqualizedConv2D, {"filters": 7, "resample": "up", "fused": True}, [FEATURES], (4, 12, 16, 7)
     ),
     "conv_down": Case(
         layers.EqualizedConv2D,
-        {"filters": 7, "resample": "down", "blur": True, "activation": "leaky_relu"}, [FEATURES], (4, 3, 4, 7),
+        {"filters": 7, "resample": "down", "blur": True, "activation": "leaky_relu"},
+        [FEATURES],
+        (4, 3, 4, 7),
     ),
     "conv_down_fused": Case(
         layers.EqualizedConv2D, {"filters": 7, "resample": "down", "fused": True}, [FEATURES], (4, 3, 4, 7)
@@ -55,29 +53,40 @@ CASES = {
     "dense_gain_behind": Case(
         layers.EqualizedDense,
         {"units": 7, "gain": 1.0, "activation": "leaky_relu", "activation_gain": 1.4, "bias_initializer": "ones"},
-        [(4, 9)], (4, 7),
+        [(4, 9)],
+        (4, 7),
     ),
     "conv_up_filtered": Case(
-        layers.EqualizedConv2D, {"filters": 7, "resample": "up", "resample_filter": (1, 3, 3, 1)},
-        [FEATURES], (4, 12, 16, 7),
+        layers.EqualizedConv2D,
+        {"filters": 7, "resample": "up", "resample_filter": (1, 3, 3, 1)},
+        [FEATURES],
+        (4, 12, 16, 7),
     ),
     "conv_down_filtered": Case(
         layers.EqualizedConv2D,
         {
-            "filters": 7, "resample": "down", "resample_filter": (1, 3, 3, 1), "activation": "leaky_relu",
-            "activation_gain": 1.4, "clamp": 2.0,
+            "filters": 7,
+            "resample": "down",
+            "resample_filter": (1, 3, 3, 1),
+            "activation": "leaky_relu",
+            "activation_gain": 1.4,
+            "clamp": 2.0,
         },
-        [FEATURES], (4, 3, 4, 7),
+        [FEATURES],
+        (4, 3, 4, 7),
     ),
     "skip_down_filtered": Case(
         layers.EqualizedConv2D,
         {"filters": 7, "kernel_size": 1, "resample": "down", "resample_filter": (1, 2, 1), "use_bias": False},
-        [FEATURES], (4, 3, 4, 7),
+        [FEATURES],
+        (4, 3, 4, 7),
     ),
     "modulated_conv": Case(layers.ModulatedConv2D, {"filters": 7}, [FEATURES, W], (4, 6, 8, 7)),
     "modulated_conv_up": Case(
-        layers.ModulatedConv2D, {"filters": 7, "resample": "up", "resample_filter": (1, 2, 1)},
-        [FEATURES, W], (4, 12, 16, 7),
+        layers.ModulatedConv2D,
+        {"filters": 7, "resample": "up", "resample_filter": (1, 2, 1)},
+        [FEATURES, W],
+        (4, 12, 16, 7),
     ),
     "modulated_conv_plain": Case(
         layers.ModulatedConv2D, {"filters": 7, "kernel_size": 1, "demodulate": False}, [FEATURES, W], (4, 6, 8, 7)
@@ -96,16 +105,14 @@ CASES = {
         layers.InstanceNorm, {"epsilon": 1e-3, "center": True, "scale": True}, [FEATURES], FEATURES
     ),
     "latent_input": Case(layers.LatentInput, {"height": 3, "width": 2, "channels": 6}, [W], (4, 3, 2, 6)),
-    "learned_constant": Case(
-        layers.LearnedConstant, {"height": 3, "width": 2, "channels": 6}, [W], (4, 3, 2, 6)
-    ),
+    "learned_constant": Case(layers.LearnedConstant, {"height": 3, "width": 2, "channels": 6}, [W], (4, 3, 2, 6)),
     "learned_constant_normal": Case(
-        layers.LearnedConstant, {"height": 3, "width": 2, "channels": 6, "normal": True, "use_bias": False},
-        [W], (4, 3, 2, 6),
+        layers.LearnedConstant,
+        {"height": 3, "width": 2, "channels": 6, "normal": True, "use_bias": False},
+        [W],
+        (4, 3, 2, 6),
     ),
-    "minibatch_stddev": Case(
-        layers.MinibatchStdDev, {"group_size": 2, "num_features": 3}, [FEATURES], (4, 6, 8, 6)
-    ),
+    "minibatch_stddev": Case(layers.MinibatchStdDev, {"group_size": 2, "num_features": 3}, [FEATURES], (4, 6, 8, 6)),
     "noise_injection": Case(layers.NoiseInjection, {"seed": 3}, [FEATURES], FEATURES),
     "noise_injection_one_strength": Case(layers.NoiseInjection, {"per_channel": False}, [FEATURES], FEATURES),
     "pixel_norm": Case(layers.PixelNorm, {"epsilon": 1e-6}, [FEATURES], FEATURES),
@@ -114,12 +121,14 @@ CASES = {
     "styled_layer_up": Case(
         layers.StyledLayer,
         {"filters": 7, "resample": "up", "fused": True, "blur": True, "normalization": "pixel"},
-        [FEATURES, W], (4, 12, 16, 7),
+        [FEATURES, W],
+        (4, 12, 16, 7),
     ),
     "styled_layer_traditional": Case(
         layers.StyledLayer,
         {"filters": 7, "resample": "up", "noise": False, "normalization": "instance", "style": False},
-        [FEATURES, W], (4, 12, 16, 7),
+        [FEATURES, W],
+        (4, 12, 16, 7),
     ),
     "styled_layer_no_norm": Case(
         layers.StyledLayer, {"filters": 7, "normalization": "none", "noise": False}, [FEATURES, W], (4, 6, 8, 7)
@@ -174,11 +183,16 @@ def test_config_round_trip(name):
 def test_default_config_round_trip(name):
     layer = CASES[name].layer
     required = {
-        "EqualizedDense": {"units": 2}, "EqualizedConv2D": {"filters": 2}, "FromRGB": {"filters": 2},
-        "ToRGB": {"channels": 2}, "StyledLayer": {"filters": 2},
+        "EqualizedDense": {"units": 2},
+        "EqualizedConv2D": {"filters": 2},
+        "FromRGB": {"filters": 2},
+        "ToRGB": {"channels": 2},
+        "StyledLayer": {"filters": 2},
         "LatentInput": {"height": 1, "width": 1, "channels": 2},
         "LearnedConstant": {"height": 1, "width": 1, "channels": 2},
-        "ModulatedConv2D": {"filters": 2}, "ModulatedLayer": {"filters": 2}, "ModulatedToRGB": {"channels": 2},
+        "ModulatedConv2D": {"filters": 2},
+        "ModulatedLayer": {"filters": 2},
+        "ModulatedToRGB": {"channels": 2},
     }
     made = layer(**required.get(layer.__name__, {}))
     assert layer.from_config(made.get_config()).get_config() == made.get_config()

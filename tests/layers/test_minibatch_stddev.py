@@ -13,7 +13,7 @@ def test_appends_to_the_features():
     assert y.shape == (4, 3, 5, 8)
     np.testing.assert_array_equal(y[..., :6], x)
     for feature in range(2):
-        part = x[..., 3 * feature:3 * feature + 3].astype(np.float64)
+        part = x[..., 3 * feature : 3 * feature + 3].astype(np.float64)
         np.testing.assert_allclose(y[..., 6 + feature], np.full((4, 3, 5), part.std(axis=0).mean()), rtol=1e-5)
 
 

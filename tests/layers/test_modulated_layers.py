@@ -26,8 +26,9 @@ def naive_convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     margin = kernel.shape[0] // 2
     padded = np.pad(x, [(margin, margin), (margin, margin), (0, 0)])
     return sum(
-        padded[i:i + x.shape[0], j:j + x.shape[1]] @ kernel[i, j]
-        for i in range(kernel.shape[0]) for j in range(kernel.shape[1])
+        padded[i : i + x.shape[0], j : j + x.shape[1]] @ kernel[i, j]
+        for i in range(kernel.shape[0])
+        for j in range(kernel.shape[1])
     )
 
 
@@ -37,10 +38,10 @@ def naive_up(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     spread = np.zeros((2 * height + 1, 2 * width + 1, kernel.shape[3]))
     for y in range(height):
         for z in range(width):
-            spread[2 * y:2 * y + 3, 2 * z:2 * z + 3] += np.einsum("c,ijcd->ijd", x[y, z], kernel)
+            spread[2 * y : 2 * y + 3, 2 * z : 2 * z + 3] += np.einsum("c,ijcd->ijd", x[y, z], kernel)
     padded = np.pad(spread, [(1, 1), (1, 1), (0, 0)])
     weights = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16
-    return sum(weights[i, j] * padded[i:i + 2 * height, j:j + 2 * width] for i in range(4) for j in range(4))
+    return sum(weights[i, j] * padded[i : i + 2 * height, j : j + 2 * width] for i in range(4) for j in range(4))
 
 
 def naive(conv: ModulatedConv2D, x: np.ndarray, w: np.ndarray) -> np.ndarray:

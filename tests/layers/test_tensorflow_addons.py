@@ -59,7 +59,7 @@ def test_gaussian_filter(addons, relative_error, padding):
     blurred = keras.ops.image.gaussian_blur(
         image, kernel_size=(5, 5), sigma=(1.3, 1.3), data_format="channels_last"
     ).numpy()
-    blurred = blurred[:, border:blurred.shape[1] - border, border:blurred.shape[2] - border]
+    blurred = blurred[:, border : blurred.shape[1] - border, border : blurred.shape[2] - border]
     assert relative_error(blurred, addons.outputs[f"gaussian_filter2d/{padding}"]) < 1e-5
 
 

@@ -26,9 +26,7 @@ def test_full_sets_match_stylegan2_ada(metrics: Any, real: np.ndarray, fake: np.
 
 
 @pytest.mark.parametrize("name", ["kid_subsets", "kid_cleanfid"])
-def test_subsets_match_stylegan2_ada_and_clean_fid(
-    metrics: Any, real: np.ndarray, fake: np.ndarray, name: str
-) -> None:
+def test_subsets_match_stylegan2_ada_and_clean_fid(metrics: Any, real: np.ndarray, fake: np.ndarray, name: str) -> None:
     mean, _ = kernel_distance_subsets(real, fake, num_subsets=20, subset_size=100, seed=77)
     np.testing.assert_allclose(mean, metrics.outputs[name], rtol=1e-5)
 
@@ -40,9 +38,7 @@ def test_subsets_match_torch_fidelity(metrics: Any, real: np.ndarray, fake: np.n
 
 
 @pytest.mark.parametrize("rows", [7, 64, 129])
-def test_blocks_change_nothing(
-    real: np.ndarray, fake: np.ndarray, rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_change_nothing(real: np.ndarray, fake: np.ndarray, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = kernel_distance(real[:130], fake)
     monkeypatch.setattr(module, "_BLOCK_ROWS", rows)
     np.testing.assert_allclose(kernel_distance(real[:130], fake), whole, rtol=1e-10)
@@ -87,9 +83,7 @@ def test_identical_sets_fall_a_little_below_zero() -> None:
     # Without its diagonal the mean kernel of a set with itself is smaller: that is the whole difference.
     diagonal = np.mean((np.sum(features**2, axis=1) / 8 + 1) ** 3)
     everything = np.mean((features @ features.T / 8 + 1) ** 3)
-    np.testing.assert_allclose(
-        kernel_distance(features, features), -2 * (diagonal - everything) / 399, rtol=1e-9
-    )
+    np.testing.assert_allclose(kernel_distance(features, features), -2 * (diagonal - everything) / 399, rtol=1e-9)
 
 
 def test_estimate_is_unbiased_and_grows_with_a_shift() -> None:

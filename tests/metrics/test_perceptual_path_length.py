@@ -73,8 +73,12 @@ def test_filtered_mean_leaves_out_the_extremes_only_where_there_are_enough() -> 
 @pytest.mark.parametrize(
     ("size", "crop", "expected"),
     [
-        ((64, 48), False, (64, 48)), ((256, 256), False, (256, 256)), ((768, 512), False, (256, 170)),
-        ((64, 64), True, (32, 32)), ((64, 48), True, (32, 32)), ((1024, 1024), True, (128, 128)),
+        ((64, 48), False, (64, 48)),
+        ((256, 256), False, (256, 256)),
+        ((768, 512), False, (256, 170)),
+        ((64, 64), True, (32, 32)),
+        ((64, 48), True, (32, 32)),
+        ((1024, 1024), True, (128, 128)),
     ],
 )
 def test_sizes(size: tuple[int, int], crop: bool, expected: tuple[int, int]) -> None:

@@ -31,12 +31,8 @@ def test_match_loops_over_pairs(neighbours: int) -> None:
     random = np.random.default_rng(neighbours)
     real, fake = random.normal(size=[40, 6]), random.normal(size=[30, 6]) + 0.5
     # in_real[i, j]: whether the ball of real i holds fake j; in_fake[j, i]: the other way round.
-    in_real = np.array(
-        [np.linalg.norm(fake - x, axis=1) < _radius(i, real, neighbours) for i, x in enumerate(real)]
-    )
-    in_fake = np.array(
-        [np.linalg.norm(real - y, axis=1) < _radius(j, fake, neighbours) for j, y in enumerate(fake)]
-    )
+    in_real = np.array([np.linalg.norm(fake - x, axis=1) < _radius(i, real, neighbours) for i, x in enumerate(real)])
+    in_fake = np.array([np.linalg.norm(real - y, axis=1) < _radius(j, fake, neighbours) for j, y in enumerate(fake)])
     expected = np.mean(in_real.any(axis=0)), np.mean(in_fake.any(axis=0))
     np.testing.assert_allclose(precision_recall(real, fake, neighbours), expected, rtol=1e-12)
     expected = np.sum(in_real) / (neighbours * 30), np.mean(in_real.any(axis=1))
@@ -87,9 +83,7 @@ def test_surfaces_are_in_for_precision_and_out_for_density_whatever_the_rounding
 
 
 @pytest.mark.parametrize("rows", [3, 64, 149])
-def test_blocks_change_nothing(
-    real: np.ndarray, fake: np.ndarray, rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_change_nothing(real: np.ndarray, fake: np.ndarray, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = precision_recall(real[:150], fake[:100]), density_coverage(real[:150], fake[:100])
     itself = density_coverage(real[:150], real[:150])
     monkeypatch.setattr(module, "_BLOCK_ROWS", rows)

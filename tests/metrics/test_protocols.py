@@ -23,10 +23,22 @@ def test_names_that_are_listed_exist(name):
         ("pr50k3_full", "precision_recall", "vgg16", 50_000, 200_000, {"neighbours": 3}),
         ("dc10k5_full_model", "density_coverage", "model", 10_000, 200_000, {"neighbours": 5}),
         ("is50k", "inception_score", "inception", 50_000, 0, {"splits": 10}),
-        ("ppl_zfull", "path_length", "lpips_vgg16", 50_000, 0,
-         {"space": "z", "sampling": "full", "epsilon": 1e-4, "crop": True}),
-        ("ppl2_wend", "path_length", "lpips_vgg16", 50_000, 0,
-         {"space": "w", "sampling": "end", "epsilon": 1e-4, "crop": False}),
+        (
+            "ppl_zfull",
+            "path_length",
+            "lpips_vgg16",
+            50_000,
+            0,
+            {"space": "z", "sampling": "full", "epsilon": 1e-4, "crop": True},
+        ),
+        (
+            "ppl2_wend",
+            "path_length",
+            "lpips_vgg16",
+            50_000,
+            0,
+            {"space": "w", "sampling": "end", "epsilon": 1e-4, "crop": False},
+        ),
         ("swd16k", "sliced_wasserstein", "", 16_384, 16_384, {}),
         ("msssim10k", "ms_ssim", "", 10_000, 0, {}),
         ("fd2k_full_efficientnet_lite0", "frechet", "efficientnet_lite0", 2_000, None, {"ddof": 0}),
@@ -43,11 +55,29 @@ def test_recipes(name, metric, network, fakes, reals, options):
 @pytest.mark.parametrize(
     "name",
     [
-        "fid50k_efficientnet_lite0", "fid50k_full_keras_inception", "kid10k_model",  # only Inception's are FID and KID
-        "fd50k", "kd50k_full", "fd50k_full_inception",  # and those over Inception are called so
-        "fid0k", "fid50", "FID50k", "fid50k_half", "pr50k", "pr50k0", "is10k_model", "is10k_efficientnet_lite0",
-        "ppl2_zfull", "ppl_wfull_model", "ppl2k_wend", "ppl2k_wend_inception", "classes10k", "ls10k_model",
-        "swd16k_full", "", "fd2k_full_unknown",
+        "fid50k_efficientnet_lite0",
+        "fid50k_full_keras_inception",
+        "kid10k_model",  # only Inception's are FID and KID
+        "fd50k",
+        "kd50k_full",
+        "fd50k_full_inception",  # and those over Inception are called so
+        "fid0k",
+        "fid50",
+        "FID50k",
+        "fid50k_half",
+        "pr50k",
+        "pr50k0",
+        "is10k_model",
+        "is10k_efficientnet_lite0",
+        "ppl2_zfull",
+        "ppl_wfull_model",
+        "ppl2k_wend",
+        "ppl2k_wend_inception",
+        "classes10k",
+        "ls10k_model",
+        "swd16k_full",
+        "",
+        "fd2k_full_unknown",
     ],
 )
 def test_other_names_are_refused(name):

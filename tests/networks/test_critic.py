@@ -29,9 +29,7 @@ def images_for(critic: Critic, level: int | None = None, count: int = 4) -> np.n
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    ("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 5, 4), ((4, 4), 1, 3)]
-)
+@pytest.mark.parametrize(("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 5, 4), ((4, 4), 1, 3)])
 def test_scores_at_every_level(base_size, num_levels, channels):
     critic = small(base_size=base_size, num_levels=num_levels, channels=channels)
     for level in range(num_levels):
@@ -44,8 +42,13 @@ def test_scores_at_every_level(base_size, num_levels, channels):
 
 @pytest.mark.parametrize(
     ("options", "level"),
-    [({}, 1), ({"fused_from": 0}, 1), ({"blur": False, "fused_from": None}, 1), ({"base_size": (7, 7)}, 1),
-     ({"base_size": (4, 6), "num_levels": 3}, 2)],
+    [
+        ({}, 1),
+        ({"fused_from": 0}, 1),
+        ({"blur": False, "fused_from": None}, 1),
+        ({"base_size": (7, 7)}, 1),
+        ({"base_size": (4, 6), "num_levels": 3}, 2),
+    ],
 )
 def test_fade_in_begins_with_the_score_of_the_halved_image(options, level):
     critic = small(**options)
@@ -122,10 +125,15 @@ def test_without_minibatch_statistics_images_are_scored_alone(group):
     assert np.max(np.abs(with_statistics(images)[1:2] - with_statistics(images[1:2]))) > 1e-3
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"base_size": (4, 6), "channels": 4, "num_classes": 4, "minibatch_stddev_features": 2, "fused_from": 8},
-    {"blur": False, "fused_from": None, "minibatch_stddev_group": 0, "dtype": "mixed_bfloat16"},
-], ids=["published", "labels_fused", "progressive_bfloat16"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"base_size": (4, 6), "channels": 4, "num_classes": 4, "minibatch_stddev_features": 2, "fused_from": 8},
+        {"blur": False, "fused_from": None, "minibatch_stddev_group": 0, "dtype": "mixed_bfloat16"},
+    ],
+    ids=["published", "labels_fused", "progressive_bfloat16"],
+)
 def test_config_round_trip_and_saving(options, tmp_path):
     critic = small(**options)
     images, labels = images_for(critic), LABELS if "num_classes" in options else None

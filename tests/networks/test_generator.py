@@ -92,12 +92,24 @@ def test_builds_itself_when_it_is_called():
     assert generator.w_average.shape == (5,)
 
 
-@pytest.mark.parametrize("options", [
-    {},
-    {"mapping_layers": 0, "num_classes": 4, "label_input": "one_hot", "constant_input": False, "style": False,
-     "noise": False, "normalization": "pixel", "blur": False},
-    {"num_classes": 4, "base_size": (4, 6), "channels": 1, "fused_from": 8, "dtype": "mixed_bfloat16"},
-], ids=["published", "progressive", "labels_fused_bfloat16"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {
+            "mapping_layers": 0,
+            "num_classes": 4,
+            "label_input": "one_hot",
+            "constant_input": False,
+            "style": False,
+            "noise": False,
+            "normalization": "pixel",
+            "blur": False,
+        },
+        {"num_classes": 4, "base_size": (4, 6), "channels": 1, "fused_from": 8, "dtype": "mixed_bfloat16"},
+    ],
+    ids=["published", "progressive", "labels_fused_bfloat16"],
+)
 def test_config_round_trip_and_saving(options, tmp_path):
     generator = small(**options)
     labels = LABELS if "num_classes" in options else None
@@ -152,8 +164,9 @@ def test_every_trainable_weight_has_a_gradient_and_is_active(generator):
         assert gradient is not None and np.max(np.abs(gradient)) > 1e-4, variable.path
     assert {v.path for v in generator.active_weights(1)} == {v.path for v in variables}
     below = {v.path for v in generator.active_weights(0)}
-    assert below == {v.path for v in variables if "layer_2" not in v.path and "layer_3" not in v.path
-                     and "to_rgb_1" not in v.path}
+    assert below == {
+        v.path for v in variables if "layer_2" not in v.path and "layer_3" not in v.path and "to_rgb_1" not in v.path
+    }
 
 
 def test_an_unknown_batch_inside_a_compiled_function(generator):
@@ -162,7 +175,5 @@ def test_an_unknown_batch_inside_a_compiled_function(generator):
         return generator(z, truncation_psi=psi, truncation_cutoff=2)
 
     psi = np.array([0.5, 0.8], np.float32)
-    np.testing.assert_allclose(
-        run(Z, psi), generator(Z, truncation_psi=psi, truncation_cutoff=2), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(run(Z, psi), generator(Z, truncation_psi=psi, truncation_cutoff=2), rtol=1e-4, atol=1e-5)
     assert run(Z[:1], psi[:1]).shape == (1, 8, 8, 3)

@@ -107,13 +107,13 @@ def test_is_float32_under_every_policy():
 
 
 @pytest.mark.parametrize(
-    "options", [{"label_input": "one_hot"}, {"design": "stylegan2", "label_input": "normalized"}],
+    "options",
+    [{"label_input": "one_hot"}, {"design": "stylegan2", "label_input": "normalized"}],
     ids=["stylegan", "stylegan2"],
 )
 def test_config_round_trip_and_saving(options, tmp_path):
     network = MappingNetwork(
-        5, num_layers=2, hidden_size=7, learning_rate_multiplier=0.1, num_classes=4,
-        normalize=False, **options,
+        5, num_layers=2, hidden_size=7, learning_rate_multiplier=0.1, num_classes=4, normalize=False, **options
     )
     config = network.get_config()
     assert (config["design"], config["label_input"]) == (options.get("design", "stylegan"), options["label_input"])

@@ -61,7 +61,11 @@ def test_same_numbers(family, backend, tmp_path):
 
     files = [tmp_path / "numbers.npz", backend, tmp_path / "generator.keras", tmp_path / "critic.keras"]
     child = subprocess.run(
-        [sys.executable, "-c", CHILD, *map(str, files)], check=False, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", CHILD, *map(str, files)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
         env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     assert child.returncode == 0, child.stderr[-2000:]

@@ -57,13 +57,12 @@ def test_scores_and_gradients(published, relative_error, channels_first, level_o
             for _ in range(case.critic.num_levels - 1 - level):
                 shrunk = downsample_average(shrunk)
             scores = case.critic(
-                shrunk, labels=case.labels, level=level,
-                fade_in=None if lod == str(math.floor(float(lod))) else fade_in,
+                shrunk, labels=case.labels, level=level, fade_in=None if lod == str(math.floor(float(lod))) else fade_in
             )
         assert relative_error(scores, outputs[f"scores_lod{lod}"]) < 1e-4, lod
         if f"grads_lod{lod}" in outputs:
             want = outputs[f"grads_lod{lod}"]
-            gradients = channels_first(tape.gradient(scores, images))[:len(want)]
+            gradients = channels_first(tape.gradient(scores, images))[: len(want)]
             assert relative_error(gradients, want) < 1e-3, lod
             gradients_checked += 1
     assert gradients_checked == (1 if "r256" in name else len(lods))

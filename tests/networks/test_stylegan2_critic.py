@@ -31,9 +31,7 @@ def images_for(critic: StyleGAN2Critic, level: int | None = None, count: int = 4
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize(
-    ("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 4, 4), ((4, 4), 1, 3)]
-)
+@pytest.mark.parametrize(("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 4, 4), ((4, 4), 1, 3)])
 def test_scores(architecture, base_size, num_levels, channels):
     critic = small(architecture=architecture, base_size=base_size, num_levels=num_levels, channels=channels)
     assert critic.grows == (architecture == "growing")
@@ -206,8 +204,15 @@ def test_second_order_gradient_predicts_how_r1_changes(architecture):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_config_round_trip_and_saving(architecture, tmp_path):
     critic = small(
-        architecture=architecture, base_size=(4, 6), channels=4, num_classes=4, minibatch_stddev_features=2,
-        mapping_layers=1, clamp=2.0, resample_filter=(1, 2, 1), dtype="mixed_bfloat16",
+        architecture=architecture,
+        base_size=(4, 6),
+        channels=4,
+        num_classes=4,
+        minibatch_stddev_features=2,
+        mapping_layers=1,
+        clamp=2.0,
+        resample_filter=(1, 2, 1),
+        dtype="mixed_bfloat16",
     )
     images = images_for(critic)
     scores = critic(images, labels=LABELS, fade_in=0.5)

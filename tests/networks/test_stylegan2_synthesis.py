@@ -30,9 +30,7 @@ def ws_for(network: StyleGAN2SynthesisNetwork, images: int = 2) -> np.ndarray:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize(
-    ("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 4, 4), ((4, 4), 1, 3)]
-)
+@pytest.mark.parametrize(("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 4, 4), ((4, 4), 1, 3)])
 def test_size_of_the_images(architecture, base_size, num_levels, channels):
     network = small(architecture=architecture, base_size=base_size, num_levels=num_levels, channels=channels)
     ws, last = ws_for(network), num_levels - 1
@@ -224,7 +222,11 @@ def test_half_precision_gives_float32_images_close_to_float32(architecture, poli
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_config_round_trip_and_saving(architecture, tmp_path):
     network = small(
-        architecture=architecture, base_size=(4, 6), channels=4, clamp=1.5, resample_filter=(1, 2, 1),
+        architecture=architecture,
+        base_size=(4, 6),
+        channels=4,
+        clamp=1.5,
+        resample_filter=(1, 2, 1),
         noise=architecture != "orig",
     )
     config = network.get_config()

@@ -29,7 +29,7 @@ def test_every_image_may_have_its_own_psi(cutoff):
     psi = np.array([0.0, 0.5, 1.0], np.float32)
     got = truncate(WS, AVERAGE, psi, cutoff)
     for index in range(3):
-        np.testing.assert_allclose(got[index], truncate(WS[index:index + 1], AVERAGE, psi[index], cutoff)[0])
+        np.testing.assert_allclose(got[index], truncate(WS[index : index + 1], AVERAGE, psi[index], cutoff)[0])
 
 
 def test_psi_one_is_the_identity():

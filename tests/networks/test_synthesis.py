@@ -11,9 +11,7 @@ from stylegan_tf.networks import SynthesisNetwork
 
 VARIANTS = {
     "published": {},
-    "progressive": {
-        "constant_input": False, "style": False, "noise": False, "normalization": "pixel", "blur": False,
-    },
+    "progressive": {"constant_input": False, "style": False, "noise": False, "normalization": "pixel", "blur": False},
     "pixel_norm_instead_of_adain": {"normalization": "pixel", "style": False},
     "latent_input": {"constant_input": False},
     "no_noise": {"noise": False},
@@ -87,9 +85,7 @@ def test_fade_in_takes_any_kind_of_number():
 
 def test_the_first_level_has_nothing_to_fade_from():
     network = small()
-    np.testing.assert_array_equal(
-        network(ws_for(network), level=0, fade_in=0.0), network(ws_for(network), level=0)
-    )
+    np.testing.assert_array_equal(network(ws_for(network), level=0, fade_in=0.0), network(ws_for(network), level=0))
 
 
 @pytest.mark.parametrize("name", ["progressive", "pixel_norm_instead_of_adain", "instance_norm_without_style"])

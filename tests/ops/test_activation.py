@@ -25,7 +25,9 @@ def test_published_activations(reference, relative_error):
             tf.constant(np.moveaxis(x, axis, -1)),
             tf.constant(bias) if options.get("bias", True) else None,
             options["act"].replace("lrelu", "leaky_relu"),
-            slope=options.get("alpha", 0.2), gain=options.get("gain"), clamp=options.get("clamp"),
+            slope=options.get("alpha", 0.2),
+            gain=options.get("gain"),
+            clamp=options.get("clamp"),
         )
         assert relative_error(np.moveaxis(got, -1, axis), published.outputs[f"bias_act/{case}"]) < 1e-5, case
 

@@ -35,7 +35,7 @@ def naive_convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     y = np.zeros((*x.shape[:3], kernel.shape[3]))
     for row in range(x.shape[1]):
         for column in range(x.shape[2]):
-            window = padded[:, row:row + kernel.shape[0], column:column + kernel.shape[1]]
+            window = padded[:, row : row + kernel.shape[0], column : column + kernel.shape[1]]
             y[:, row, column] = np.einsum("nijc,ijcd->nd", window, kernel)
     return y
 
@@ -123,7 +123,7 @@ def naive_resampled(x: np.ndarray, kernel: np.ndarray, taps: np.ndarray | None, 
     padding += np.array(downsampling_padding(taps, down)) if down > 1 else 0
     large = upfirdn(tf.constant(x), taps if up > 1 else None, up=up, padding=padding.tolist(), gain=up**2)
     _, height, width, _ = large.shape
-    valid = naive_convolve(np.asarray(large), kernel)[:, margin:height - margin, margin:width - margin]
+    valid = naive_convolve(np.asarray(large), kernel)[:, margin : height - margin, margin : width - margin]
     return np.asarray(upfirdn(tf.constant(valid), taps if down > 1 else None, down=down))
 
 
@@ -136,8 +136,12 @@ def test_published_resampled_convolutions(reference, relative_error, channels_la
     for case, options in cases.items():
         kernel = tf.constant(np.transpose(published.inputs[options["w"]], (2, 3, 1, 0)))
         got = convolve_resampled(
-            x, kernel, taps=taps[options["f"]] if "f" in options else None, up=options.get("up", 1),
-            down=options.get("down", 1), flip_kernel=not options.get("flip_weight", True),
+            x,
+            kernel,
+            taps=taps[options["f"]] if "f" in options else None,
+            up=options.get("up", 1),
+            down=options.get("down", 1),
+            flip_kernel=not options.get("flip_weight", True),
         )
         assert relative_error(got, channels_last(published.outputs[f"conv2d_resample/{case}"])) < 1e-5, case
 
@@ -152,9 +156,7 @@ RESAMPLING = [(1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (1, 3), (4, 2)]
 def test_resampled_convolution_is_its_definition(taps, size, up, down, flip_kernel):
     rng = np.random.default_rng(0)
     x, kernel = rng.normal(size=(2, 6, 12, 3)), rng.normal(size=(size, size, 3, 4))
-    got = convolve_resampled(
-        tf.constant(x), tf.constant(kernel), taps=taps, up=up, down=down, flip_kernel=flip_kernel
-    )
+    got = convolve_resampled(tf.constant(x), tf.constant(kernel), taps=taps, up=up, down=down, flip_kernel=flip_kernel)
     assert got.shape == (2, 6 * up // down, 12 * up // down, 4)
     want = naive_resampled(x, kernel[::-1, ::-1] if flip_kernel else kernel, taps, up, down)
     np.testing.assert_allclose(got, want, atol=1e-10)

@@ -45,12 +45,16 @@ def matrix(fir: FIR, size: tuple[int, int]) -> np.ndarray:
         spread[pixel // size[1] * fir.up[0], pixel % size[1] * fir.up[1]] = 1.0
         (top, bottom), (left, right) = fir.padding
         spread = np.pad(spread, [(max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))])
-        spread = spread[max(-top, 0):spread.shape[0] - max(-bottom, 0), max(-left, 0):spread.shape[1] - max(-right, 0)]
-        columns.append([
-            np.sum(spread[row:row + fir.size[0], column:column + fir.size[1]] * np.array(fir.kernel))
-            for row in range(0, height * fir.down[0], fir.down[0])
-            for column in range(0, width * fir.down[1], fir.down[1])
-        ])
+        spread = spread[
+            max(-top, 0) : spread.shape[0] - max(-bottom, 0), max(-left, 0) : spread.shape[1] - max(-right, 0)
+        ]
+        columns.append(
+            [
+                np.sum(spread[row : row + fir.size[0], column : column + fir.size[1]] * np.array(fir.kernel))
+                for row in range(0, height * fir.down[0], fir.down[0])
+                for column in range(0, width * fir.down[1], fir.down[1])
+            ]
+        )
     return np.array(columns).T
 
 

@@ -15,11 +15,11 @@ def naive_minibatch_stddev(x: np.ndarray, group_size: int, num_features: int) ->
     groups = images // min(group_size or images, images)
     result = np.zeros((images, num_features))
     for image in range(images):
-        members = x[image % groups::groups]
+        members = x[image % groups :: groups]
         deviation = np.sqrt(np.mean((members - members.mean(axis=0)) ** 2, axis=0) + 1e-8)
         for feature in range(num_features):
             width = channels // num_features
-            result[image, feature] = deviation[..., feature * width:(feature + 1) * width].mean()
+            result[image, feature] = deviation[..., feature * width : (feature + 1) * width].mean()
     return result
 
 
@@ -65,7 +65,15 @@ def test_instance_statistics_of_half_precision_are_float32():
 @pytest.mark.parametrize(
     ("images", "group_size", "num_features"),
     [
-        (8, 4, 1), (8, 4, 2), (8, 2, 3), (3, 4, 1), (3, 4, 2), (1, 4, 1), (6, 6, 6), (5, None, 2), (1, None, 1),
+        (8, 4, 1),
+        (8, 4, 2),
+        (8, 2, 3),
+        (3, 4, 1),
+        (3, 4, 2),
+        (1, 4, 1),
+        (6, 6, 6),
+        (5, None, 2),
+        (1, None, 1),
         (4, 1, 1),
     ],
 )

@@ -32,7 +32,7 @@ def naive_downsample(x: np.ndarray) -> np.ndarray:
     y = np.zeros((x.shape[0], x.shape[1] // 2, x.shape[2] // 2, x.shape[3]))
     for row in range(y.shape[1]):
         for column in range(y.shape[2]):
-            y[:, row, column] = x[:, 2 * row:2 * row + 2, 2 * column:2 * column + 2].mean(axis=(1, 2))
+            y[:, row, column] = x[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].mean(axis=(1, 2))
     return y
 
 

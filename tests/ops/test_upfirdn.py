@@ -43,7 +43,7 @@ def naive_upfirdn(x, taps, up=(1, 1), down=(1, 1), padding=((0, 0), (0, 0)), fli
     taps = np.outer(taps, taps) if taps.ndim == 1 else taps
     kernel = taps if flip else taps[::-1, ::-1]
     spread = np.zeros((x.shape[0], x.shape[1] * up[0], x.shape[2] * up[1], x.shape[3]))
-    spread[:, ::up[0], ::up[1]] = x
+    spread[:, :: up[0], :: up[1]] = x
     spread = np.pad(spread, [(0, 0), *padding, (0, 0)])
     height = (spread.shape[1] - kernel.shape[0]) // down[0] + 1
     width = (spread.shape[2] - kernel.shape[1]) // down[1] + 1
@@ -51,7 +51,7 @@ def naive_upfirdn(x, taps, up=(1, 1), down=(1, 1), padding=((0, 0), (0, 0)), fli
     for row in range(height):
         for column in range(width):
             top, left = row * down[0], column * down[1]
-            window = spread[:, top:top + kernel.shape[0], left:left + kernel.shape[1]]
+            window = spread[:, top : top + kernel.shape[0], left : left + kernel.shape[1]]
             y[:, row, column] = np.einsum("nijc,ij->nc", window, kernel)
     return y * gain
 
@@ -64,7 +64,7 @@ def naive_upsample(x: np.ndarray, taps: np.ndarray | None, factor: int) -> np.nd
     # More zeros than needed at the ends, then as many pixels as wanted.
     padding = [((k + factor - 1) // 2, k) for k in size_of(taps)]
     y = naive_upfirdn(x, taps, (factor, factor), padding=padding, gain=factor**2)
-    return y[:, :x.shape[1] * factor, :x.shape[2] * factor]
+    return y[:, : x.shape[1] * factor, : x.shape[2] * factor]
 
 
 def naive_downsample(x: np.ndarray, taps: np.ndarray | None, factor: int) -> np.ndarray:

@@ -61,8 +61,14 @@ def test_bytes_of_python_2():
 
 @pytest.mark.parametrize(
     "array",
-    [np.array([object()]), np.array(["text"]), np.array([b"bytes"]), np.array(["2020"], "datetime64[s]"),
-     np.array([1j]), np.zeros(2, [("a", "f4")])],
+    [
+        np.array([object()]),
+        np.array(["text"]),
+        np.array([b"bytes"]),
+        np.array(["2020"], "datetime64[s]"),
+        np.array([1j]),
+        np.zeros(2, [("a", "f4")]),
+    ],
     ids=["objects", "text", "bytes", "dates", "complex", "records"],
 )
 def test_arrays_of_anything_but_numbers_are_refused(array):
@@ -73,8 +79,18 @@ def test_arrays_of_anything_but_numbers_are_refused(array):
 
 @pytest.mark.parametrize(
     ("shape", "length"),
-    [((2, 3), 23), ((2, 3), 25), ((-1,), 4), ((2**40, 2**40), 4), ((2**62, 4), 0), ((1.5,), 4), ((True,), 4), ("2", 8),
-     ((1,) * 33, 4), (None, 4)],
+    [
+        ((2, 3), 23),
+        ((2, 3), 25),
+        ((-1,), 4),
+        ((2**40, 2**40), 4),
+        ((2**62, 4), 0),
+        ((1.5,), 4),
+        ((True,), 4),
+        ("2", 8),
+        ((1,) * 33, 4),
+        (None, 4),
+    ],
 )
 def test_shapes_that_do_not_fit_the_bytes(shape, length):
     array = PickledArray()
@@ -84,8 +100,13 @@ def test_shapes_that_do_not_fit_the_bytes(shape, length):
 
 @pytest.mark.parametrize(
     "state",
-    [None, (), (1, (1,), "f4", False, b"abcd"), [1, (1,), PickledType("f4"), False, b"abcd"],
-     (1, (1,), PickledType("f4"), False, [0] * 4)],
+    [
+        None,
+        (),
+        (1, (1,), "f4", False, b"abcd"),
+        [1, (1,), PickledType("f4"), False, b"abcd"],
+        (1, (1,), PickledType("f4"), False, [0] * 4),
+    ],
 )
 def test_states_of_other_types(state):
     with pytest.raises(ValueError, match="expected an array"):

@@ -21,11 +21,26 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 DICTIONARIES = {("collections", "OrderedDict"): Builder(build_dictionary)}
 
 PLAIN = {
-    "none": None, "true": True, "false": False, "small": 7, "byte": 255, "two bytes": 65535, "negative": -1,
-    "four bytes": 2**31 - 1, "long": 2**63 + 5, "longer": -(2**300), "longest": 2**3000, "float": -0.1,
-    "infinity": float("inf"), "text": "text", "umlaut": "\xe4\u20ac\n\\",
-    "long text": "x" * 300, "empty": "", "list": [1, [2, [3, []]]],
-    "tuples": ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)), "dictionary": {"a": {"b": [1]}, 1: 2, None: 3},
+    "none": None,
+    "true": True,
+    "false": False,
+    "small": 7,
+    "byte": 255,
+    "two bytes": 65535,
+    "negative": -1,
+    "four bytes": 2**31 - 1,
+    "long": 2**63 + 5,
+    "longer": -(2**300),
+    "longest": 2**3000,
+    "float": -0.1,
+    "infinity": float("inf"),
+    "text": "text",
+    "umlaut": "\xe4\u20ac\n\\",
+    "long text": "x" * 300,
+    "empty": "",
+    "list": [1, [2, [3, []]]],
+    "tuples": ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)),
+    "dictionary": {"a": {"b": [1]}, 1: 2, None: 3},
 }
 
 

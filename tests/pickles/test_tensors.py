@@ -66,9 +66,25 @@ def test_strides(shape, strides):
 
 @pytest.mark.parametrize(
     "data",
-    [stream(counted=11), stream(counted=13), stream(counted=-1), stream(size=11), stream(size=1 << 39), stream(size=-1),
-     stream(size=1 << 62), stream(magic=1), stream(keys=["1"]), stream(keys=["0", "1"]), stream(key=0),
-     stream(view=(("view", 0, 3),)), stream()[:-1], stream()[:40], b"", b"PK\x03\x04", stream(key=["0"])],
+    [
+        stream(counted=11),
+        stream(counted=13),
+        stream(counted=-1),
+        stream(size=11),
+        stream(size=1 << 39),
+        stream(size=-1),
+        stream(size=1 << 62),
+        stream(magic=1),
+        stream(keys=["1"]),
+        stream(keys=["0", "1"]),
+        stream(key=0),
+        stream(view=(("view", 0, 3),)),
+        stream()[:-1],
+        stream()[:40],
+        b"",
+        b"PK\x03\x04",
+        stream(key=["0"]),
+    ],
 )
 def test_a_stream_that_lies(data):
     load(stream(view=()))  # the first versions write no view
@@ -78,9 +94,24 @@ def test_a_stream_that_lies(data):
 
 @pytest.mark.parametrize(
     ("offset", "shape", "strides"),
-    [(1, (12,), (1,)), (0, (13,), (1,)), (0, (2, 2), (11, 1)), (-1, (2,), (1,)), (0, (1 << 30, 1 << 30), (0, 0)),
-     (0, (2,), (1, 1)), (0, (2,), (-1,)), (0, (-2,), (1,)), (0, "12", (1,)), (None, (1,), (1,)), (0, (True,), (1,)),
-     (0, (20,), (0,)), (0, (1,), (1 << 62,)), (0, (1,), (1 << 200,)), (0, (1 << 200, 0), (1, 1)), (1 << 70, (), ())],
+    [
+        (1, (12,), (1,)),
+        (0, (13,), (1,)),
+        (0, (2, 2), (11, 1)),
+        (-1, (2,), (1,)),
+        (0, (1 << 30, 1 << 30), (0, 0)),
+        (0, (2,), (1, 1)),
+        (0, (2,), (-1,)),
+        (0, (-2,), (1,)),
+        (0, "12", (1,)),
+        (None, (1,), (1,)),
+        (0, (True,), (1,)),
+        (0, (20,), (0,)),
+        (0, (1,), (1 << 62,)),
+        (0, (1,), (1 << 200,)),
+        (0, (1 << 200, 0), (1, 1)),
+        (1 << 70, (), ()),
+    ],
 )
 def test_a_tensor_outside_its_storage(offset, shape, strides):
     with pytest.raises(ValueError, match=r"reaches past the end|expected a tensor's"):

@@ -1,6 +1,6 @@
 """The same as fuzzing.py for tables of tensors that PyTorch saved, in both layouts.
 
-  python tests/pretrained/fuzzing_checkpoints.py SEED COUNT
+python tests/pretrained/fuzzing_checkpoints.py SEED COUNT
 """
 
 from __future__ import annotations

@@ -14,11 +14,22 @@ Arrays = dict[str, np.ndarray]
 class Network:
     """Stands for a network of that code: only its name and its state are written."""
 
-    def __init__(self, name: str, function: str, arguments: dict[str, Any], variables: dict[str, np.ndarray],
-                 components: dict[str, Network] | None = None, version: int = 4) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: str,
+        arguments: dict[str, Any],
+        variables: dict[str, np.ndarray],
+        components: dict[str, Network] | None = None,
+        version: int = 4,
+    ) -> None:
         self._state = {
-            "version": version, "name": name, "static_kwargs": arguments, "components": components or {},
-            "build_module_src": "raise SystemExit('never run')", "build_func_name": function,
+            "version": version,
+            "name": name,
+            "static_kwargs": arguments,
+            "components": components or {},
+            "build_module_src": "raise SystemExit('never run')",
+            "build_func_name": function,
             "variables": list(variables.items()),
         }
 
@@ -88,7 +99,12 @@ def critic_variables(arrays: Arrays) -> Arrays:
     """The same of a critic."""
     variables = {"lod": np.float32(0)}
     layers = {
-        "fromrgb": "FromRGB", "conv0": "Conv0", "conv1": "Conv1_down", "skip": "Skip", "conv": "Conv", "fc": "Dense0",
+        "fromrgb": "FromRGB",
+        "conv0": "Conv0",
+        "conv1": "Conv1_down",
+        "skip": "Skip",
+        "conv": "Conv",
+        "fc": "Dense0",
     }
     for name, array in arrays.items():
         if name.endswith("resample_filter"):

@@ -85,7 +85,9 @@ def shared_modules(kind, content):
 STREAM = stream(250_000)
 SMALL = stream(1)
 TENSOR = (
-    b"ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\nB" + struct.pack("<I", len(SMALL)) + SMALL
+    b"ctorch._utils\n_rebuild_tensor_v2\n(ctorch.storage\n_load_from_bytes\nB"
+    + struct.pack("<I", len(SMALL))
+    + SMALL
     + b"\x85RK\x00K\x01\x85K\x01\x85\x89}tR"
 )
 LONG = b"a" * 1_000_000

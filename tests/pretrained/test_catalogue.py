@@ -36,15 +36,18 @@ def test_licences():
     """Everything of NVIDIA's is for non-commercial use only, whatever the licence is called."""
     for entry in PUBLISHED_NETWORKS:
         assert entry.non_commercial == (not entry.name.startswith("self-distilled"))
-        assert entry.licence == {
-            "https://github.com/tkarras/progressive_growing_of_gans": "CC BY-NC 4.0",
-            "https://github.com/NVlabs/stylegan": "CC BY-NC 4.0",
-            "https://github.com/NVlabs/stylegan2": "Nvidia Source Code License-NC",
-            "https://github.com/NVlabs/stylegan2-ada": "Nvidia Source Code License",
-            "https://github.com/NVlabs/stylegan2-ada-pytorch": "Nvidia Source Code License",
-            "https://github.com/NVlabs/stylegan3": "Nvidia Source Code License",
-            "https://github.com/self-distilled-stylegan/self-distilled-internet-photos": "Apache-2.0",
-        }[entry.page]
+        assert (
+            entry.licence
+            == {
+                "https://github.com/tkarras/progressive_growing_of_gans": "CC BY-NC 4.0",
+                "https://github.com/NVlabs/stylegan": "CC BY-NC 4.0",
+                "https://github.com/NVlabs/stylegan2": "Nvidia Source Code License-NC",
+                "https://github.com/NVlabs/stylegan2-ada": "Nvidia Source Code License",
+                "https://github.com/NVlabs/stylegan2-ada-pytorch": "Nvidia Source Code License",
+                "https://github.com/NVlabs/stylegan3": "Nvidia Source Code License",
+                "https://github.com/self-distilled-stylegan/self-distilled-internet-photos": "Apache-2.0",
+            }[entry.page]
+        )
 
 
 def test_no_alias_free_network_is_listed():
@@ -54,8 +57,12 @@ def test_no_alias_free_network_is_listed():
 def test_the_formats():
     codes = list(dict.fromkeys(entry.code for entry in PUBLISHED_NETWORKS))
     assert codes == [
-        "ProGAN (2018), TensorFlow", "StyleGAN (2019), TensorFlow", "StyleGAN2, TensorFlow",
-        "StyleGAN2-ADA, TensorFlow", "StyleGAN2-ADA, PyTorch", "StyleGAN2 of the StyleGAN3 release, PyTorch",
+        "ProGAN (2018), TensorFlow",
+        "StyleGAN (2019), TensorFlow",
+        "StyleGAN2, TensorFlow",
+        "StyleGAN2-ADA, TensorFlow",
+        "StyleGAN2-ADA, PyTorch",
+        "StyleGAN2 of the StyleGAN3 release, PyTorch",
     ]
 
 
@@ -87,7 +94,7 @@ def test_the_text():
         row = next(line for line in lines if line.startswith(f"  {entry.name} "))
         assert row.endswith(f" {entry.resolution}x{entry.resolution}")
         assert f" {entry.shows}" in row
-        below = [*lines, ""][lines.index(row) + 1:][:2]
+        below = [*lines, ""][lines.index(row) + 1 :][:2]
         assert below[0].strip() == entry.url
         assert below[1].partition("sha256: ")[2] == entry.sha256
     assert text.count("\nStyleGAN2-ADA, PyTorch\n") == 2  # two pages

@@ -31,10 +31,18 @@ def pickles(tmp_path_factory):
     for path in (HERE.parent / "reference" / "pickles").glob("*.pkl"):
         shutil.copy(path, folder)
     for design in ("stylegan2", "stylegan2-ada"):
-        config = preset("stylegan2-ada").replace({
-            "z_size": 8, "w_size": 8, "mapping_layers": 2, "critic_mapping_layers": 1, "feature_maps_base": 32,
-            "feature_maps_max": 8, "channels": 3, "label_design": design,
-        })
+        config = preset("stylegan2-ada").replace(
+            {
+                "z_size": 8,
+                "w_size": 8,
+                "mapping_layers": 2,
+                "critic_mapping_layers": 1,
+                "feature_maps_base": 32,
+                "feature_maps_max": 8,
+                "channels": 3,
+                "label_design": design,
+            }
+        )
         arrays = (published_arrays(build(config, 2, 3)) for build in (build_generator, build_critic))
         (folder / f"{design}.pkl").write_bytes(stylegan2_pickle(*arrays, {"label_size": 3, "mapping_lrmul": 0.01}))
     return ["fuzzing.py", str(folder)]

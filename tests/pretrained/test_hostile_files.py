@@ -245,11 +245,7 @@ def test_alias_free_networks_are_called_by_their_name():
         "synthesis": PickledModule(
             {
                 "class_name": "SynthesisNetwork",
-                "state": {
-                    "_modules": {
-                        "input": PickledModule({"class_name": "SynthesisInput", "state": {}}),
-                    }
-                },
+                "state": {"_modules": {"input": PickledModule({"class_name": "SynthesisInput", "state": {}})}},
             }
         )
     }

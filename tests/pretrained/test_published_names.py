@@ -22,7 +22,10 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def made(
-    reference, build_published_generator, build_published_critic, build_published_stylegan2_generator,
+    reference,
+    build_published_generator,
+    build_published_critic,
+    build_published_stylegan2_generator,
     build_published_stylegan2_critic,
 ):
     """`made(kind)`: an untrained network, the function that fills it and the published arrays."""
@@ -166,8 +169,10 @@ def test_weights_of_another_architecture_are_refused(
     kwargs = reference(FILES[kind]).config["kwargs"]
     if kind == "stylegan2_generator":
         network = build_published_stylegan2_generator(kwargs, architecture="resnet")
-        messages = ["variable without an array: synthesis.b8.skip.weight",
-                    "array without a variable: synthesis.b4.torgb.affine.weight"]
+        messages = [
+            "variable without an array: synthesis.b8.skip.weight",
+            "array without a variable: synthesis.b4.torgb.affine.weight",
+        ]
     else:
         network = build_published_stylegan2_critic(kwargs, architecture="skip")
         messages = ["variable without an array: b4.fromrgb.weight", "array without a variable: b16.skip.weight"]

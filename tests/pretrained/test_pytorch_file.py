@@ -58,8 +58,11 @@ def test_the_averaged_generator_alone(unpickled):
 
 def test_what_it_says_of_its_data_is_fit_to_be_printed(unpickled):
     for path, count, wanted in (
-        ("/data/Käfer.zip", 500, ("/data/Käfer.zip", 500)), ("a\n  Labels  none", 1 << 60, ("", 0)),
-        ("\x1b]0;title\x07", -1, ("", 0)), ("x" * 1000, "many", ("", 0)), (5, None, ("", 0)),
+        ("/data/Käfer.zip", 500, ("/data/Käfer.zip", 500)),
+        ("a\n  Labels  none", 1 << 60, ("", 0)),
+        ("\x1b]0;title\x07", -1, ("", 0)),
+        ("x" * 1000, "many", ("", 0)),
+        (5, None, ("", 0)),
     ):
         file = read_pytorch_file({**unpickled(), "training_set_kwargs": {"path": path, "max_size": count}})
         assert (file.data, file.num_images) == wanted
@@ -159,8 +162,13 @@ def test_generators_without_noise(unpickled):
 def test_attributes_that_other_versions_of_the_code_have(tmp_path):
     torch = pytest.importorskip("torch")
     values = [
-        torch.device("cuda", 0), torch.Size([1, 2]), torch.float16, torch.zeros(2, dtype=torch.uint8), np.float64(2),
-        {1: torch.zeros(1)}, frozenset([1]),
+        torch.device("cuda", 0),
+        torch.Size([1, 2]),
+        torch.float16,
+        torch.zeros(2, dtype=torch.uint8),
+        np.float64(2),
+        {1: torch.zeros(1)},
+        frozenset([1]),
     ]
     path = tmp_path / "networks.pkl"
     path.write_bytes(pickle.dumps(values, 4))

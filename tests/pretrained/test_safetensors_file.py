@@ -16,7 +16,12 @@ safetensors = pytest.importorskip("safetensors")
 def metadata_of(path, num_classes=0, **values):
     """Of a small generator, and of its critic."""
     small = {
-        "z_size": 8, "w_size": 8, "mapping_layers": 2, "feature_maps_base": 32, "feature_maps_max": 8, "channels": 3,
+        "z_size": 8,
+        "w_size": 8,
+        "mapping_layers": 2,
+        "feature_maps_base": 32,
+        "feature_maps_max": 8,
+        "channels": 3,
     }
     config = preset("stylegan2-ada").replace({**small, **values})
     for build in (build_generator, build_critic):
@@ -33,11 +38,20 @@ def test_arguments_are_those_of_the_pytorch_code(tmp_path):
         assert metadata["run"] == "mine"
     arguments = json.loads(generator["arguments"])
     assert arguments == {
-        "z_dim": 8, "c_dim": 3, "w_dim": 8, "img_resolution": 8, "img_channels": 3,
+        "z_dim": 8,
+        "c_dim": 3,
+        "w_dim": 8,
+        "img_resolution": 8,
+        "img_channels": 3,
         "mapping_kwargs": {"num_layers": 2, "lr_multiplier": 0.1, "layer_features": 4},
         "synthesis_kwargs": {
-            "architecture": "skip", "channel_base": 64, "channel_max": 8, "num_fp16_res": 0, "conv_clamp": None,
-            "resample_filter": [1, 2, 1], "use_noise": True,
+            "architecture": "skip",
+            "channel_base": 64,
+            "channel_max": 8,
+            "num_fp16_res": 0,
+            "conv_clamp": None,
+            "resample_filter": [1, 2, 1],
+            "use_noise": True,
         },
     }
     arguments = json.loads(critic["arguments"])
@@ -45,10 +59,14 @@ def test_arguments_are_those_of_the_pytorch_code(tmp_path):
     assert arguments["block_kwargs"] == {"resample_filter": [1, 2, 1]}
 
 
-@pytest.mark.parametrize("values", [
-    {"generator_architecture": "growing", "critic_architecture": "growing"},
-    {"label_design": "stylegan2", "num_classes": 3},
-], ids=["growing", "labels of the first StyleGAN2"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"generator_architecture": "growing", "critic_architecture": "growing"},
+        {"label_design": "stylegan2", "num_classes": 3},
+    ],
+    ids=["growing", "labels of the first StyleGAN2"],
+)
 def test_networks_without_a_pytorch_code_have_no_arguments(tmp_path, values):
     for metadata in metadata_of(tmp_path / "x.safetensors", **values):
         assert "arguments" not in metadata
@@ -65,5 +83,6 @@ def test_a_critic_without_the_minibatch_statistic_has_no_channels_of_it(tmp_path
     values = {"minibatch_stddev_group": group, "minibatch_stddev_features": 2}
     *_, critic = metadata_of(tmp_path / "x.safetensors", **values)
     assert json.loads(critic["arguments"])["epilogue_kwargs"] == {
-        "mbstd_group_size": group, "mbstd_num_channels": features
+        "mbstd_group_size": group,
+        "mbstd_num_channels": features,
     }

@@ -42,10 +42,12 @@ def test_sizes_that_the_numbers_in_the_file_cannot_fill(read):
         published_structure(file)
     many = {f"mapping.fc{index}.weight": zeros(16, 16) for index in range(101)}
     with pytest.raises(ValueError, match=r"mapping layers in the published file must be at most 100\. Received: 101\."):
-        published_structure(dataclasses.replace(
-            read("stylegan2_ada_2021style", changes=many),
-            networks={"generator_ema": read("stylegan2_ada_2021style", changes=many).generator},
-        ))
+        published_structure(
+            dataclasses.replace(
+                read("stylegan2_ada_2021style", changes=many),
+                networks={"generator_ema": read("stylegan2_ada_2021style", changes=many).generator},
+            )
+        )
     with pytest.raises(ValueError, match=r"labels in the published file must be at most 100000 classes\."):
         file = read("stylegan2_ada_cond4_2021style", changes={"mapping.embed.weight": zeros(16, 100_001)})
         published_structure(dataclasses.replace(file, networks={"generator_ema": file.generator}))
@@ -54,8 +56,11 @@ def test_sizes_that_the_numbers_in_the_file_cannot_fill(read):
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("stylegan2_ada_2021style", {"synthesis.b32.conv1.bias": zeros(1), "synthesis.b8.conv1.weight": None},
-         "array synthesis.b8.conv1.weight in the published file must be there. Received: none"),
+        (
+            "stylegan2_ada_2021style",
+            {"synthesis.b32.conv1.bias": zeros(1), "synthesis.b8.conv1.weight": None},
+            "array synthesis.b8.conv1.weight in the published file must be there. Received: none",
+        ),
         ("stylegan2_ada_2021style", {"synthesis.b64.conv1.bias": zeros(1)}, r"resolutions .*\[4, 8, 16, 64\]"),
         ("stylegan2_ada_2021style", {"mapping.fc0.weight": zeros(16)}, "must be 2-dimensional. Received: (16,)."),
         ("stylegan2_ada_2021style", {"synthesis.b16.torgb.weight": zeros(2, 12, 1, 1)}, "channels .* be 1, 3 or 4"),

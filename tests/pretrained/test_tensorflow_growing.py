@@ -76,7 +76,8 @@ def conditional_progan(reference, label_size=10):
     factors[0] = 1.0
     last = {f"4x4/Dense1/{part}": critic.variables[f"4x4/Dense1/{part}"] * factors for part in ("weight", "bias")}
     critic = dataclasses.replace(
-        critic, variables={**critic.variables, **last},
+        critic,
+        variables={**critic.variables, **last},
         config={**critic.config, "kwargs": {**critic.config["kwargs"], "label_size": label_size}},
     )
     return generator, critic, factors
@@ -126,8 +127,14 @@ def test_what_our_networks_do_not_do_is_refused(tmp_path, reference, arguments, 
 
 def test_other_forms_that_our_networks_have(tmp_path, reference):
     numbers = reference("stylegan1_generator_r32")
-    changed = {"blur_filter": None, "use_instance_norm": False, "mapping_lrmul": 0.1, "truncation_psi": None,
-               "truncation_cutoff": None, "dlatent_avg_beta": 0.9}
+    changed = {
+        "blur_filter": None,
+        "use_instance_norm": False,
+        "mapping_lrmul": 0.1,
+        "truncation_psi": None,
+        "truncation_cutoff": None,
+        "dlatent_avg_beta": 0.9,
+    }
     own, parts = components(numbers.variables, {**numbers.config["kwargs"], **changed})
     path = tmp_path / "networks.pkl"
     path.write_bytes(pickled(Network("Gs", "G_style", {}, own, parts, version=3)))

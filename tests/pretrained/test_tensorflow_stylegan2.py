@@ -20,8 +20,10 @@ from stylegan_tf.pretrained.structure import published_structure
 from stylegan_tf.training.conversion import plan_conversion
 
 PAIRS = [
-    ("stylegan2_generator_r32_skip", "stylegan2_discriminator_r32_resnet"), ("stylegan2_generator_r32_resnet", None),
-    ("stylegan2_generator_r32_orig", "stylegan2_discriminator_r32_orig"), ("stylegan2_generator_r64_skip", None),
+    ("stylegan2_generator_r32_skip", "stylegan2_discriminator_r32_resnet"),
+    ("stylegan2_generator_r32_resnet", None),
+    ("stylegan2_generator_r32_orig", "stylegan2_discriminator_r32_orig"),
+    ("stylegan2_generator_r64_skip", None),
     ("stylegan2_generator_r32_skip_cond10", None),
 ]
 
@@ -29,9 +31,12 @@ PAIRS = [
 def tensorflow_file(generator, critic=None, **of_critic):
     kwargs = generator.config["kwargs"]
     arguments = {
-        "num_channels": kwargs["img_channels"], "resolution": kwargs["img_resolution"], "label_size": kwargs["c_dim"],
+        "num_channels": kwargs["img_channels"],
+        "resolution": kwargs["img_resolution"],
+        "label_size": kwargs["c_dim"],
         "fmap_base": kwargs["synthesis_kwargs"]["channel_base"] // 2,
-        "fmap_max": kwargs["synthesis_kwargs"]["channel_max"], "architecture": "as told by the variables",
+        "fmap_max": kwargs["synthesis_kwargs"]["channel_max"],
+        "architecture": "as told by the variables",
     }
     return stylegan2_pickle(generator.variables, critic and critic.variables, arguments, of_critic)
 
@@ -175,8 +180,10 @@ def test_what_the_arguments_say(tmp_path, reference):
 
 def test_growing_networks_are_named_by_level(tmp_path, reference):
     own, mapping, synthesis = generator_variables(reference("stylegan2_generator_r32_skip").variables)
-    synthesis = {re.sub(r"(\d+)x\d+/ToRGB", lambda m: f"ToRGB_lod{5 - int(np.log2(int(m[1])))}", n): a
-                 for n, a in synthesis.items()}
+    synthesis = {
+        re.sub(r"(\d+)x\d+/ToRGB", lambda m: f"ToRGB_lod{5 - int(np.log2(int(m[1])))}", n): a
+        for n, a in synthesis.items()
+    }
     components = {"synthesis": Network("S", "f", {}, synthesis), "mapping": Network("M", "f", {}, mapping)}
     path = tmp_path / "networks.pkl"
     path.write_bytes(pickled(Network("Gs", "G_main", {}, {**own, "lod": np.float32(1.5)}, components)))

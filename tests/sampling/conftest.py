@@ -12,10 +12,17 @@ from stylegan_tf.networks.build import build_generator
 
 
 def make_generator(channels: int = 3, num_classes: int = 0) -> Any:
-    config = TrainConfig().replace({
-        "z_size": 24, "w_size": 24, "mapping_layers": 2, "mapping_learning_rate_multiplier": 1.0,
-        "feature_maps_base": 128, "feature_maps_max": 16, "channels": channels,
-    })
+    config = TrainConfig().replace(
+        {
+            "z_size": 24,
+            "w_size": 24,
+            "mapping_layers": 2,
+            "mapping_learning_rate_multiplier": 1.0,
+            "feature_maps_base": 128,
+            "feature_maps_max": 16,
+            "channels": channels,
+        }
+    )
     generator = build_generator(config, 3, num_classes)
     random = np.random.default_rng(5)
     for weight in generator.weights:

@@ -54,9 +54,7 @@ def test_a_single_column_has_no_heading(tmp_path):
     assert (tmp_path / "projector" / "metadata.tsv").read_text() == "5\n9\n"
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"), [((32, 32), (32, 32)), ((256, 128), (64, 32)), ((100, 400), (16, 64))]
-)
+@pytest.mark.parametrize(("size", "expected"), [((32, 32), (32, 32)), ((256, 128), (64, 32)), ((100, 400), (16, 64))])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_large_images_become_thumbnails(size, expected, channels):
     images = images_of(3, *size, channels)

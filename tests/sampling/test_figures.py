@@ -50,9 +50,7 @@ def test_style_mixing_cells_equal_direct_synthesis(sampler):
 
 def test_style_mixing_with_the_rows_noise(sampler):
     top, left = sampler.ws([1, 2]), sampler.ws([4, 5])
-    picture = figures.style_mixing(
-        sampler, top, left, ["", ""], ["", ""], {"all": range(6)}, noise=[4, 5], scale=SCALE
-    )
+    picture = figures.style_mixing(sampler, top, left, ["", ""], ["", ""], {"all": range(6)}, noise=[4, 5], scale=SCALE)
     np.testing.assert_array_equal(cells_of(picture, 3, 3)[2, 1], sampler.synthesize(top[:1], [5])[0])
 
 

@@ -63,9 +63,7 @@ def test_latents_work_in_a_graph_with_any_batch():
 
 def test_noise_belongs_to_its_seed_and_layer(generator):
     noise = latents.noise_from_seeds([4, LARGE], generator.synthesis, 2)
-    assert [tuple(layer.shape) for layer in noise] == [
-        (2, size, size, 1) for size in (4, 4, 8, 8, 16, 16)
-    ]
+    assert [tuple(layer.shape) for layer in noise] == [(2, size, size, 1) for size in (4, 4, 8, 8, 16, 16)]
     for layer, alone in zip(noise, latents.noise_from_seeds([LARGE], generator.synthesis, 2), strict=True):
         np.testing.assert_array_equal(layer[1:], alone)
     lower = latents.noise_from_seeds([4, LARGE], generator.synthesis, 1)

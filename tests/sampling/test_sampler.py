@@ -34,9 +34,7 @@ def test_images_are_the_generators(generator, sampler, images):
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
 def test_the_batch_size_changes_nothing(generator, images, batch_size):
-    np.testing.assert_array_equal(
-        Sampler(generator, batch_size=batch_size).images(SEEDS, 0.8, 3, noise=SEEDS), images
-    )
+    np.testing.assert_array_equal(Sampler(generator, batch_size=batch_size).images(SEEDS, 0.8, 3, noise=SEEDS), images)
 
 
 def test_order_and_number_change_nothing(sampler, images):

@@ -23,8 +23,14 @@ from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
 TINY = {
-    "z_size": 8, "w_size": 12, "mapping_layers": 2, "feature_maps_base": 32, "feature_maps_max": 8,
-    "start_resolution": 4, "truncation_psi": 0.6, "truncation_cutoff": 3,
+    "z_size": 8,
+    "w_size": 12,
+    "mapping_layers": 2,
+    "feature_maps_base": 32,
+    "feature_maps_max": 8,
+    "start_resolution": 4,
+    "truncation_psi": 0.6,
+    "truncation_cutoff": 3,
 }
 
 
@@ -42,8 +48,13 @@ def make_served() -> Callable[..., ServedGenerator]:
     """`make_served(num_levels, num_classes, level=, fade_in=, cutoff=, **fields)`: a tiny generator to serve."""
 
     def make(
-        num_levels: int = 2, num_classes: int = 0, *, level: int | None = None, fade_in: float | None = None,
-        cutoff: int | None = 3, **fields: Any,
+        num_levels: int = 2,
+        num_classes: int = 0,
+        *,
+        level: int | None = None,
+        fade_in: float | None = None,
+        cutoff: int | None = 3,
+        **fields: Any,
     ) -> ServedGenerator:
         keras.utils.set_random_seed(7)
         generator = build_generator(TrainConfig().replace({**TINY, **fields}), num_levels, num_classes)
@@ -75,13 +86,17 @@ def pets(make_served, tmp_path_factory) -> Model:
 def make_run() -> Callable[..., Path]:
     """`make_run(path, images_seen=, label_names=, checkpoint=)`: a run of 8x8 images, faded in from 1000 to 2000."""
 
-    def make(
-        path: Path, images_seen: int = 1750, label_names: tuple[str, ...] = (), checkpoint: bool = True
-    ) -> Path:
-        config = TrainConfig().replace({
-            **TINY, "stage_kimg": ResolutionTable.parse("1"), "fade_kimg": ResolutionTable.parse("1"),
-            "total_kimg": 10.0, "batch_size": ResolutionTable.parse("4"), "use_labels": bool(label_names),
-        })
+    def make(path: Path, images_seen: int = 1750, label_names: tuple[str, ...] = (), checkpoint: bool = True) -> Path:
+        config = TrainConfig().replace(
+            {
+                **TINY,
+                "stage_kimg": ResolutionTable.parse("1"),
+                "fade_kimg": ResolutionTable.parse("1"),
+                "total_kimg": 10.0,
+                "batch_size": ResolutionTable.parse("4"),
+                "use_labels": bool(label_names),
+            }
+        )
         directory = RunDirectory(path)
         dataset = DatasetInfo("made up", 100, (8, 8), 3, "0" * 8, label_names)
         directory.prepare(config, resolve(config, dataset.size, 1), dataset)

@@ -176,9 +176,8 @@ def test_mixing_takes_the_named_layers_from_the_other_image(connect, pets):
     client = connect()
     mixed = client.mix([1, 2], [3, 4, 5], layers=[0, 2], psi=0.9, classes=1)
     ws = pets.served.truncate(
-        pets.served.map(
-            tf.concat([client_z(pets, seed) for seed in (1, 2, 3, 4, 5)], 0), tf.fill([5], 1)
-        ), tf.fill([5], 0.9),
+        pets.served.map(tf.concat([client_z(pets, seed) for seed in (1, 2, 3, 4, 5)], 0), tf.fill([5], 1)),
+        tf.fill([5], 0.9),
     ).numpy()
     for row in range(2):
         for column in range(3):
@@ -208,11 +207,14 @@ def test_interpolation_begins_and_ends_at_the_seeds(connect, pets):
         client.interpolate(1, 2, steps=1, classes=0)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"psi": 3.0, "classes": 0}, "truncation_psi must be between -2 and 2. Received: .3"),
-    ({"classes": 3}, "class_id must be between 0 and 2. Received: .3"),
-    ({}, "class_id"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"psi": 3.0, "classes": 0}, "truncation_psi must be between -2 and 2. Received: .3"),
+        ({"classes": 3}, "class_id must be between 0 and 2. Received: .3"),
+        ({}, "class_id"),
+    ],
+)
 def test_what_the_server_refuses_is_not_tried_again(connect, faults, arguments, message):
     faults.waiting = []
     with pytest.raises(ServerError, match=message):
@@ -260,10 +262,14 @@ def free_port():
     return port
 
 
-@pytest.mark.parametrize(("fault", "kind", "message"), [
-    ("cut", ServerUnavailableError, "does not answer"), ("html", ServerError, "something else than JSON"),
-    ("bad gateway page", ServerError, "answered 500: <html>broken"),
-])
+@pytest.mark.parametrize(
+    ("fault", "kind", "message"),
+    [
+        ("cut", ServerUnavailableError, "does not answer"),
+        ("html", ServerError, "something else than JSON"),
+        ("bad gateway page", ServerError, "answered 500: <html>broken"),
+    ],
+)
 def test_answers_that_are_none(rest_url, faults, fault, kind, message):
     faults.waiting = [fault]
     with pytest.raises(kind, match=message):

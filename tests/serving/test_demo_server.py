@@ -49,11 +49,17 @@ def ask(tmp_path):
         thread.join()
 
 
-@pytest.mark.parametrize(("path", "content_type"), [
-    ("/", "text/html"), ("/index.html?model=x", "text/html"), ("/page.css", "text/css"),
-    ("/page.js", "text/javascript"),
-    ("/icon.svg", "image/svg+xml"), ("/versions/3/model.json", "application/json"),
-])
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/", "text/html"),
+        ("/index.html?model=x", "text/html"),
+        ("/page.css", "text/css"),
+        ("/page.js", "text/javascript"),
+        ("/icon.svg", "image/svg+xml"),
+        ("/versions/3/model.json", "application/json"),
+    ],
+)
 def test_files_have_their_types_and_head_leaves_the_body_out(ask, path, content_type):
     status, headers, content = ask("GET", path)
     assert (status, headers.get_content_type(), int(headers["Content-Length"])) == (200, content_type, len(content))
@@ -62,11 +68,20 @@ def test_files_have_their_types_and_head_leaves_the_body_out(ask, path, content_
     assert (status, int(headers["Content-Length"]), nothing) == (200, len(content), b"")
 
 
-@pytest.mark.parametrize("path", [
-    "/../demo_server.py", "/%2e%2e/demo_server.py", "//etc/passwd", "/versions/3/secret.json",
-    "/versions/../model.json",
-    "/versions/4/model.json", "/versions/3/../3/secret.json", "/page", "/__init__.py",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../demo_server.py",
+        "/%2e%2e/demo_server.py",
+        "//etc/passwd",
+        "/versions/3/secret.json",
+        "/versions/../model.json",
+        "/versions/4/model.json",
+        "/versions/3/../3/secret.json",
+        "/page",
+        "/__init__.py",
+    ],
+)
 def test_nothing_else_is_served(ask, path):
     status, _, content = ask("GET", path)
     assert status == 404

@@ -68,16 +68,17 @@ def statuses(answer):
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answer)]
 
 
-@pytest.mark.parametrize("host", [
-    "localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1:9", "[::1]", "[::1]:80", "[0:0::1]", "mybox:80", "MyBox."
-])
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1:9", "[::1]", "[::1]:80", "[0:0::1]", "mybox:80", "MyBox."],
+)
 def test_names_of_this_server(server, host):
     assert statuses(exchange(server, head("GET / HTTP/1.1", host=f"Host: {host}"))) == [200]
 
 
-@pytest.mark.parametrize("host", [
-    "evil.example", "localhost.evil.example", "10.0.0.1", "[::2]", "127.0.0.1.evil.example"
-])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "10.0.0.1", "[::2]", "127.0.0.1.evil.example"]
+)
 def test_names_of_others_are_refused_for_they_may_point_here(server, host):
     for request in (head("GET / HTTP/1.1", host=f"Host: {host}"), head("GET / HTTP/1.0", host=f"Host: {host}")):
         answer = exchange(server, request)
@@ -85,11 +86,25 @@ def test_names_of_others_are_refused_for_they_may_point_here(server, host):
         assert f"--allowed_hosts={host}".encode() in answer
 
 
-@pytest.mark.parametrize("host", [
-    None, "Host:", "Host: a b", "Host: localhost:http", "Host: localhost:999999", "Host: [::1", "Host: ::1", "Host: .",
-    "Host: localhost\r\nHost: localhost", "Host: localhost\r\n evil", "Host: a\x1b[31m", "Host: user@localhost",
-    f"Host: {'a' * 64}", "Host : localhost",
-])
+@pytest.mark.parametrize(
+    "host",
+    [
+        None,
+        "Host:",
+        "Host: a b",
+        "Host: localhost:http",
+        "Host: localhost:999999",
+        "Host: [::1",
+        "Host: ::1",
+        "Host: .",
+        "Host: localhost\r\nHost: localhost",
+        "Host: localhost\r\n evil",
+        "Host: a\x1b[31m",
+        "Host: user@localhost",
+        f"Host: {'a' * 64}",
+        "Host : localhost",
+    ],
+)
 def test_a_host_that_is_none(server, host):
     assert statuses(exchange(server, head("GET / HTTP/1.1", host=host))) == [400]
 
@@ -117,9 +132,9 @@ def test_a_server_for_all_addresses_may_be_asked_by_any_but_not_by_any_name(tmp_
         thread.join()
 
 
-@pytest.mark.parametrize("origin", [
-    "http://evil.example", "http://localhost:3000", "null", "", "file://", "https://localhost.evil.example",
-])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "http://localhost:3000", "null", "", "file://", "https://localhost.evil.example"]
+)
 def test_pages_of_other_sites_may_not_ask(server, origin):
     assert statuses(exchange(server, post(f"Origin: {origin}"))) == [403]
     assert statuses(exchange(server, head("GET / HTTP/1.1", f"Origin: {origin}"))) == [403]
@@ -131,20 +146,45 @@ def test_the_page_itself_may_ask(server):
     assert statuses(exchange(server, post("Origin: http://a", "Origin: http://localhost"))) == [400]
 
 
-@pytest.mark.parametrize(("kind", "status"), [
-    (JSON, 200), ("content-type: Application/JSON ; charset=utf-8", 200), (None, 415), ("Content-Type:", 415),
-    ("Content-Type: application/x-www-form-urlencoded", 415), ("Content-Type: multipart/form-data; boundary=a", 415),
-    ("Content-Type: application/jsonx", 415), ("Content-Type: text/plain; application/json", 415),
-    ("Content-Type: text/plain", 415), ("Content-Type: message/rfc822", 415),
-])
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (JSON, 200),
+        ("content-type: Application/JSON ; charset=utf-8", 200),
+        (None, 415),
+        ("Content-Type:", 415),
+        ("Content-Type: application/x-www-form-urlencoded", 415),
+        ("Content-Type: multipart/form-data; boundary=a", 415),
+        ("Content-Type: application/jsonx", 415),
+        ("Content-Type: text/plain; application/json", 415),
+        ("Content-Type: text/plain", 415),
+        ("Content-Type: message/rfc822", 415),
+    ],
+)
 def test_a_body_is_json_which_a_foreign_page_may_not_send_unasked(server, kind, status):
     assert statuses(exchange(server, post(kind=kind))) == [status]
 
 
-@pytest.mark.parametrize("length", [
-    "+8", "-8", "8.0", "1_0", "0x8", "", "8, 8", "8\r\nContent-Length: 8", "8\r\nContent-Length: 9",
-    "9" * 5000, "9" * 19, "\xb2", "\xd9\xa8", "8 8", "8\r\nTransfer-Encoding: chunked",
-])
+@pytest.mark.parametrize(
+    "length",
+    [
+        "+8",
+        "-8",
+        "8.0",
+        "1_0",
+        "0x8",
+        "",
+        "8, 8",
+        "8\r\nContent-Length: 8",
+        "8\r\nContent-Length: 9",
+        "9" * 5000,
+        "9" * 19,
+        "\xb2",
+        "\xd9\xa8",
+        "8 8",
+        "8\r\nTransfer-Encoding: chunked",
+    ],
+)
 def test_a_length_that_is_none(server, length):
     answer = exchange(server, post(length=f"Content-Length: {length}"))
     assert statuses(answer) == [400] and len(answer) < 1500
@@ -178,15 +218,29 @@ def test_a_client_that_asks_first_is_told_to_go_on_or_refused_before_it_sends(se
     assert statuses(exchange(server, post("Expect: 100-continue", kind=None))) == [415]
 
 
-@pytest.mark.parametrize(("line", "status"), [
-    ("OPTIONS * HTTP/1.1", 501), ("PUT / HTTP/1.1", 501), ("TRACE / HTTP/1.1", 501), ("get / HTTP/1.1", 501),
-    ("GET / HTTP/2.0", 505), ("GET / HTTP/x", 400), ("GET / HTTP/1.99999999999999", 400), ("\x16\x03\x01\x02", 400),
-    (f"GET /{'a' * 70_000} HTTP/1.1", 414), ("GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1", 404),
-    ("GET /versions/1/../1/model.json HTTP/1.1", 404), ("GET /versions/1/model.json HTTP/1.1", 200),
-    ("GET /versions/01/model.json HTTP/1.1", 200), (f"GET /versions/{'9' * 19}/model.json HTTP/1.1", 404),
-    (f"GET /versions/{'9' * 20}/model.json HTTP/1.1", 400), (f"GET /versions/{'9' * 5000}/model.json HTTP/1.1", 400),
-    ("GET http://localhost/ HTTP/1.1", 404), ("GET /\xb2 HTTP/1.1", 404),
-])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("OPTIONS * HTTP/1.1", 501),
+        ("PUT / HTTP/1.1", 501),
+        ("TRACE / HTTP/1.1", 501),
+        ("get / HTTP/1.1", 501),
+        ("GET / HTTP/2.0", 505),
+        ("GET / HTTP/x", 400),
+        ("GET / HTTP/1.99999999999999", 400),
+        ("\x16\x03\x01\x02", 400),
+        (f"GET /{'a' * 70_000} HTTP/1.1", 414),
+        ("GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1", 404),
+        ("GET /versions/1/../1/model.json HTTP/1.1", 404),
+        ("GET /versions/1/model.json HTTP/1.1", 200),
+        ("GET /versions/01/model.json HTTP/1.1", 200),
+        (f"GET /versions/{'9' * 19}/model.json HTTP/1.1", 404),
+        (f"GET /versions/{'9' * 20}/model.json HTTP/1.1", 400),
+        (f"GET /versions/{'9' * 5000}/model.json HTTP/1.1", 400),
+        ("GET http://localhost/ HTTP/1.1", 404),
+        ("GET /\xb2 HTTP/1.1", 404),
+    ],
+)
 def test_lines_that_a_request_may_begin_with(server, line, status):
     assert statuses(exchange(server, head(line))) == [status]
 

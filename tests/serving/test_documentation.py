@@ -26,7 +26,7 @@ def endpoints(make_served):
 
 def rows(heading):
     """The rows of the table that begins with this heading, cell by cell."""
-    table = TEXT[TEXT.index(f"| {heading} |"):].split("\n\n")[0]
+    table = TEXT[TEXT.index(f"| {heading} |") :].split("\n\n")[0]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 
 
@@ -58,7 +58,7 @@ def test_the_requests_are_answered(make_served, tmp_path):
     assert api.answer("POST", "/v1/models/MODEL:predict", json.dumps(curl).encode())[0] == 200
     z = json.dumps(np.zeros(served.generator.z_size).tolist())
     ws = json.dumps(np.zeros((served.num_ws, 12)).tolist())
-    table = TEXT[TEXT.index("| signature | `instances`"):].split("\n\n")[0]
+    table = TEXT[TEXT.index("| signature | `instances`") :].split("\n\n")[0]
     asked = set()
     for line in table.splitlines()[2:]:
         names, written = line.strip("|").split("|")

@@ -28,7 +28,8 @@ CONDITIONAL = "conditional_grey_28"
 SHAPES = {"fading": (8, 8, 3), "conditional_grey_28": (28, 28, 1), "rgba_16x24": (16, 24, 4)}
 IMAGE_SIGNATURES = {
     source + form
-    for source in ("from_seed", "from_z", "synthesize", "synthesize_noise") for form in ("", "_float", "_png")
+    for source in ("from_seed", "from_z", "synthesize", "synthesize_noise")
+    for form in ("", "_float", "_png")
 }
 WS_SIGNATURES = {"from_seed_ws", "from_z_ws", "map", "truncate"}
 
@@ -76,8 +77,12 @@ def python_images(model: Loaded, z: Any, psi: Any, class_id: Any = None) -> np.n
     if served.num_classes:
         labels = np.eye(served.num_classes, dtype=np.float32)[np.arange(len(z)) % 3 if class_id is None else class_id]
     return served.generator(
-        tf.constant(z), labels=labels, truncation_psi=psi, truncation_cutoff=served.truncation_cutoff,
-        level=served.level, fade_in=served.fade_in,
+        tf.constant(z),
+        labels=labels,
+        truncation_psi=psi,
+        truncation_cutoff=served.truncation_cutoff,
+        level=served.level,
+        fade_in=served.fade_in,
     ).numpy()
 
 
@@ -102,8 +107,12 @@ def test_signatures_are_the_contract(load, name):
     classes = {"class_id": (tf.int64, [None])} if model.served.num_classes else {}
     ws = {"ws": (tf.float32, [None, 2 * (model.served.level + 1), 12])}
     wanted = {
-        "serving_default": latent | classes, "map": latent | classes, "truncate": ws | psi,
-        "from_z": latent | psi | classes, "from_seed": {"seed": (tf.int64, [None])} | psi | classes, "synthesize": ws,
+        "serving_default": latent | classes,
+        "map": latent | classes,
+        "truncate": ws | psi,
+        "from_z": latent | psi | classes,
+        "from_seed": {"seed": (tf.int64, [None])} | psi | classes,
+        "synthesize": ws,
         "synthesize_noise": ws | {"noise_seed": (tf.int64, [None]), "noise_strength": (tf.float32, [None])},
     }
     outputs = {
@@ -114,12 +123,11 @@ def test_signatures_are_the_contract(load, name):
     for signature, function in signatures.items():
         stem, form = next(
             (signature.removesuffix(ending), ending)
-            for ending in ("_float", "_png", "_ws", "") if signature.endswith(ending)
+            for ending in ("_float", "_png", "_ws", "")
+            if signature.endswith(ending)
         )
         assert plain(function.structured_input_signature[1]) == wanted[stem], signature
-        assert plain(function.structured_outputs) == (
-            ws if signature in WS_SIGNATURES else outputs[form]
-        ), signature
+        assert plain(function.structured_outputs) == (ws if signature in WS_SIGNATURES else outputs[form]), signature
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -253,16 +261,27 @@ def test_png_files_have_the_models_channels(load, tmp_path, name, mode):
 
 NAN, INFINITE = float("nan"), float("inf")
 GOOD = {
-    "z": np.zeros((2, 8)), "ws": np.zeros((2, 4, 12)), "seed": [1, 2], "truncation_psi": [0.5, 0.5], "class_id": [0, 2],
-    "noise_seed": [1, 2], "noise_strength": [1.0, 0.0],
+    "z": np.zeros((2, 8)),
+    "ws": np.zeros((2, 4, 12)),
+    "seed": [1, 2],
+    "truncation_psi": [0.5, 0.5],
+    "class_id": [0, 2],
+    "noise_seed": [1, 2],
+    "noise_strength": [1.0, 0.0],
 }
 BAD = [
-    ("truncation_psi", [0.5, NAN], "nan"), ("truncation_psi", [2.1, 0.5], "2.1"),
+    ("truncation_psi", [0.5, NAN], "nan"),
+    ("truncation_psi", [2.1, 0.5], "2.1"),
     ("truncation_psi", [-INFINITE, 0.5], "inf"),
-    ("noise_strength", [0.5, NAN], "nan"), ("noise_strength", [-0.1, 0.5], "-0.1"), ("noise_strength", [0, 11], "11"),
-    ("class_id", [0, 3], "[3]"), ("class_id", [-1, 0], "[-1]"),
-    ("z", np.array([[0.0] * 8, [0.0] * 7 + [NAN]]), "nan"), ("z", np.full((2, 8), INFINITE), "inf"),
-    ("z", np.full((2, 8), 1e30), "1e+30"), ("ws", np.full((2, 4, 12), NAN), "nan"),
+    ("noise_strength", [0.5, NAN], "nan"),
+    ("noise_strength", [-0.1, 0.5], "-0.1"),
+    ("noise_strength", [0, 11], "11"),
+    ("class_id", [0, 3], "[3]"),
+    ("class_id", [-1, 0], "[-1]"),
+    ("z", np.array([[0.0] * 8, [0.0] * 7 + [NAN]]), "nan"),
+    ("z", np.full((2, 8), INFINITE), "inf"),
+    ("z", np.full((2, 8), 1e30), "1e+30"),
+    ("ws", np.full((2, 4, 12), NAN), "nan"),
 ]
 
 

@@ -70,7 +70,9 @@ def test_metadata_says_what_it_is_and_what_it_answers(exported):
     assert metadata["image"] == {"height": 8, "width": 8, "channels": 3}
     assert metadata["config"]["network"]["z_size"] == 8
     assert metadata["signatures"]["from_seed_png"]["inputs"]["class_id"] == {
-        "dtype": "int64", "shape": ["batch"], "meaning": "class, 0 to 1"
+        "dtype": "int64",
+        "shape": ["batch"],
+        "meaning": "class, 0 to 1",
     }
     assert set(metadata["signatures"]) == set(tf.saved_model.load(path).signatures)
 
@@ -99,7 +101,8 @@ def test_the_next_version_gets_the_next_number_and_the_output_says_what_to_do(ex
     assert f"docker run --rm -p 8501:8501 -v {tmp_path}:/models/my-run:ro -e MODEL_NAME=my-run" in printed
     request = next(line for line in printed.splitlines() if "curl" in line).split("'")[1]
     assert json.loads(request) == {
-        "signature_name": "from_seed_png", "instances": [{"seed": 1, "truncation_psi": 0.7, "class_id": 0}]
+        "signature_name": "from_seed_png",
+        "instances": [{"seed": 1, "truncation_psi": 0.7, "class_id": 0}],
     }
 
 
@@ -157,15 +160,19 @@ def test_a_failed_verification_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "export: from_z must give other images. Nothing was written.\n"
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ([], "run_dir must be given"), (["--run_dir={run}"], "output_dir must be given"),
-    (["--run_dir={run}/none", "--output_dir={run}/models"], "run_dir must be the directory of a run"),
-    (["--run_dir={run}", "--output_dir={run}/models"], "the run must have a checkpoint"),
-    (["--run_dir={run}", "--output_dir={run}/config.json"], "output_dir must be a directory"),
-    (["--run_dir={run}", "--output_dir={run}/versions", "--version=7"], "leave --version out to get 8"),
-    (["--run_dir={run}", "--output_dir={run}/versions", "--version=0"], "version must be a positive whole number"),
-    (["--run_dir={run}", "--output_dir={run}/versions", "--version=new"], "flag --version=new"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "run_dir must be given"),
+        (["--run_dir={run}"], "output_dir must be given"),
+        (["--run_dir={run}/none", "--output_dir={run}/models"], "run_dir must be the directory of a run"),
+        (["--run_dir={run}", "--output_dir={run}/models"], "the run must have a checkpoint"),
+        (["--run_dir={run}", "--output_dir={run}/config.json"], "output_dir must be a directory"),
+        (["--run_dir={run}", "--output_dir={run}/versions", "--version=7"], "leave --version out to get 8"),
+        (["--run_dir={run}", "--output_dir={run}/versions", "--version=0"], "version must be a positive whole number"),
+        (["--run_dir={run}", "--output_dir={run}/versions", "--version=new"], "flag --version=new"),
+    ],
+)
 def test_a_users_mistake_is_one_line_and_exit_code_2(make_run, capsys, tmp_path, arguments, message):
     run = make_run(tmp_path / "run", checkpoint=False)
     (run / "versions" / "7").mkdir(parents=True)
@@ -177,10 +184,15 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(make_run, capsys, tmp_path,
     assert not (run / "models").exists()
 
 
-@pytest.mark.parametrize(("version", "message"), [
-    (0, "positive whole number"), (-1, "positive whole number"), (2**63, "positive whole number"),
-    (7, "leave --version out to get 8"),
-])
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (0, "positive whole number"),
+        (-1, "positive whole number"),
+        (2**63, "positive whole number"),
+        (7, "leave --version out to get 8"),
+    ],
+)
 def test_bad_versions(tmp_path, version, message):
     (tmp_path / "007").mkdir()
     with pytest.raises(ValueError, match=message):
@@ -208,10 +220,15 @@ def test_model_names_are_safe_in_a_url():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fields", [
-    {"num_levels": 3, "base_size": "7", "channels": 1}, {"num_levels": 3, "base_size": "4x6", "channels": 4},
-    {"num_levels": 2, "num_classes": 3, "cutoff": None}, {"num_levels": 5, "style": False, "noise": False},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"num_levels": 3, "base_size": "7", "channels": 1},
+        {"num_levels": 3, "base_size": "4x6", "channels": 4},
+        {"num_levels": 2, "num_classes": 3, "cutoff": None},
+        {"num_levels": 5, "style": False, "noise": False},
+    ],
+)
 def test_every_kind_of_model_passes_its_verification(make_served, tmp_path, fields):
     served = make_served(**fields)
     path = export(served, tmp_path)
@@ -243,16 +260,39 @@ def test_stylegan2_answers_without_the_package_as_with_it(make_served, tmp_path,
 def test_metadata_holds_what_was_measured_of_this_state(tmp_path):
     def result(protocol, value, images_seen=1750, source="run"):
         return Result(
-            protocol, {"value": value}, {}, True, "network", "0", 10, 10, 0, "seed", source, "runs/a", images_seen,
-            "8x8", "made up", "0", 1.0, "0", "now",
+            protocol,
+            {"value": value},
+            {},
+            True,
+            "network",
+            "0",
+            10,
+            10,
+            0,
+            "seed",
+            source,
+            "runs/a",
+            images_seen,
+            "8x8",
+            "made up",
+            "0",
+            1.0,
+            "0",
+            "now",
         )
 
     file = tmp_path / "metrics.jsonl"
     assert measured_metrics(file, 1750) == {}
-    append_results(file, [
-        result("fd", 3.0), result("fd", 2.0), result("kd", float("nan")), result("fd", 1.0, images_seen=2000),
-        result("pr", 4.0, source="export"),
-    ])
+    append_results(
+        file,
+        [
+            result("fd", 3.0),
+            result("fd", 2.0),
+            result("kd", float("nan")),
+            result("fd", 1.0, images_seen=2000),
+            result("pr", 4.0, source="export"),
+        ],
+    )
     assert measured_metrics(file, 1750) == {"fd": {"value": 2.0}, "kd": {"value": None}}
 
 

@@ -57,8 +57,15 @@ def browser(tmp_path_factory):
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for argument in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
         "window-size=1280,900",
     ):
         options.add_argument(f"--{argument}")
@@ -92,7 +99,9 @@ class Page:
     def slide(self, name, value):
         self.browser.execute_script(
             "const i = document.getElementsByName(arguments[0])[0]; i.value = arguments[1];"
-            "i.dispatchEvent(new Event('input', {bubbles: true}));", name, value,
+            "i.dispatchEvent(new Event('input', {bubbles: true}));",
+            name,
+            value,
         )
         self.wait()
 
@@ -239,9 +248,7 @@ def test_noise_off_and_other_and_the_file(page, api):
 
 
 def test_a_download_is_the_picture(page, tmp_path):
-    page.browser.execute_cdp_cmd(
-        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
-    )
+    page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.find("#download").click()
     file, end = tmp_path / "seed0_psi0.60.png", time.monotonic() + 10
     while not file.exists() and time.monotonic() < end:

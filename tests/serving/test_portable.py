@@ -22,7 +22,10 @@ MODELS = {
     "conditional grey": {"num_levels": 2, "num_classes": 3, "cutoff": None, "base_size": "14", "channels": 1},
     "stylegan2 skip": {"num_levels": 2, "family": "stylegan2", "generator_architecture": "skip"},
     "stylegan2 growing": {
-        "num_levels": 2, "family": "stylegan2", "generator_architecture": "growing", "critic_architecture": "growing",
+        "num_levels": 2,
+        "family": "stylegan2",
+        "generator_architecture": "growing",
+        "critic_architecture": "growing",
         "channels": 4,
     },
 }
@@ -91,10 +94,13 @@ def test_the_command_writes_it_and_says_what_it_lacks(make_run, tmp_path, capsys
     assert json.loads((tmp_path / "a" / "generator.tflite.json").read_text())["kimg"] == 1.75
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--format=coreml"], "value should be one of <saved_model|tflite|onnx>"),
-    (["--format=onnx", "--version=3"], "version goes with --format=saved_model"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format=coreml"], "value should be one of <saved_model|tflite|onnx>"),
+        (["--format=onnx", "--version=3"], "version goes with --format=saved_model"),
+    ],
+)
 def test_mistakes(capsys, arguments, message):
     with pytest.raises(SystemExit) as ended:
         app.run(command.main, ["export", "--run_dir=a", "--output_dir=b", *arguments], command.FLAGS)

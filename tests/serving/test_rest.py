@@ -87,48 +87,68 @@ def test_floats_go_there_and_back_unchanged(api):
     np.testing.assert_array_equal(np.array(same[1]["predictions"]), ws)
 
 
-@pytest.mark.parametrize(("request_", "message"), [
-    (b"{", "the body must be JSON"), (b"\xff", "the body must be JSON"), ([], "must be a JSON object"),
-    (b"[" * 100_000, "the body must be JSON with lists and objects at most 32 deep. Received: 100000."),
-    (b'{"inputs":' + b"[" * 32 + b"]" * 32 + b"}", "at most 32 deep. Received: 33."),
-    (b'{"inputs":' + b'{"a":' * 40 + b"1" + b"}" * 41, "at most 32 deep. Received: 41."),
-    (b'{"inputs": [' + b"9" * 5000 + b"]}", "the body must hold numbers of at most 4300 digits"),
-    (request_of(instance(truncation_psi=10**400)), "truncation_psi must fit float32. Received: 1000"),
-    (request_of(instance(), instance(truncation_psi=-1e39), instance(truncation_psi=1e39)), "Received: -1e+39."),
-    (request_of(instance(), instance(seed=-(2**63) - 1)), "seed must be between -9223372036854775808"),
-    (request_of(instance(), instance(seed=1.5), instance(seed="1")), "type int64. Received: 1.5"),
-    (request_of(instance(truncation_psi=False)), "truncation_psi must hold values of type float32. Received: false"),
-    ({"signature_name": "x" * 100_000, "inputs": 1}, "signature_name must be one of"),
-    ({"signature_name": "from_seed", "inputs": {str(name): 1 for name in range(1000)}}, "Received: 0, 1, 10, 100, 101"),
-    ({}, "Received: neither"), ({"instances": [1], "inputs": [1]}, "Received: both"),
-    ({"instances": []}, "instances must be a list of at least one"), ({"instances": {}}, "instances must be a list"),
-    ({"signature_name": 3, "instances": [1]}, "signature_name must be a string"),
-    ({"signature_name": "other", "instances": [1]}, "signature_name must be one of from_seed, "),
-    (request_of({"seed": 1}), "element 0 of instances must be an object with class_id, seed, truncation_psi"),
-    (request_of(instance(), 7), "element 1 of instances must be an object"),
-    (request_of(instance(colour=1)), "Received: class_id, colour, seed, truncation_psi"),
-    (request_of(instance(seed=1.0)), "seed must hold values of type int64. Received: 1.0"),
-    (request_of(instance(seed="1")), 'seed must hold values of type int64. Received: "1"'),
-    (request_of(instance(seed=True)), "seed must hold values of type int64"),
-    (request_of(instance(seed=None)), "seed must hold values of type int64. Received: null"),
-    (request_of(instance(seed=2**63)), "seed must be between"),
-    (request_of(instance(truncation_psi=1e39)), "truncation_psi must fit float32"),
-    (request_of(instance(seed=[1])), "seed must have the shape [batch]. Received: [1, 1]"),
-    (request_of(instance(), instance(seed=[1])), "seed must be a full tensor"),
-    (request_of([[0.0] * 12] * 3, signature="synthesize"), "ws must have the shape [batch, 4, 12]"),
-    (request_of([[0.0] * 12] * 3 + [[0.0] * 11], signature="synthesize"), "ws must be a full tensor"),
-    ({"signature_name": "synthesize", "inputs": []}, "ws must have the shape [batch, 4, 12]. Received: [0]"),
-    ({"signature_name": "from_seed", "inputs": [1]}, "inputs must be an object with class_id, seed, truncation_psi"),
-    ({"signature_name": "synthesize", "inputs": {"w": [1]}}, "inputs must be an object with ws. Received: w"),
-    (request_of(instance(truncation_psi=float("nan"))), "truncation_psi must be between -2 and 2. Received: [nan]"),
-    (request_of(instance(truncation_psi=2.5)), "truncation_psi must be between -2 and 2. Received: [2.5]"),
-    (request_of(instance(class_id=3)), "class_id must be between 0 and 2. Received: [3]"),
-    (request_of(*[instance()] * 1025), "must have at most 1024 values. Received: [1025]"),
-    ({"signature_name": "from_seed", "inputs": {"seed": [], "truncation_psi": [], "class_id": []}},
-     "seed must have at least one value"),
-    ({"signature_name": "from_seed", "inputs": {"seed": [1, 2], "truncation_psi": [1], "class_id": [0, 1]}},
-     "truncation_psi must have as many values as seed has. Received (truncation_psi, seed): [1] [2]"),
-])
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (b"{", "the body must be JSON"),
+        (b"\xff", "the body must be JSON"),
+        ([], "must be a JSON object"),
+        (b"[" * 100_000, "the body must be JSON with lists and objects at most 32 deep. Received: 100000."),
+        (b'{"inputs":' + b"[" * 32 + b"]" * 32 + b"}", "at most 32 deep. Received: 33."),
+        (b'{"inputs":' + b'{"a":' * 40 + b"1" + b"}" * 41, "at most 32 deep. Received: 41."),
+        (b'{"inputs": [' + b"9" * 5000 + b"]}", "the body must hold numbers of at most 4300 digits"),
+        (request_of(instance(truncation_psi=10**400)), "truncation_psi must fit float32. Received: 1000"),
+        (request_of(instance(), instance(truncation_psi=-1e39), instance(truncation_psi=1e39)), "Received: -1e+39."),
+        (request_of(instance(), instance(seed=-(2**63) - 1)), "seed must be between -9223372036854775808"),
+        (request_of(instance(), instance(seed=1.5), instance(seed="1")), "type int64. Received: 1.5"),
+        (
+            request_of(instance(truncation_psi=False)),
+            "truncation_psi must hold values of type float32. Received: false",
+        ),
+        ({"signature_name": "x" * 100_000, "inputs": 1}, "signature_name must be one of"),
+        (
+            {"signature_name": "from_seed", "inputs": {str(name): 1 for name in range(1000)}},
+            "Received: 0, 1, 10, 100, 101",
+        ),
+        ({}, "Received: neither"),
+        ({"instances": [1], "inputs": [1]}, "Received: both"),
+        ({"instances": []}, "instances must be a list of at least one"),
+        ({"instances": {}}, "instances must be a list"),
+        ({"signature_name": 3, "instances": [1]}, "signature_name must be a string"),
+        ({"signature_name": "other", "instances": [1]}, "signature_name must be one of from_seed, "),
+        (request_of({"seed": 1}), "element 0 of instances must be an object with class_id, seed, truncation_psi"),
+        (request_of(instance(), 7), "element 1 of instances must be an object"),
+        (request_of(instance(colour=1)), "Received: class_id, colour, seed, truncation_psi"),
+        (request_of(instance(seed=1.0)), "seed must hold values of type int64. Received: 1.0"),
+        (request_of(instance(seed="1")), 'seed must hold values of type int64. Received: "1"'),
+        (request_of(instance(seed=True)), "seed must hold values of type int64"),
+        (request_of(instance(seed=None)), "seed must hold values of type int64. Received: null"),
+        (request_of(instance(seed=2**63)), "seed must be between"),
+        (request_of(instance(truncation_psi=1e39)), "truncation_psi must fit float32"),
+        (request_of(instance(seed=[1])), "seed must have the shape [batch]. Received: [1, 1]"),
+        (request_of(instance(), instance(seed=[1])), "seed must be a full tensor"),
+        (request_of([[0.0] * 12] * 3, signature="synthesize"), "ws must have the shape [batch, 4, 12]"),
+        (request_of([[0.0] * 12] * 3 + [[0.0] * 11], signature="synthesize"), "ws must be a full tensor"),
+        ({"signature_name": "synthesize", "inputs": []}, "ws must have the shape [batch, 4, 12]. Received: [0]"),
+        (
+            {"signature_name": "from_seed", "inputs": [1]},
+            "inputs must be an object with class_id, seed, truncation_psi",
+        ),
+        ({"signature_name": "synthesize", "inputs": {"w": [1]}}, "inputs must be an object with ws. Received: w"),
+        (request_of(instance(truncation_psi=float("nan"))), "truncation_psi must be between -2 and 2. Received: [nan]"),
+        (request_of(instance(truncation_psi=2.5)), "truncation_psi must be between -2 and 2. Received: [2.5]"),
+        (request_of(instance(class_id=3)), "class_id must be between 0 and 2. Received: [3]"),
+        (request_of(*[instance()] * 1025), "must have at most 1024 values. Received: [1025]"),
+        (
+            {"signature_name": "from_seed", "inputs": {"seed": [], "truncation_psi": [], "class_id": []}},
+            "seed must have at least one value",
+        ),
+        (
+            {"signature_name": "from_seed", "inputs": {"seed": [1, 2], "truncation_psi": [1], "class_id": [0, 1]}},
+            "truncation_psi must have as many values as seed has. Received (truncation_psi, seed): [1] [2]",
+        ),
+    ],
+)
 def test_a_bad_request_is_answered_with_400_and_what_is_wrong(api, request_, message):
     status, answer = post(api, request_)
     assert status == 400 and set(answer) == {"error"}
@@ -153,7 +173,8 @@ def test_a_batch_beyond_the_limit_is_refused_before_arrays_are_made_of_it(pets, 
     monkeypatch.setattr(rest_json, "_to_array", lambda *arguments: made.append(arguments))
     columns = {"seed": [1] * 3, "truncation_psi": [1.0] * 3, "class_id": [0] * 3}
     for request, name in [
-        (request_of(*[instance()] * 3), "instances"), ({"signature_name": "from_seed_png", "inputs": columns}, "seed"),
+        (request_of(*[instance()] * 3), "instances"),
+        ({"signature_name": "from_seed_png", "inputs": columns}, "seed"),
         (request_of(*[[[0.0] * 12] * 4] * 3, signature="synthesize"), "instances"),
         ({"signature_name": "synthesize", "inputs": [[[0.0] * 12] * 4] * 3}, "ws"),
     ]:
@@ -179,14 +200,26 @@ def test_numbers_become_arrays_of_their_types():
         np.testing.assert_array_equal(parsed[name], np.array(values[name], dtype))
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [
-    ("GET", "/", 400), ("GET", "/v1/models", 400), ("GET", PREDICT, 400), ("POST", "/v1/models/pets", 400),
-    ("POST", "/v1/models/pets/metadata", 400), ("POST", "/v1/models/pets:classify", 400), ("PUT", PREDICT, 400),
-    ("GET", "/v1/models/cats", 404), ("POST", "/v1/models/cats:predict", 404),
-    ("GET", "/v1/models/pets/versions/7", 404), ("GET", f"/v1/models/pets/versions/{2**63 - 1}", 404),
-    ("GET", f"/v1/models/pets/versions/{10**19}", 400), ("GET", f"/v1/models/pets/versions/{'9' * 5000}", 400),
-    ("GET", "/v1/models/pets/versions/\u0661", 400), ("POST", f"/v1/models/pets/versions/{'9' * 5000}:predict", 400),
-])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 400),
+        ("GET", "/v1/models", 400),
+        ("GET", PREDICT, 400),
+        ("POST", "/v1/models/pets", 400),
+        ("POST", "/v1/models/pets/metadata", 400),
+        ("POST", "/v1/models/pets:classify", 400),
+        ("PUT", PREDICT, 400),
+        ("GET", "/v1/models/cats", 404),
+        ("POST", "/v1/models/cats:predict", 404),
+        ("GET", "/v1/models/pets/versions/7", 404),
+        ("GET", f"/v1/models/pets/versions/{2**63 - 1}", 404),
+        ("GET", f"/v1/models/pets/versions/{10**19}", 400),
+        ("GET", f"/v1/models/pets/versions/{'9' * 5000}", 400),
+        ("GET", "/v1/models/pets/versions/\u0661", 400),
+        ("POST", f"/v1/models/pets/versions/{'9' * 5000}:predict", 400),
+    ],
+)
 def test_paths_that_are_none(api, method, path, status):
     found, answer = api.answer(method, path, b"{}")
     assert found == status and answer["error"]
@@ -196,9 +229,11 @@ def test_paths_that_are_none(api, method, path, status):
 def test_the_state_of_the_version(api, path):
     status, answer = api.answer("GET", path)
     assert status == 200
-    assert answer == {"model_version_status": [
-        {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-    ]}
+    assert answer == {
+        "model_version_status": [
+            {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        ]
+    }
 
 
 def test_metadata_describes_every_signature(api, pets):

@@ -17,9 +17,16 @@ from stylegan_tf.serving.saved_model import LoadedVersion, find_versions
 from stylegan_tf.serving.verify import compare, expected_images, fixed_inputs
 
 SIGNATURES = [
-    "serving_default", "map", "truncate", "from_seed_ws", "from_z_ws",
-    *(source + form for source in ("from_seed", "from_z", "synthesize", "synthesize_noise")
-      for form in ("", "_float", "_png")),
+    "serving_default",
+    "map",
+    "truncate",
+    "from_seed_ws",
+    "from_z_ws",
+    *(
+        source + form
+        for source in ("from_seed", "from_z", "synthesize", "synthesize_noise")
+        for form in ("", "_float", "_png")
+    ),
 ]
 
 
@@ -48,7 +55,8 @@ def test_a_session_gives_what_python_gives(loaded, pets, name, batch):
     assert set(answer) == {output.name}
     value = answer[output.name]
     compare(
-        name, expected_images(pets.served, name, inputs)[output.name],
+        name,
+        expected_images(pets.served, name, inputs)[output.name],
         value.astype("S") if value.dtype == object else value,
     )
 
@@ -89,12 +97,18 @@ def test_saved_model_cli_shows_names_types_and_shapes(pets, capsys):
 GOOD = {"seed": np.int64([1]), "truncation_psi": np.float32([0.7]), "class_id": np.int64([0])}
 
 
-@pytest.mark.parametrize(("changed", "message"), [
-    ({"seed": np.int32([1])}, "seed must be int64. Received: int32"),
-    ({"truncation_psi": np.float64([1])}, "truncation_psi must be float32. Received: float64"),
-    ({"seed": np.int64([[1]])}, r"seed must have the shape \[batch\]. Received: \[1, 1\]"),
-    ({"z": np.zeros(1)}, "inputs of from_seed must be class_id, seed, truncation_psi. Received: class_id, seed, trunc"),
-])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"seed": np.int32([1])}, "seed must be int64. Received: int32"),
+        ({"truncation_psi": np.float64([1])}, "truncation_psi must be float32. Received: float64"),
+        ({"seed": np.int64([[1]])}, r"seed must have the shape \[batch\]. Received: \[1, 1\]"),
+        (
+            {"z": np.zeros(1)},
+            "inputs of from_seed must be class_id, seed, truncation_psi. Received: class_id, seed, trunc",
+        ),
+    ],
+)
 def test_wrong_types_shapes_and_names_are_refused_by_name(loaded, changed, message):
     with pytest.raises(ValueError, match=message):
         loaded.run("from_seed", {**GOOD, **changed})

@@ -46,9 +46,7 @@ def test_images_are_those_of_every_other_command(places):
     classes = [2, 0] if generator.num_classes else None
     labels = None if classes is None else np.eye(3, dtype=np.float32)[classes]
     cutoff = trained.config.run.truncation_cutoff or None
-    np.testing.assert_array_equal(
-        generator.images([7, 8], 0.5, classes), sampler.images([7, 8], 0.5, cutoff, labels)
-    )
+    np.testing.assert_array_equal(generator.images([7, 8], 0.5, classes), sampler.images([7, 8], 0.5, cutoff, labels))
 
 
 def test_what_does_not_fit_is_named(places, tmp_path):

@@ -97,7 +97,9 @@ def test_a_signal_ends_the_clean_process_too(tmp_path):
     script.write_text(f"import os, time\nopen({str(number)!r}, 'w').write(f'{{os.getpid()}}.')\ntime.sleep(600)\n")
     (tmp_path / "temporary").mkdir()
     environment = {
-        **os.environ, "TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(Path(__file__).resolve().parents[2])
+        **os.environ,
+        "TMPDIR": str(tmp_path / "temporary"),
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
     }
     command = [sys.executable, "-c", SLOW, str(script)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:

@@ -37,7 +37,8 @@ def test_every_request_replays(pets):
 
 def test_what_is_written_is_read(tmp_path):
     requests = [
-        ("map", {"z": np.float32([[1, 2]]), "class_id": np.int64([3])}), ("truncate", {"ws": np.zeros((1, 2, 3))})
+        ("map", {"z": np.float32([[1, 2]]), "class_id": np.int64([3])}),
+        ("truncate", {"ws": np.zeros((1, 2, 3))}),
     ]
     write_warmup(tmp_path, requests)
     for (name, inputs), (read_name, read_inputs) in zip(requests, read_warmup(tmp_path), strict=True):
@@ -70,7 +71,8 @@ def test_an_export_warms_up_with_the_batches_that_are_asked_for(make_served, tmp
 def test_a_request_that_fails_stops_the_export(make_served, tmp_path):
     served = make_served()
     endpoints = [
-        endpoint for endpoint in export_module.build_endpoints(served)
+        endpoint
+        for endpoint in export_module.build_endpoints(served)
         if endpoint.name in ("truncate", "serving_default")
     ]
     export_module.write_saved_model(endpoints, tmp_path)

@@ -35,7 +35,8 @@ SCHEDULE = Schedule(
     resolved_schedule(
         start_resolution=4, stage_kimg=table("1"), fade_kimg=table("2"), batch_size=table("10"), total_kimg=4.0
     ),
-    (4, 4), 2,
+    (4, 4),
+    2,
 )
 
 
@@ -48,8 +49,16 @@ def progress_at(images_seen, state=None, speed=0.0, statistics=None):
 @pytest.mark.parametrize(
     ("before", "now", "interval", "expected"),
     [
-        (0, 8, 0.016, False), (8, 16, 0.016, True), (16, 24, 0.016, False), (0, 999, 1, False), (992, 1000, 1, True),
-        (1000, 1008, 1, False), (996, 1004, 1, True), (0, 5000, 1, True), (0, 8, 0.001, True), (0, 0, 1, False),
+        (0, 8, 0.016, False),
+        (8, 16, 0.016, True),
+        (16, 24, 0.016, False),
+        (0, 999, 1, False),
+        (992, 1000, 1, True),
+        (1000, 1008, 1, False),
+        (996, 1004, 1, True),
+        (0, 5000, 1, True),
+        (0, 8, 0.001, True),
+        (0, 0, 1, False),
     ],
 )
 def test_crosses(before, now, interval, expected):
@@ -69,8 +78,15 @@ def test_an_interval_is_crossed_once_by_every_multiple(interval_kimg, batch):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0 s"), (45.4, "45 s"), (59.6, "1 min 0 s"), (723, "12 min 3 s"), (3599.7, "1 h 0 min"),
-        (7500, "2 h 5 min"), (360000, "100 h 0 min"), (math.inf, "?"), (math.nan, "?"),
+        (0, "0 s"),
+        (45.4, "45 s"),
+        (59.6, "1 min 0 s"),
+        (723, "12 min 3 s"),
+        (3599.7, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+        (360000, "100 h 0 min"),
+        (math.inf, "?"),
+        (math.nan, "?"),
     ],
 )
 def test_format_seconds(seconds, text):
@@ -158,9 +174,7 @@ def test_the_last_step_always_has_a_line(status):
 def test_text(status):
     line, clock, _, logged = status(False)
     steps(line, clock, 2.0, 6, start=1990)
-    assert logged == [
-        "8x8 fading in  52% | kimg 2.0 of 4 | 5 images/s | critic 1.00 generator 2.00 | 6 min 30 s left"
-    ]
+    assert logged == ["8x8 fading in  52% | kimg 2.0 of 4 | 5 images/s | critic 1.00 generator 2.00 | 6 min 30 s left"]
     steps(line, clock, 2.0, 6, start=3490)
     assert logged[1].startswith("8x8 | kimg 3.5 of 4 | ")
 

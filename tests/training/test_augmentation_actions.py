@@ -43,8 +43,11 @@ def test_the_strength_equals_the_published_one(reference, relative_error, case):
     published = reference("ada_controller")
     settings = published.config["ctrl"][case]
     config = tiny_stylegan2(
-        batch_size=table(str(settings["batch_size"])), total_kimg=1000.0, augment="adaptive",
-        augment_interval=settings["ada_interval"], augment_kimg=float(settings["ada_kimg"]),
+        batch_size=table(str(settings["batch_size"])),
+        total_kimg=1000.0,
+        augment="adaptive",
+        augment_interval=settings["ada_interval"],
+        augment_kimg=float(settings["ada_kimg"]),
         augment_target=settings["ada_target"],
     )
     wanted, state = published.outputs[f"p/{case}"][:50], State(settings["p0"])
@@ -73,9 +76,17 @@ def test_the_state_of_a_run_has_what_the_control_needs():
 
 # Periods of 5 steps of 8 images, then 3 of 12 and 7 of 4: none of them is a whole number of intervals.
 GROWING = {
-    "family": "stylegan1", "loss": "logistic", "resolution": "16", "stage_kimg": table("0.04"),
-    "fade_kimg": table("8:0.036,16:0.028"), "batch_size": table("4:8,8:12,16:4"), "total_kimg": 0.3,
-    "augment": "adaptive", "augment_kimg": 1.0, "augment_interval": 4, "augment_p": 0.5,
+    "family": "stylegan1",
+    "loss": "logistic",
+    "resolution": "16",
+    "stage_kimg": table("0.04"),
+    "fade_kimg": table("8:0.036,16:0.028"),
+    "batch_size": table("4:8,8:12,16:4"),
+    "total_kimg": 0.3,
+    "augment": "adaptive",
+    "augment_kimg": 1.0,
+    "augment_interval": 4,
+    "augment_p": 0.5,
 }
 
 

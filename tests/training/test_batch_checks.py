@@ -65,9 +65,10 @@ def test_the_free_neighbour_of_a_run_is_numbered(tmp_path):
     assert RunDirectory(tmp_path / "faces").free_neighbour() == tmp_path / "faces-4"
 
 
-@pytest.mark.parametrize(("batch", "began", "now", "at_once"), [
-    (64, 8, 1, 8), (64, 8, 2, 8), (64, 8, 8, 8), (64, 8, 16, 4), (48, 6, 4, 5), (40, 5, 1, 4), (10, 5, 1, 1),
-])
+@pytest.mark.parametrize(
+    ("batch", "began", "now", "at_once"),
+    [(64, 8, 1, 8), (64, 8, 2, 8), (64, 8, 8, 8), (64, 8, 16, 4), (48, 6, 4, 5), (40, 5, 1, 4), (10, 5, 1, 1)],
+)
 def test_a_batch_of_more_devices_comes_in_pieces_that_fit(batch, began, now, at_once):
     config = resolved(tiny_stylegan2(batch_size=table(str(batch))), 2, began)
     assert images_at_once(config, batch, now) == at_once

@@ -48,7 +48,8 @@ DAMAGES = {
     "data empty": (lambda folder: data_of(folder, 40).write_bytes(b""), "data-00000-of-00001 is empty"),
     "data missing": (lambda folder: data_of(folder, 40).unlink(), "data-00000-of-00001 is missing"),
     "data zeroed": (
-        lambda folder: data_of(folder, 40).write_bytes(bytes(data_of(folder, 40).stat().st_size)), "checksum"
+        lambda folder: data_of(folder, 40).write_bytes(bytes(data_of(folder, 40).stat().st_size)),
+        "checksum",
     ),
     "data flipped": (lambda folder: flip(data_of(folder, 40)), "checksum"),
     "index cut": (lambda folder: (folder.path / "ckpt-40.index").write_bytes(b"half of it"), "index does not have"),
@@ -56,7 +57,8 @@ DAMAGES = {
     "index missing": (lambda folder: (folder.path / "ckpt-40.index").unlink(), "index is missing"),
     "index flipped": (lambda folder: flip(folder.path / "ckpt-40.index"), "index does not have"),
     "a folder": (
-        lambda folder: (data_of(folder, 40).unlink(), data_of(folder, 40).mkdir()), "data-00000-of-00001 is missing"
+        lambda folder: (data_of(folder, 40).unlink(), data_of(folder, 40).mkdir()),
+        "data-00000-of-00001 is missing",
     ),
 }
 
@@ -64,9 +66,16 @@ DAMAGES = {
 def test_only_the_newest_are_kept_each_with_its_checksums(tmp_path):
     folder = saved(tmp_path, 8, 16, 24, 1000)
     assert folder.numbers() == [16, 24, 1000]
-    assert names(folder) == sorted(["checkpoint", *(
-        f"ckpt-{number}.{ending}" for number in (16, 24, 1000) for ending in ("index", "data-00000-of-00001", "sha256")
-    )])
+    assert names(folder) == sorted(
+        [
+            "checkpoint",
+            *(
+                f"ckpt-{number}.{ending}"
+                for number in (16, 24, 1000)
+                for ending in ("index", "data-00000-of-00001", "sha256")
+            ),
+        ]
+    )
     for number in folder.numbers():
         subprocess.run(["sha256sum", "--check", "--strict", f"ckpt-{number}.sha256"], cwd=folder.path, check=True)
     assert tf.train.latest_checkpoint(str(folder.path)) == folder.prefix(1000)
@@ -203,7 +212,11 @@ def test_rests_are_removed_and_nothing_else(tmp_path):
     (folder.path / "notes.txt").write_text("theirs")
     folder.remove_rests()
     assert names(folder) == [
-        "checkpoint", "ckpt-20.data-00000-of-00001", "ckpt-20.index", "ckpt-20.sha256", "notes.txt"
+        "checkpoint",
+        "ckpt-20.data-00000-of-00001",
+        "ckpt-20.index",
+        "ckpt-20.sha256",
+        "notes.txt",
     ]
 
 

@@ -21,8 +21,11 @@ from stylegan_tf.training.state import TrainState
 
 PICKLES = pathlib.Path(__file__).parents[1] / "reference" / "pickles"
 NAMES = sorted(path.stem for path in PICKLES.glob("*.pkl"))
-TRUNCATIONS = {"psi_none": {}, "default_trunc": {"truncation_psi": 0.7, "truncation_cutoff": 8},
-               "psi0.5": {"truncation_psi": 0.5}}
+TRUNCATIONS = {
+    "psi_none": {},
+    "default_trunc": {"truncation_psi": 0.7, "truncation_cutoff": 8},
+    "psi0.5": {"truncation_psi": 0.5},
+}
 ROLES = {"G": "generator", "Gs": "generator_ema", "G_ema": "generator_ema", "D": "critic"}
 
 
@@ -52,7 +55,7 @@ def converted(tmp_path_factory):
             taken = convert(file, plan_conversion(file, run))
             with np.load(PICKLES / f"{name.rsplit('_', 1)[0]}_expected.npz") as numbers:
                 arrays = {key: numbers[key] for key in numbers.files}
-            parts = ({key[len(p):]: a for key, a in arrays.items() if key.startswith(p)} for p in ("in/", "out/"))
+            parts = ({key[len(p) :]: a for key, a in arrays.items() if key.startswith(p)} for p in ("in/", "out/"))
             made[name] = Converted(RunDirectory(run), *parts, taken)
         return made[name]
 
@@ -75,7 +78,7 @@ def test_published_numbers(converted, relative_error, channels_first, channels_l
         if kind not in ("images", "img", "w", "ws", "scores", "logits"):
             continue
         role = next(role for role in ("G_ema", "Gs", "G", "D") if rest == role or rest.startswith(f"{role}_"))
-        network, options = networks[ROLES[role]], rest[len(role) + 1:]
+        network, options = networks[ROLES[role]], rest[len(role) + 1 :]
         if kind in ("w", "ws"):
             got = network.map(z, labels)
         elif kind in ("scores", "logits"):
@@ -131,21 +134,49 @@ def test_the_strength_of_the_augmentation_goes_on(converted):
 def test_the_configuration_is_that_of_the_file(converted):
     expected = {
         "progan2018_2018style": {
-            "mapping_layers": 0, "style": False, "noise": False, "normalization": "pixel", "blur": False,
-            "constant_input": False, "fused_from": 1, "feature_maps_max": 10, "loss": "wgan-gp",
+            "mapping_layers": 0,
+            "style": False,
+            "noise": False,
+            "normalization": "pixel",
+            "blur": False,
+            "constant_input": False,
+            "fused_from": 1,
+            "feature_maps_max": 10,
+            "loss": "wgan-gp",
         },
         "stylegan1_2019style": {
-            "family": "stylegan1", "mapping_layers": 8, "z_size": 16, "w_size": 16, "style": True, "noise": True,
-            "normalization": "instance", "blur": True, "fused_from": 128, "feature_maps_max": 12, "channels": 3,
-            "resolution": "16", "loss": "logistic",
+            "family": "stylegan1",
+            "mapping_layers": 8,
+            "z_size": 16,
+            "w_size": 16,
+            "style": True,
+            "noise": True,
+            "normalization": "instance",
+            "blur": True,
+            "fused_from": 128,
+            "feature_maps_max": 12,
+            "channels": 3,
+            "resolution": "16",
+            "loss": "logistic",
         },
         "stylegan2_ada_2021style": {
-            "family": "stylegan2", "mapping_layers": 2, "generator_architecture": "skip", "augment_p": 0.0,
-            "critic_architecture": "resnet", "clamp_always": False, "resample_filter": "1,3,3,1", "use_labels": False,
+            "family": "stylegan2",
+            "mapping_layers": 2,
+            "generator_architecture": "skip",
+            "augment_p": 0.0,
+            "critic_architecture": "resnet",
+            "clamp_always": False,
+            "resample_filter": "1,3,3,1",
+            "use_labels": False,
         },
         "stylegan2_ada_cond4_2021style": {
-            "mapping_layers": 8, "critic_mapping_layers": 8, "clamp": 256.0, "clamp_always": True, "use_labels": True,
-            "feature_maps_max": 8, "minibatch_stddev_group": 4,
+            "mapping_layers": 8,
+            "critic_mapping_layers": 8,
+            "clamp": 256.0,
+            "clamp_always": True,
+            "use_labels": True,
+            "feature_maps_max": 8,
+            "minibatch_stddev_group": 4,
         },
     }
     for name, values in expected.items():
@@ -209,8 +240,7 @@ def test_a_file_with_an_averaged_generator_alone(tmp_path, relative_error):
 
 
 @pytest.mark.parametrize(
-    ("lod", "level", "fade_in"),
-    [(0.0, 2, None), (1.0, 1, None), (0.25, 2, 0.75), (2.0, 0, None), (1.5, 1, 0.5)],
+    ("lod", "level", "fade_in"), [(0.0, 2, None), (1.0, 1, None), (0.25, 2, 0.75), (2.0, 0, None), (1.5, 1, 0.5)]
 )
 def test_a_network_that_is_still_growing(tmp_path, lod, level, fade_in):
     file = read_published_file(PICKLES / "stylegan1_2019style.pkl")

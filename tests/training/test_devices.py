@@ -32,8 +32,10 @@ def gpu(*capability, name="Card"):
 @pytest.mark.parametrize(
     ("cpu_flags", "policy"),
     [
-        ({"fpu", "avx512f", "avx512_bf16"}, "mixed_bfloat16"), ({"amx_bf16", "amx_tile"}, "mixed_bfloat16"),
-        ({"avx512f", "avx2"}, "float32"), (set(), "float32"),
+        ({"fpu", "avx512f", "avx512_bf16"}, "mixed_bfloat16"),
+        ({"amx_bf16", "amx_tile"}, "mixed_bfloat16"),
+        ({"avx512f", "avx2"}, "float32"),
+        (set(), "float32"),
     ],
 )
 def test_auto_on_a_cpu_takes_bfloat16_where_it_is_fast(machine, cpu_flags, policy):
@@ -44,8 +46,12 @@ def test_auto_on_a_cpu_takes_bfloat16_where_it_is_fast(machine, cpu_flags, polic
 @pytest.mark.parametrize(
     ("capabilities", "policy"),
     [
-        ([gpu(8, 0)], "mixed_bfloat16"), ([gpu(9, 0), gpu(8, 6)], "mixed_bfloat16"), ([gpu(7, 5)], "float32"),
-        ([gpu(9, 0), gpu(7, 0)], "float32"), ([{}], "float32"), ([gpu(10, 0)], "mixed_bfloat16"),
+        ([gpu(8, 0)], "mixed_bfloat16"),
+        ([gpu(9, 0), gpu(8, 6)], "mixed_bfloat16"),
+        ([gpu(7, 5)], "float32"),
+        ([gpu(9, 0), gpu(7, 0)], "float32"),
+        ([{}], "float32"),
+        ([gpu(10, 0)], "mixed_bfloat16"),
     ],
     ids=str,
 )
@@ -71,9 +77,10 @@ def test_cpu_flags_of_a_machine(monkeypatch, tmp_path):
     assert "spectre" not in devices._cpu_flags()
 
 
-@pytest.mark.parametrize(("name", "gpus", "chosen"), [
-    ("on", 0, "on"), ("off", 1, "off"), ("auto", 1, "auto"), ("auto", 0, "off"), ("on", 1, "on"), ("off", 0, "off"),
-])
+@pytest.mark.parametrize(
+    ("name", "gpus", "chosen"),
+    [("on", 0, "on"), ("off", 1, "off"), ("auto", 1, "auto"), ("auto", 0, "off"), ("on", 1, "on"), ("off", 0, "off")],
+)
 def test_jit(machine, name, gpus, chosen):
     machine([gpu(9, 0)] * gpus)
     assert devices.choose_jit(name) == chosen

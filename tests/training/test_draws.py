@@ -30,7 +30,12 @@ def test_the_parts_of_a_draw_are_independent():
 def test_sizes_follow_the_level():
     draws = drawn(step_key(0, 0, 0, 0), level=2, count=5)
     assert [noise.shape for noise in draws.noise] == [
-        (5, 4, 6, 1), (5, 4, 6, 1), (5, 8, 12, 1), (5, 8, 12, 1), (5, 16, 24, 1), (5, 16, 24, 1)
+        (5, 4, 6, 1),
+        (5, 4, 6, 1),
+        (5, 8, 12, 1),
+        (5, 8, 12, 1),
+        (5, 16, 24, 1),
+        (5, 16, 24, 1),
     ]
     assert draws.z.shape == (5, 8)
     assert draws.factors.shape == (5,)

@@ -8,12 +8,25 @@ from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.training.flat_weights import FlatWeights, computing_with, recorded
 
-SIZES = {"z_size": 8, "w_size": 8, "mapping_layers": 2, "feature_maps_base": 32, "feature_maps_max": 8,
-         "minibatch_stddev_group": 0}  # whose root magnifies rounding where images are alike
+SIZES = {
+    "z_size": 8,
+    "w_size": 8,
+    "mapping_layers": 2,
+    "feature_maps_base": 32,
+    "feature_maps_max": 8,
+    "minibatch_stddev_group": 0,
+}  # whose root magnifies rounding where images are alike
 CONFIGS = {
     "stylegan1": {"family": "stylegan1", "fused_from": 8},
-    "progan": {"family": "stylegan1", "style": False, "noise": False, "constant_input": False, "mapping_layers": 0,
-               "normalization": "pixel", "critic_classifies": True},
+    "progan": {
+        "family": "stylegan1",
+        "style": False,
+        "noise": False,
+        "constant_input": False,
+        "mapping_layers": 0,
+        "normalization": "pixel",
+        "critic_classifies": True,
+    },
     "stylegan2": {"family": "stylegan2"},
     "growing": {"family": "stylegan2", "generator_architecture": "growing", "critic_architecture": "growing"},
 }

@@ -42,8 +42,11 @@ def test_reads_and_shapes_launch_nothing_and_what_is_compiled_counts_as_one():
     [
         ("tiny", 32, {"generator": 800, "critic": 500, "critic regularizer": 420}),
         ("tiny-stylegan1", 32, {"generator": 750, "critic": 800}),
-        ("stylegan2-ada", 64,
-         {"generator": 1150, "generator regularizer": 1480, "critic": 780, "critic regularizer": 640}),
+        (
+            "stylegan2-ada",
+            64,
+            {"generator": 1150, "generator regularizer": 1480, "critic": 780, "critic regularizer": 640},
+        ),
     ],
 )
 def test_a_phase_launches_no_more_than(name, size, most):
@@ -75,7 +78,10 @@ def test_what_xla_is_given_for_the_published_settings():
         state, make_objective(config), tf.distribute.get_strategy(), augmentation=make_augmentation(config)
     )
     arguments = (
-        tf.constant(np.zeros((4, 64, 64, 3), np.uint8)), tf.zeros([4, 0]), tf.constant(0, tf.int64), tf.constant(1.0)
+        tf.constant(np.zeros((4, 64, 64, 3), np.uint8)),
+        tf.zeros([4, 0]),
+        tf.constant(0, tf.int64),
+        tf.constant(1.0),
     )
     hlo = step.compiler_ir(StepKind(level, 4, state.phases[0]), arguments, "hlo")
     given = count_instructions(hlo)

@@ -22,11 +22,14 @@ from stylegan_tf.training.run import run_training
 from stylegan_tf.training.state import TrainState
 
 
-@pytest.mark.parametrize(("values", "advice"), [
-    ({}, "--max_batch_per_device=4 "),
-    ({"max_batch_per_device": 4}, "--max_batch_per_device=2 "),
-    ({"max_batch_per_device": 1}, "Choose smaller images"),
-])
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ({}, "--max_batch_per_device=4 "),
+        ({"max_batch_per_device": 4}, "--max_batch_per_device=2 "),
+        ({"max_batch_per_device": 1}, "Choose smaller images"),
+    ],
+)
 def test_the_next_smaller_piece_that_fits_is_named(values, advice):
     config = tiny_stylegan2(minibatch_stddev_group=2, **values)
     text = advice_when_full(resolved(config), schedule_of(config), 1, 0, "runs/a/checkpoint-8")

@@ -43,8 +43,12 @@ def model(tmp_path_factory):
 
 def configure(data, run_dir, model, **values):
     return tiny_config(
-        data=data, run_dir=str(run_dir), metrics=f"{KD},{FD}", metrics_interval_kimg=0.04,
-        metrics_weights=f"model={model}", **values,
+        data=data,
+        run_dir=str(run_dir),
+        metrics=f"{KD},{FD}",
+        metrics_interval_kimg=0.04,
+        metrics_weights=f"model={model}",
+        **values,
     )
 
 

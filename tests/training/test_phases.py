@@ -15,18 +15,24 @@ def phases_of(**values):
 
 def test_stylegan_trains_its_critic_first_and_stylegan2_its_generator():
     assert phases_of() == [
-        Phase("critic", "critic", 0, main=True, regularizer=True), Phase("generator", "generator", 1, main=True)
+        Phase("critic", "critic", 0, main=True, regularizer=True),
+        Phase("generator", "generator", 1, main=True),
     ]
     assert [phase.name for phase in phases_of(family="stylegan2")] == ["generator", "critic"]
     assert [phase.name for phase in phases_of(family="stylegan1", **LAZY)] == [
-        "critic", "critic regularizer", "generator", "generator regularizer"
+        "critic",
+        "critic regularizer",
+        "generator",
+        "generator regularizer",
     ]
 
 
 def test_lazy_regularisers_are_phases_of_their_own():
     assert phases_of(family="stylegan2", loss="logistic", **LAZY) == [
-        Phase("generator", "generator", 1), Phase("generator regularizer", "generator", 3, False, True, 4),
-        Phase("critic", "critic", 0), Phase("critic regularizer", "critic", 2, False, True, 16),
+        Phase("generator", "generator", 1),
+        Phase("generator regularizer", "generator", 3, False, True, 4),
+        Phase("critic", "critic", 0),
+        Phase("critic regularizer", "critic", 2, False, True, 16),
     ]
 
 
@@ -40,7 +46,8 @@ def test_regularisers_of_every_step_belong_to_the_main_phase():
 @pytest.mark.parametrize(
     "values",
     [
-        {"loss": "wgan-gp", "gradient_penalty_weight": 0.0}, {"loss": "logistic", "r1_gamma": 0.0},
+        {"loss": "wgan-gp", "gradient_penalty_weight": 0.0},
+        {"loss": "logistic", "r1_gamma": 0.0},
         {"loss": "hinge", "r1_gamma": 0.0},
     ],
     ids=str,

@@ -26,8 +26,12 @@ def plan_of(state, dataset=None, jit="off", configure=tiny_config, other_files=N
     config = configure(**values)
     schedule = schedule_of(config, 2)
     shown = SimpleNamespace(
-        config=resolved(config), dtype_policy="float32", generator=state.generator, critic=state.critic,
-        phases=training_phases(config), augment_p=tf.Variable(0.1234),
+        config=resolved(config),
+        dtype_policy="float32",
+        generator=state.generator,
+        critic=state.critic,
+        phases=training_phases(config),
+        augment_p=tf.Variable(0.1234),
     )
     dataset = dataset or DatasetInfo("faces", 1234567, (8, 8), 3, "abc")
     directory = RunDirectory("runs/mine")
@@ -128,8 +132,12 @@ def test_batches_of_other_devices_are_told(state):
     config = tiny_stylegan2()
     began = dataclasses.replace(resolved(config), batch_devices=8)
     shown = SimpleNamespace(
-        config=began, dtype_policy="float32", generator=state.generator, critic=state.critic,
-        phases=training_phases(config), augment_p=tf.Variable(0.0),
+        config=began,
+        dtype_policy="float32",
+        generator=state.generator,
+        critic=state.critic,
+        phases=training_phases(config),
+        augment_p=tf.Variable(0.0),
     )
     dataset = DatasetInfo("faces", 10, (8, 8), 3, "abc")
 

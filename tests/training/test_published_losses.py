@@ -30,7 +30,8 @@ OBJECTIVES = {
     "D_logistic_simplegp_r1_gamma10": Objective(LOGISTIC, R1(10.0)),
 }
 GENERATOR_OBJECTIVES = {
-    "G_wgan": OBJECTIVES["D_wgan_gp"], "G_logistic_nonsaturating": OBJECTIVES["D_logistic_simplegp_r1_gamma10"],
+    "G_wgan": OBJECTIVES["D_wgan_gp"],
+    "G_logistic_nonsaturating": OBJECTIVES["D_logistic_simplegp_r1_gamma10"],
 }
 
 
@@ -52,13 +53,19 @@ def published(request, reference, states):
 
 def make_state(file):
     kwargs = file.config["G"]["kwargs"]
-    config = TrainConfig().replace({
-        "z_size": kwargs["latent_size"], "w_size": kwargs["dlatent_size"], "feature_maps_base": kwargs["fmap_base"],
-        "feature_maps_max": kwargs["fmap_max"], "style_mixing_probability": 0.0,
-    })
+    config = TrainConfig().replace(
+        {
+            "z_size": kwargs["latent_size"],
+            "w_size": kwargs["dlatent_size"],
+            "feature_maps_base": kwargs["fmap_base"],
+            "feature_maps_max": kwargs["fmap_max"],
+            "style_mixing_probability": 0.0,
+        }
+    )
     state = TrainState(config, 4, kwargs["label_size"], "float32")
     for prefix, load, network in [
-        ("G/", load_published_generator, state.generator), ("D/", load_published_critic, state.critic)
+        ("G/", load_published_generator, state.generator),
+        ("D/", load_published_critic, state.critic),
     ]:
         load(network, {name[2:]: array for name, array in file.variables.items() if name.startswith(prefix)})
     return state
@@ -68,8 +75,11 @@ def draws_of(file, state):
     fixed = [layer.noise.fixed_noise for layer in state.generator.synthesis.styled_layers]
     count = len(file.inputs["z"])
     return Draws(
-        z=file.inputs["z"], other_z=file.inputs["z"], crossover=np.full(count, 99),
-        noise=[tf.tile(noise, (count, 1, 1, 1)) for noise in fixed], factors=tf.constant(file.inputs["mixing"]),
+        z=file.inputs["z"],
+        other_z=file.inputs["z"],
+        crossover=np.full(count, 99),
+        noise=[tf.tile(noise, (count, 1, 1, 1)) for noise in fixed],
+        factors=tf.constant(file.inputs["mixing"]),
     )
 
 
@@ -96,7 +106,10 @@ def assert_equal_gradients(network, entries, gradient, file, key, relative_error
 def cases(names):
     """(file, loss, lod) for all that the files hold."""
     return [
-        (file, name, lod) for file in FILES for lod in (0, 0.6) for name in names
+        (file, name, lod)
+        for file in FILES
+        for lod in (0, 0.6)
+        for name in names
         if f"out/{name}/lod{lod}/mean.npy" in zipfile.ZipFile(REFERENCE / f"{file}.npz").namelist()
     ]
 

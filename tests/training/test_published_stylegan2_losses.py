@@ -30,19 +30,28 @@ def file(reference):
 @pytest.fixture(scope="module")
 def state(file):
     settings, kwargs = file.config, file.config["G"]
-    config = TrainConfig().replace({
-        "family": "stylegan2", "z_size": kwargs["z_dim"], "w_size": kwargs["w_dim"],
-        "mapping_layers": kwargs["mapping_kwargs"]["num_layers"],
-        "feature_maps_base": kwargs["synthesis_kwargs"]["channel_base"] // 2,
-        "feature_maps_max": kwargs["synthesis_kwargs"]["channel_max"], "style_mixing_probability": 0.0,
-        "loss": "logistic", "r1_gamma": settings["r1_gamma"], "critic_regularization_interval": settings["gain_dreg"],
-        "path_length_weight": settings["pl_weight"], "path_length_decay": settings["pl_decay"],
-        "path_length_batch_shrink": settings["pl_batch_shrink"],
-        "generator_regularization_interval": settings["gain_greg"],
-    })
+    config = TrainConfig().replace(
+        {
+            "family": "stylegan2",
+            "z_size": kwargs["z_dim"],
+            "w_size": kwargs["w_dim"],
+            "mapping_layers": kwargs["mapping_kwargs"]["num_layers"],
+            "feature_maps_base": kwargs["synthesis_kwargs"]["channel_base"] // 2,
+            "feature_maps_max": kwargs["synthesis_kwargs"]["channel_max"],
+            "style_mixing_probability": 0.0,
+            "loss": "logistic",
+            "r1_gamma": settings["r1_gamma"],
+            "critic_regularization_interval": settings["gain_dreg"],
+            "path_length_weight": settings["pl_weight"],
+            "path_length_decay": settings["pl_decay"],
+            "path_length_batch_shrink": settings["pl_batch_shrink"],
+            "generator_regularization_interval": settings["gain_greg"],
+        }
+    )
     made = TrainState(config, LEVEL + 1, 0, "float32")
     for prefix, load, network in [
-        ("G/", load_published_generator, made.generator), ("D/", load_published_critic, made.critic)
+        ("G/", load_published_generator, made.generator),
+        ("D/", load_published_critic, made.critic),
     ]:
         load(network, {name[2:]: array for name, array in file.variables.items() if name.startswith(prefix)})
     return made
@@ -58,8 +67,12 @@ def path_length_mean(state):
 def draws_of(file, state, count, path_noise=None):
     fixed = [layer.noise.fixed_noise for block in state.generator.synthesis.blocks for layer in block]
     return Draws(
-        z=file.inputs["z"][:count], other_z=file.inputs["z"][:count], crossover=np.full(count, 99),
-        noise=[tf.tile(noise, (count, 1, 1, 1)) for noise in fixed], factors=tf.zeros(count), path_noise=path_noise,
+        z=file.inputs["z"][:count],
+        other_z=file.inputs["z"][:count],
+        crossover=np.full(count, 99),
+        noise=[tf.tile(noise, (count, 1, 1, 1)) for noise in fixed],
+        factors=tf.zeros(count),
+        path_noise=path_noise,
     )
 
 
@@ -217,6 +230,8 @@ def test_the_phases_are_weighed_by_their_intervals(file, state, channels_last):
 
 def test_phases_of_the_state(state):
     assert [dataclasses.astuple(phase) for phase in state.phases] == [
-        ("generator", "generator", 1, True, False, 1), ("generator regularizer", "generator", 3, False, True, 4),
-        ("critic", "critic", 0, True, False, 1), ("critic regularizer", "critic", 2, False, True, 16),
+        ("generator", "generator", 1, True, False, 1),
+        ("generator regularizer", "generator", 3, False, True, 4),
+        ("critic", "critic", 0, True, False, 1),
+        ("critic regularizer", "critic", 2, False, True, 16),
     ]

@@ -84,7 +84,9 @@ def test_run_directory(finished):
     assert json.loads(directory.config_file.read_text())["data"]["resolution"] == "8"
     assert directory.read_dataset().count == 20
     assert sorted(path.name for path in directory.samples.iterdir()) == [
-        "kimg_000000.05.png", "kimg_000000.10.png", "reals.png"
+        "kimg_000000.05.png",
+        "kimg_000000.10.png",
+        "reals.png",
     ]
     with Image.open(directory.progress_file) as animation:
         assert animation.n_frames == 2
@@ -103,10 +105,25 @@ def test_tensorboard_events(finished):
     events.Reload()
     tags = set(events.Tags()["tensors"])
     assert {
-        "loss/critic", "loss/generator", "loss/wasserstein_estimate", "loss/gradient_penalty",
-        "gradients/critic_norm", "scores/real", "scores/fake", "progress/fade_in", "progress/resolution",
-        "progress/batch_size", "progress/learning_rate", "speed/images_per_second", "speed/memory_gib",
-        "progress/kimg", "images/generator_ema", "images/reals", "run/config", "run/plan", "custom_scalars__config__",
+        "loss/critic",
+        "loss/generator",
+        "loss/wasserstein_estimate",
+        "loss/gradient_penalty",
+        "gradients/critic_norm",
+        "scores/real",
+        "scores/fake",
+        "progress/fade_in",
+        "progress/resolution",
+        "progress/batch_size",
+        "progress/learning_rate",
+        "speed/images_per_second",
+        "speed/memory_gib",
+        "progress/kimg",
+        "images/generator_ema",
+        "images/reals",
+        "run/config",
+        "run/plan",
+        "custom_scalars__config__",
     } <= tags
 
     def points(tag):
@@ -142,7 +159,10 @@ def test_a_resumed_run_in_half_precision_ends_bit_identical(data, tmp_path, monk
 
 # Strong enough to move within twelve steps.
 ADAPTIVE = {
-    "make": tiny_stylegan2, "augment": "adaptive", "augment_kimg": 0.1, "augment_interval": 2,
+    "make": tiny_stylegan2,
+    "augment": "adaptive",
+    "augment_kimg": 0.1,
+    "augment_interval": 2,
     "augment_transforms": "color",
 }
 
@@ -161,7 +181,10 @@ def test_stylegan2_resumes_bit_identical_with_regularisers_and_adaptive_augmenta
     assert_equal_checkpoints(whole, resumed)
     directory = RunDirectory(whole)
     assert sorted(path.name for path in directory.samples.iterdir()) == [
-        "augmented_reals.png", "kimg_000000.05.png", "kimg_000000.10.png", "reals.png"
+        "augmented_reals.png",
+        "kimg_000000.05.png",
+        "kimg_000000.10.png",
+        "reals.png",
     ]
     log = directory.log_file.read_text()
     for text in ("critic regularizer every 3 steps", "adaptive from 0, target 0.6", "| augment 0."):
@@ -374,8 +397,11 @@ def test_the_built_in_portraits_are_not_enlarged(tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(data, tmp_path):
     directory = tmp_path / "broken"
     config = configure(data, directory, learning_rate=table("4:0.001,8:1e30"), loss="logistic")
-    with pytest.raises(NonFiniteError, match=r"(loss|scores|norm|penalty) became (nan|-?inf) in the step at \d+ images"
-                       r".*last good checkpoint is .*ckpt-32") as breakdown:
+    with pytest.raises(
+        NonFiniteError,
+        match=r"(loss|scores|norm|penalty) became (nan|-?inf) in the step at \d+ images"
+        r".*last good checkpoint is .*ckpt-32",
+    ) as breakdown:
         run_training(config)
     assert all(np.isfinite(array).all() for array in checkpoint_arrays(directory).values())
     follow_advice(breakdown.value, config, directory)
@@ -428,14 +454,19 @@ def test_weights_that_exploded_are_not_saved(data, tmp_path, monkeypatch):
         ({"max_batch_per_device": 3}, "max_batch_per_device. Received: 3"),
         ({"num_devices": 3}, "multiple of the number of devices, 3"),
         (
-            {"batch_size": table("6"), "minibatch_stddev_group": 2, "max_batch_per_device": 2,
-             "path_length_weight": 2.0},
+            {
+                "batch_size": table("6"),
+                "minibatch_stddev_group": 2,
+                "max_batch_per_device": 2,
+                "path_length_weight": 2.0,
+            },
             r"path lengths are taken \(3\) must divide into equal pieces.*Received: 2",
         ),
     ],
 )
 def test_batches_that_do_not_divide_are_refused(data, tmp_path, values, message, monkeypatch):
     if "num_devices" in values:  # logical devices cannot be made any more in this process
+
         class Three:
             num_replicas_in_sync = 3
 

@@ -85,11 +85,23 @@ def with_checkpoints(tmp_path):
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
-        ("newest", ["checkpoints/ckpt-24000"]), ("best", ["best/ckpt-12000"]), ("16", ["checkpoints/ckpt-16000"]),
-        ("8.0", ["checkpoints/ckpt-8000"]), ("12", ["best/ckpt-12000"]),
-        ("all", [f"{folder}/ckpt-{at}" for folder, at in (
-            ("checkpoints", 8000), ("best", 12000), ("checkpoints", 16000), ("checkpoints", 24000)
-        )]),
+        ("newest", ["checkpoints/ckpt-24000"]),
+        ("best", ["best/ckpt-12000"]),
+        ("16", ["checkpoints/ckpt-16000"]),
+        ("8.0", ["checkpoints/ckpt-8000"]),
+        ("12", ["best/ckpt-12000"]),
+        (
+            "all",
+            [
+                f"{folder}/ckpt-{at}"
+                for folder, at in (
+                    ("checkpoints", 8000),
+                    ("best", 12000),
+                    ("checkpoints", 16000),
+                    ("checkpoints", 24000),
+                )
+            ],
+        ),
     ],
 )
 def test_checkpoints_are_found(with_checkpoints, which, expected):
@@ -117,7 +129,8 @@ def test_the_first_training_of_a_converted_network_chooses_what_is_not_the_netwo
     mine = tiny_config(batch_size=table("4"), loss="logistic", learning_rate=table("0.1"), augment="adaptive")
     directory.check(mine, DATASET)
     for changed, words in {
-        "z_size": "z_size was 8, is now 4", "mapping_layers": "mapping_layers was 2, is now 4",
+        "z_size": "z_size was 8, is now 4",
+        "mapping_layers": "mapping_layers was 2, is now 4",
         "resolution": "resolution was 8, is now 4",
     }.items():
         with pytest.raises(ValueError, match=words):

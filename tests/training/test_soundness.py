@@ -47,15 +47,29 @@ def variables_of(state):
     """One of each kind."""
     synthesis = [weight for weight in state.generator.weights if "/synthesis/" in weight.path]
     return {
-        "generator": synthesis[-1], "critic": state.critic.conv.kernel, "average": state.generator_ema.weights[-1],
-        "running mean of w": state.generator.w_average, "generator's moments": state.generator_optimizer.variables[-1],
-        "critic's moments": state.critic_optimizer.variables[-1], "path lengths": state.path_length_mean,
-        "strength": state.augment_p, "signs": state.sign_sum,
+        "generator": synthesis[-1],
+        "critic": state.critic.conv.kernel,
+        "average": state.generator_ema.weights[-1],
+        "running mean of w": state.generator.w_average,
+        "generator's moments": state.generator_optimizer.variables[-1],
+        "critic's moments": state.critic_optimizer.variables[-1],
+        "path lengths": state.path_length_mean,
+        "strength": state.augment_p,
+        "signs": state.sign_sum,
     }
 
 
-KINDS = ["generator", "critic", "average", "running mean of w", "generator's moments", "critic's moments",
-         "path lengths", "strength", "signs"]
+KINDS = [
+    "generator",
+    "critic",
+    "average",
+    "running mean of w",
+    "generator's moments",
+    "critic's moments",
+    "path lengths",
+    "strength",
+    "signs",
+]
 
 
 def test_a_new_state_is_sound(state):
@@ -117,8 +131,14 @@ def test_loss_scaling_is_no_sign_of_trouble():
 
 @pytest.mark.parametrize(
     ("rates", "limit", "wanted"),
-    [("0.002", math.inf, "0.001"), ("10", math.inf, "0.002"), ("10", 0.002, "0.001"), ("1e-05", math.inf, "5e-06"),
-     ("4:0.001,8:1e30", math.inf, "4:0.0005,8:0.002"), ("4:0.0015,256:0.003", 0.002, "4:0.00075,256:0.001")],
+    [
+        ("0.002", math.inf, "0.001"),
+        ("10", math.inf, "0.002"),
+        ("10", 0.002, "0.001"),
+        ("1e-05", math.inf, "5e-06"),
+        ("4:0.001,8:1e30", math.inf, "4:0.0005,8:0.002"),
+        ("4:0.0015,256:0.003", 0.002, "4:0.00075,256:0.001"),
+    ],
 )
 def test_rates_are_halved_as_they_were_in_effect(rates, limit, wanted):
     assert str(lowered(table(rates), limit)) == wanted
@@ -131,9 +151,7 @@ def flags_of(advice):
 def test_advice_with_a_checkpoint_starts_from_it():
     config = tiny_stylegan2(learning_rate=10, run_dir="runs/my faces")
     advice = advice_after_breakdown(config, "runs/my faces/checkpoints/ckpt-32", "runs/my faces-2")
-    assert flags_of(advice) == [
-        "--learning_rate=0.002", "--initialize_from=runs/my faces", "--run_dir=runs/my faces-2"
-    ]
+    assert flags_of(advice) == ["--learning_rate=0.002", "--initialize_from=runs/my faces", "--run_dir=runs/my faces-2"]
     assert "ckpt-32" in advice
 
 
@@ -151,8 +169,11 @@ def test_advice_lowers_both_rates_where_there_are_two():
 
 @pytest.mark.parametrize(
     ("policy", "words"),
-    [("float32", 0), ("mixed_bfloat16", "should that break down too, add --dtype_policy=float32."),
-     ("mixed_float16", "add --learning_rate=0.0005 --dtype_policy=float32 --run_dir=a-2 to")],
+    [
+        ("float32", 0),
+        ("mixed_bfloat16", "should that break down too, add --dtype_policy=float32."),
+        ("mixed_float16", "add --learning_rate=0.0005 --dtype_policy=float32 --run_dir=a-2 to"),
+    ],
 )
 def test_float32_is_no_advice_to_a_run_in_float32(policy, words):
     advice = advice_after_breakdown(tiny_stylegan2(learning_rate=0.001, dtype_policy=policy, run_dir="a"), None, "a-2")

@@ -9,8 +9,13 @@ from stylegan_tf.training.state import TrainState
 
 
 def variables_of(state):
-    owners = (state.generator.weights, state.critic.weights, state.generator_ema.weights,
-              state.generator_optimizer.variables, state.critic_optimizer.variables)
+    owners = (
+        state.generator.weights,
+        state.critic.weights,
+        state.generator_ema.weights,
+        state.generator_optimizer.variables,
+        state.critic_optimizer.variables,
+    )
     return [variable for owner in owners for variable in owner]
 
 
@@ -69,9 +74,7 @@ def test_optimizers_make_up_for_lazy_regularisation(policy):
     """The generator's takes 3 steps in 2, the critic's 4 in 3 (Karras et al. 2020, StyleGAN2, appendix B)."""
     state = TrainState(tiny_stylegan2(adam_beta1=0.5, adam_beta2=0.99, adam_epsilon=1e-6), 2, 0, policy)
     state.set_learning_rates(0.012, 0.024)
-    for optimizer, rate, factor in (
-        (state.generator_optimizer, 0.012, 2 / 3), (state.critic_optimizer, 0.024, 3 / 4)
-    ):
+    for optimizer, rate, factor in ((state.generator_optimizer, 0.012, 2 / 3), (state.critic_optimizer, 0.024, 3 / 4)):
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         assert (optimizer is not inner) == (policy == "mixed_float16")
         assert float(inner.learning_rate.numpy()) == pytest.approx(rate * factor, rel=1e-6)

@@ -38,14 +38,28 @@ def compiled(_run_eagerly):
     tf.config.run_functions_eagerly(False)
 
 
-def make_step(configure=tiny_config, policy="float32", classes=0, levels=2, augmentation=None, limit=0, jit="off",
-              tell=print, **values):
+def make_step(
+    configure=tiny_config,
+    policy="float32",
+    classes=0,
+    levels=2,
+    augmentation=None,
+    limit=0,
+    jit="off",
+    tell=print,
+    **values,
+):
     config = configure(**values)
     state = TrainState(config, levels, classes, policy)
     state.set_learning_rates(0.01, 0.01)
     return TrainingStep(
-        state, make_objective(config), tf.distribute.get_strategy(), augmentation=augmentation,
-        images_at_once=(lambda batch_size: limit) if limit else None, jit_compile=jit, tell=tell,
+        state,
+        make_objective(config),
+        tf.distribute.get_strategy(),
+        augmentation=augmentation,
+        images_at_once=(lambda batch_size: limit) if limit else None,
+        jit_compile=jit,
+        tell=tell,
     )
 
 
@@ -128,7 +142,8 @@ def test_every_loss_trains_both_networks_of_every_family(configure, loss):
 PHASES = {
     "generator": ({"generator", "generator optimizer", "w"}, {"generator_loss", "generator_weight_gradient_norm"}),
     "generator regularizer": (
-        {"generator", "generator optimizer", "w", "path lengths"}, {"path_length", "path_length_penalty"}
+        {"generator", "generator optimizer", "w", "path lengths"},
+        {"path_length", "path_length_penalty"},
     ),
     "critic": (
         {"critic", "critic optimizer", "w"},
@@ -149,7 +164,8 @@ def test_a_phase_updates_its_network_and_leaves_the_other_alone(name):
             "critic": arrays_of(state.critic.trainable_weights),
             "generator optimizer": arrays_of(state.generator_optimizer.variables),
             "critic optimizer": arrays_of(state.critic_optimizer.variables),
-            "w": [state.generator.w_average.numpy()], "path lengths": [state.path_length_mean.numpy()],
+            "w": [state.generator.w_average.numpy()],
+            "path lengths": [state.path_length_mean.numpy()],
         }
 
     before = values()
@@ -192,7 +208,8 @@ def test_a_penalty_of_every_step_is_the_same_alone_and_within_the_main_phase():
     step = make_step(tiny_stylegan2, **MERGED)
     values = {}
     for name, phase in {
-        "both": Phase("critic", "critic", 0, True, True), "main": Phase("critic", "critic", 0),
+        "both": Phase("critic", "critic", 0, True, True),
+        "main": Phase("critic", "critic", 0),
         "penalty": Phase("critic", "critic", 0, False, True),
     }.items():
         kind = StepKind(1, 8, phase)
@@ -277,7 +294,9 @@ CASES = {
     "stylegan2 generator": (tiny_stylegan2, {}, Phase("generator", "generator", 1)),
     # A piece's lengths move the mean that they are compared with by their own mean: with no decay, by nothing.
     "stylegan2 path lengths": (
-        tiny_stylegan2, {"path_length_decay": 0.0}, Phase("generator", "generator", 3, False, True, 2)
+        tiny_stylegan2,
+        {"path_length_decay": 0.0},
+        Phase("generator", "generator", 3, False, True, 2),
     ),
 }
 

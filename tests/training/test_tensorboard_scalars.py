@@ -16,7 +16,8 @@ SCHEDULE = Schedule(
     resolved_schedule(
         start_resolution=4, stage_kimg=table("1"), fade_kimg=table("2"), batch_size=table("10"), total_kimg=4.0
     ),
-    (4, 4), 2,
+    (4, 4),
+    2,
 )
 
 
@@ -64,7 +65,11 @@ def test_tensorboard_leaves_out_what_was_not_measured_yet(progress, directory):
     progress.statistics.add(2000, report(real_scores=7.0, fake_scores=4.0))
     found = scalars_of(directory, progress)
     assert {tag for tag in found if not tag.startswith(("progress/", "speed/"))} == {
-        "loss/critic", "loss/generator", "loss/wasserstein_estimate", "scores/real", "scores/fake"
+        "loss/critic",
+        "loss/generator",
+        "loss/wasserstein_estimate",
+        "scores/real",
+        "scores/fake",
     }
     assert found["loss/wasserstein_estimate"] == 3.0
     assert (found["speed/images_per_second"], found["progress/fade_in"]) == (3.0, 0.5)
@@ -87,8 +92,13 @@ def test_tensorboard_leaves_out_what_never_changes(progress, directory):
 
 def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(progress, directory):
     settings = resolved_schedule(
-        start_resolution=4, batch_size=table("10"), total_kimg=4.0, stage_kimg=table("1"), fade_kimg=table("0"),
-        learning_rate=table("0.002"), critic_learning_rate=table("0.004"),
+        start_resolution=4,
+        batch_size=table("10"),
+        total_kimg=4.0,
+        stage_kimg=table("1"),
+        fade_kimg=table("0"),
+        learning_rate=table("0.002"),
+        critic_learning_rate=table("0.004"),
     )
     progress.schedule = Schedule(settings, (4, 4), 2)
     progress.stage = progress.schedule.at(2000)
@@ -121,9 +131,9 @@ def test_curves_say_what_good_looks_like(progress, directory):
 
 @pytest.mark.parametrize(("loss", "name"), [("wgan-gp", "gradient_penalty"), ("hinge", "r1_penalty")])
 def test_tensorboard_calls_the_penalty_by_its_name(progress, directory, loss, name):
-    progress.statistics.add(2000, report(
-        gradient_penalty=3.0, critic_gradient_norm=1.5, real_scores=2.0, fake_scores=1.0
-    ))
+    progress.statistics.add(
+        2000, report(gradient_penalty=3.0, critic_gradient_norm=1.5, real_scores=2.0, fake_scores=1.0)
+    )
     found = scalars_of(directory, progress, loss=loss)
     assert (found[f"loss/{name}"], found["gradients/critic_norm"]) == (3.0, 1.5)
     assert len({"loss/gradient_penalty", "loss/r1_penalty"} & set(found)) == 1
@@ -135,7 +145,10 @@ def test_tensorboard_shows_path_lengths_and_augmentation_where_they_are_used(pro
     values = {"loss": "logistic", "path_length_weight": 2.0, "augment": "fixed"}
     found = scalars_of(directory, progress, **values)
     wanted = {
-        "path_length/batch": 4.0, "path_length/running_mean": 1.5, "loss/path_length_penalty": 0.5,
-        "augment/p": 0.25, "scores/real_signs": -0.75,
+        "path_length/batch": 4.0,
+        "path_length/running_mean": 1.5,
+        "loss/path_length_penalty": 0.5,
+        "augment/p": 0.25,
+        "scores/real_signs": -0.75,
     }
     assert {tag: found.get(tag) for tag in wanted} == wanted

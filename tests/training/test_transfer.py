@@ -138,9 +138,7 @@ def test_as_many_labels_of_other_names_are_other_labels(runs):
     state, named = new_state(num_classes=3), new_state(num_classes=3)
     initialize(state, source, ("a", "b", "c"))
     weights_of_labels = state.generator.mapping.label_dense.kernel
-    again = dataclasses.replace(
-        source, weights={"generator": weights(state.generator)}, label_names=("a", "b", "c")
-    )
+    again = dataclasses.replace(source, weights={"generator": weights(state.generator)}, label_names=("a", "b", "c"))
     initialize(named, again, ("a", "b", "c"))
     np.testing.assert_array_equal(named.generator.mapping.label_dense.kernel, weights_of_labels)
     other = new_state(num_classes=3)

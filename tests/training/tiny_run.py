@@ -15,22 +15,45 @@ table = ResolutionTable.parse
 
 def tiny_config(**values):
     """StyleGAN: 8x8 images, two levels, eight feature maps; 96 images: train 4x4, fade 8x8 in, train 8x8."""
-    return TrainConfig().replace({
-        "resolution": "8", "start_resolution": 4, "z_size": 8, "w_size": 8, "mapping_layers": 2,
-        "feature_maps_base": 32, "feature_maps_max": 8, "fused_from": 8, "stage_kimg": table("0.032"),
-        "fade_kimg": table("0.032"), "total_kimg": 0.096, "batch_size": table("8"), "ema_half_life_kimg": 0.05,
-        "tensorboard_interval_kimg": 0.016, "grid_interval_kimg": 0.048, "checkpoint_interval_kimg": 0.032,
-        "dtype_policy": "float32", "jit_compile": "off", **values,
-    })
+    return TrainConfig().replace(
+        {
+            "resolution": "8",
+            "start_resolution": 4,
+            "z_size": 8,
+            "w_size": 8,
+            "mapping_layers": 2,
+            "feature_maps_base": 32,
+            "feature_maps_max": 8,
+            "fused_from": 8,
+            "stage_kimg": table("0.032"),
+            "fade_kimg": table("0.032"),
+            "total_kimg": 0.096,
+            "batch_size": table("8"),
+            "ema_half_life_kimg": 0.05,
+            "tensorboard_interval_kimg": 0.016,
+            "grid_interval_kimg": 0.048,
+            "checkpoint_interval_kimg": 0.032,
+            "dtype_policy": "float32",
+            "jit_compile": "off",
+            **values,
+        }
+    )
 
 
 def tiny_stylegan2(**values):
     """The same sizes for StyleGAN2, all twelve steps at 8x8; regularisers every other and every third step."""
-    return tiny_config(**{
-        "family": "stylegan2", "loss": "logistic", "r1_gamma": 1.0, "critic_mapping_layers": 1,
-        "critic_regularization_interval": 3, "path_length_weight": 2.0, "generator_regularization_interval": 2,
-        **values,
-    })
+    return tiny_config(
+        **{
+            "family": "stylegan2",
+            "loss": "logistic",
+            "r1_gamma": 1.0,
+            "critic_mapping_layers": 1,
+            "critic_regularization_interval": 3,
+            "path_length_weight": 2.0,
+            "generator_regularization_interval": 2,
+            **values,
+        }
+    )
 
 
 def resolved(config, num_levels=2, num_devices=1):
@@ -48,9 +71,9 @@ def resolved_schedule(**values):
     defaults = ScheduleConfig()
     rate = values.get("learning_rate", defaults.learning_rate)
     tables = {name: getattr(defaults, name) for name in ("stage_kimg", "fade_kimg")}
-    return ResolvedSchedule(**{
-        **dataclasses.asdict(defaults), **tables, "learning_rate": rate, "critic_learning_rate": rate, **values,
-    })
+    return ResolvedSchedule(
+        **{**dataclasses.asdict(defaults), **tables, "learning_rate": rate, "critic_learning_rate": rate, **values}
+    )
 
 
 def report(**terms):

@@ -109,7 +109,8 @@ def select_members(
     files += [member._replace(name=name) for name, member in outside.items()]
     label_files = {
         member.name: functools.partial(_read_trusted, member, read)
-        for member in files if member.regular and member.name not in outside and is_labels_file(member.name)
+        for member in files
+        if member.regular and member.name not in outside and is_labels_file(member.name)
     }
     pictures: list[Member] = []
     others: list[Member] = []
@@ -124,8 +125,10 @@ def select_members(
         raise no_images_error("archive", ignored, hint, data)
     labels = find_labels(
         [None if member.name in outside else member.name for member in pictures],
-        label_files, _folders(inside, folders, top[:cut]),
-        use_labels=use_labels, data=data,
+        label_files,
+        _folders(inside, folders, top[:cut]),
+        use_labels=use_labels,
+        data=data,
     )
     return Selection(pictures, labels, ignored)
 

@@ -80,7 +80,13 @@ class ArraySource(Source):
     """
 
     def __init__(
-        self, data: str, kind: str, images: np.ndarray, labels: Labels, *, signature: Iterable[str | bytes],
+        self,
+        data: str,
+        kind: str,
+        images: np.ndarray,
+        labels: Labels,
+        *,
+        signature: Iterable[str | bytes],
         path: str | None = None,
     ) -> None:
         self.name, self.kind = data, kind

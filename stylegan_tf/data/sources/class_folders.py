@@ -61,7 +61,7 @@ def _folder_labels(names: Sequence[str | None], folders: Collection[str], data: 
             f"Received: data={data!r}."
         )
     above = _folder_above_classes(trusted, folders)
-    classes = [None if name is None else name[len(above):].split("/", 1)[0] for name in names]
+    classes = [None if name is None else name[len(above) :].split("/", 1)[0] for name in names]
     found = sorted({name for name in classes if name is not None})
     shown: dict[str, str] = {}  # of folders that look the same, the first
     for name in found:
@@ -84,13 +84,13 @@ def _folder_above_classes(names: Sequence[str], folders: Iterable[str]) -> str:
         only = next(iter(inside), "")
         if len(inside) != 1 or len(beside | inside) != 1:
             return above
-        if any("/" not in name[len(above) + len(only) + 1:] for name in names):
+        if any("/" not in name[len(above) + len(only) + 1 :] for name in names):
             return above
         above += f"{only}/"
 
 
 def _part_below(path: str, above: str) -> str:
-    return path[len(above):].split("/", 1)[0]
+    return path[len(above) :].split("/", 1)[0]
 
 
 def _notes(above: str, found: Sequence[str], shown: Mapping[str, str], folders: Iterable[str]) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def _open_file(data: str, path: str, use_labels: bool) -> Source:
 
 def _holds_arrays(path: str, header: bytes) -> bool:
     """Whether a zip archive is what numpy.savez writes."""
-    first_name = header[30:30 + int.from_bytes(header[26:28], "little")]
+    first_name = header[30 : 30 + int.from_bytes(header[26:28], "little")]
     if not first_name.endswith(b".npy"):  # spares the directory of an archive of a million images
         return False
     try:

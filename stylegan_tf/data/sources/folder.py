@@ -132,9 +132,7 @@ def _walk(folder: str) -> Iterator[tuple[str, bool]]:
         visited.add(real)
         try:
             with os.scandir(path) as scanned:
-                entries = [
-                    entry for entry in scanned if not is_left_out(entry.name) or is_hidden_image(entry.name)
-                ]
+                entries = [entry for entry in scanned if not is_left_out(entry.name) or is_hidden_image(entry.name)]
         except OSError as error:
             if not prefix:
                 raise UserError(f"The folder cannot be read ({error}). Received: data={folder!r}.") from error

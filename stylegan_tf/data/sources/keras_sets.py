@@ -13,9 +13,7 @@ from stylegan_tf.errors import UserError
 PREFIX = "keras:"
 
 _DIGITS = tuple("0123456789")
-_CLOTHES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)
+_CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 _OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Names of the classes, and where Keras looks below its folder before it downloads.
 SETS = {

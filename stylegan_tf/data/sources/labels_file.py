@@ -77,9 +77,7 @@ def read_labels_file(read: Callable[[], bytes], path: str, data: str) -> dict[st
     return None if pairs is None else _by_name(pairs, path, data)
 
 
-def labels_from_file(
-    names: Sequence[str | None], entries: Mapping[str, object], path: str, data: str
-) -> Labels:
+def labels_from_file(names: Sequence[str | None], entries: Mapping[str, object], path: str, data: str) -> Labels:
     """The labels of pictures, in their order.
 
     Args:

@@ -27,9 +27,9 @@ _CONTAINER_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".npy", ".n
 
 # In small letters: what macOS puts into archives, and thumbnails, deleted files and older states of all others on disks
 # of Synology, QNAP and Windows.
-_SYSTEM_FOLDERS = frozenset((
-    "__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin",
-))
+_SYSTEM_FOLDERS = frozenset(
+    ("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin")
+)
 
 _NO_ENDING = "no ending"
 _NO_FILE = "link or device"

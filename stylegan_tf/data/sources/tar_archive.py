@@ -8,15 +8,7 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator
-from tarfile import (
-    GNUTYPE_LONGLINK,
-    GNUTYPE_LONGNAME,
-    SOLARIS_XHDTYPE,
-    XGLTYPE,
-    XHDTYPE,
-    HeaderError,
-    TarFile,
-)
+from tarfile import GNUTYPE_LONGLINK, GNUTYPE_LONGNAME, SOLARIS_XHDTYPE, XGLTYPE, XHDTYPE, HeaderError, TarFile
 
 import numpy as np
 from PIL import Image
@@ -135,9 +127,7 @@ class TarSource(Source):
             return
         for number in range(start, len(self._members)):
             member = self._members[number]
-            yield TarItem(
-                member.name, self._labels[number], self._path, member.offset, member.size, member.fault
-            )
+            yield TarItem(member.name, self._labels[number], self._path, member.offset, member.size, member.fault)
 
     def signature(self) -> str:
         """Of the archive's size and time of change, and of the labels."""

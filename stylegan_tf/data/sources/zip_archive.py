@@ -45,7 +45,7 @@ class ZipItem(Item):
         """
         archive.refuse(self.fault)
         opened = _open_archive(self.path, file_state(self.path), os.getpid())
-        info = next(iter(opened.infolist()[self.number:self.number + 1]), None)
+        info = next(iter(opened.infolist()[self.number : self.number + 1]), None)
         if info is None or not archive.clean_name(member_name(info))[0].endswith(self.name):
             raise UnusableImageError("the archive has changed since it was listed")
         try:
@@ -85,7 +85,10 @@ class ZipSource(Source):
 
             selection = archive.select_members(
                 (_describe(info, number) for number, info in enumerate(members) if not _is_folder(info)),
-                read, [member_name(info) for info in members if _is_folder(info)], use_labels=use_labels, data=data,
+                read,
+                [member_name(info) for info in members if _is_folder(info)],
+                use_labels=use_labels,
+                data=data,
             )
         self._members, self._labels, self.ignored = selection.members, selection.labels, selection.ignored
         self.label_names, self.label_notes = self._labels.names, self._labels.notes

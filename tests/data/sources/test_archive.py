@@ -118,8 +118,13 @@ def test_folders_in_an_archive_are_no_files(kind, tmp_path, write, picture):
 
 
 BAD_NAMES = {
-    "../up.png": "leads out", "a/../../up.png": "leads out", "/abs/x.png": "absolute", "C:/x.png": "absolute",
-    "c:x.png": "absolute", "a\\x.png": "backslashes", "..\\up.png": "backslashes",
+    "../up.png": "leads out",
+    "a/../../up.png": "leads out",
+    "/abs/x.png": "absolute",
+    "C:/x.png": "absolute",
+    "c:x.png": "absolute",
+    "a\\x.png": "backslashes",
+    "..\\up.png": "backslashes",
 }
 
 
@@ -173,7 +178,7 @@ class TestZip:
         path = pathlib.Path(write("zip", {"a.png": picture(1), "bad.png": picture(2)}))
         content = bytearray(path.read_bytes())
         start = content.rindex(b"PK\x01\x02")
-        content[start + offset:start + offset + len(value)] = value
+        content[start + offset : start + offset + len(value)] = value
         path.write_bytes(content)
         results = opened(open_source(str(path)))
         assert results["a.png"] == 1
@@ -261,7 +266,7 @@ class TestTar:
     def test_a_damaged_header_is_not_taken_for_the_end(self, kind, tmp_path, picture, write):
         plain = bytearray(pathlib.Path(write("tar", {f"{n}.png": picture(n) for n in range(3)})).read_bytes())
         start = plain.index(b"1.png")
-        plain[start:start + 5] = b"x.png"
+        plain[start : start + 5] = b"x.png"
         path = tmp_path / "damaged"
         path.write_bytes(plain if kind == "tar" else gzip.compress(plain))
         with pytest.raises(ValueError, match=r"archive is damaged.*header at byte 1024"):
@@ -270,7 +275,9 @@ class TestTar:
     @pytest.mark.parametrize(
         "size",
         [
-            b"\xff" * 12, b"\x80" + b"\xff" * 11, b"77777777777\0",
+            b"\xff" * 12,
+            b"\x80" + b"\xff" * 11,
+            b"77777777777\0",
             (-512).to_bytes(12, "big", signed=True),  # leads back to the same header, again and again
         ],
     )

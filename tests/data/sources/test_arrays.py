@@ -76,10 +76,17 @@ class TestShapes:
     @pytest.mark.parametrize(
         "change",
         [
-            lambda images: images / 255, lambda images: images.astype(np.int64), lambda images: images > 9,
-            lambda images: images.astype(np.uint16), lambda images: images[..., :2], lambda images: images[0, 0],
-            lambda images: images[:0], lambda images: images[:, :0], lambda images: images[None],
-            lambda images: images.astype("S3"), lambda images: images.transpose(1, 2, 0, 3)[..., :2],
+            lambda images: images / 255,
+            lambda images: images.astype(np.int64),
+            lambda images: images > 9,
+            lambda images: images.astype(np.uint16),
+            lambda images: images[..., :2],
+            lambda images: images[0, 0],
+            lambda images: images[:0],
+            lambda images: images[:, :0],
+            lambda images: images[None],
+            lambda images: images.astype("S3"),
+            lambda images: images.transpose(1, 2, 0, 3)[..., :2],
         ],
     )
     def test_others_are_refused(self, save, images, change):

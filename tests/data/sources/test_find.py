@@ -56,8 +56,15 @@ def test_kinds_are_told_by_contents_and_need_no_tensorflow(everything, tmp_path)
         renamed[kind].symlink_to(path)
     *kinds, imported = run(OPEN_ALL, "portraits", *map(str, renamed.values()))
     assert kinds == [
-        "built-in set", "folder", "zip archive", "tar archive", *["compressed tar archive"] * 3, "NumPy array",
-        "NumPy arrays", "idx images", "idx images",
+        "built-in set",
+        "folder",
+        "zip archive",
+        "tar archive",
+        *["compressed tar archive"] * 3,
+        "NumPy array",
+        "NumPy arrays",
+        "idx images",
+        "idx images",
     ]
     assert imported == "[]"
 
@@ -172,8 +179,11 @@ def test_images_that_are_no_images_are_items_that_do_not_open(write):
         for item in items:
             with pytest.raises(UnusableImageError) as caught:
                 item.open()
-            assert str(caught.value) == {
-                "empty.png": "the file is empty",
-                "text.jpg": "no image format that Pillow knows",
-                "z.webp": "the WebP file is damaged near its beginning or ends early",
-            }[item.name]
+            assert (
+                str(caught.value)
+                == {
+                    "empty.png": "the file is empty",
+                    "text.jpg": "no image format that Pillow knows",
+                    "z.webp": "the WebP file is damaged near its beginning or ends early",
+                }[item.name]
+            )

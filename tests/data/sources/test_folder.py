@@ -14,9 +14,15 @@ def names(source):
 @pytest.fixture
 def files(picture):
     return {
-        "b/2.png": picture(20), "a/9.PNG": picture(10), "b/1.bmp": picture(30, kind="BMP"),
-        "a/deep/1.webp": picture(40, kind="WEBP"), "README.txt": b"no image", "a/.hidden.png": b"no image either",
-        ".git/x.png": picture(1), "__MACOSX/a/9.png": picture(1), "b/notes": b"",
+        "b/2.png": picture(20),
+        "a/9.PNG": picture(10),
+        "b/1.bmp": picture(30, kind="BMP"),
+        "a/deep/1.webp": picture(40, kind="WEBP"),
+        "README.txt": b"no image",
+        "a/.hidden.png": b"no image either",
+        ".git/x.png": picture(1),
+        "__MACOSX/a/9.png": picture(1),
+        "b/notes": b"",
     }
 
 

@@ -79,10 +79,14 @@ def test_colour(write):
 
 
 def test_folder_joins_training_and_test_set_in_order_of_names(write, images, labels, suffix):
-    folder = write({
-        f"train-images-idx3-ubyte{suffix}": images, f"train-labels-idx1-ubyte{suffix}": labels,
-        f"t10k-images-idx3-ubyte{suffix}": images[:2], f"t10k-labels-idx1-ubyte{suffix}": labels[:2] + 10,
-    })
+    folder = write(
+        {
+            f"train-images-idx3-ubyte{suffix}": images,
+            f"train-labels-idx1-ubyte{suffix}": labels,
+            f"t10k-images-idx3-ubyte{suffix}": images[:2],
+            f"t10k-labels-idx1-ubyte{suffix}": labels[:2] + 10,
+        }
+    )
     source = open_source(folder)
     np.testing.assert_array_equal(pixels(source), np.concatenate([images[:2], images]))
     assert labels_of(source) == [13, 11, 3, 1, 4, 1, 5, 9, 2]
@@ -105,8 +109,9 @@ def test_signature_depends_on_the_labels(write, images, labels):
 
 
 def test_folder_where_labels_are_missing_for_some(write, images, labels):
-    folder = write({"a-train-images-idx3-ubyte": images, "a-train-labels-idx1-ubyte": labels,
-                    "a-test-images-idx3-ubyte": images})
+    folder = write(
+        {"a-train-images-idx3-ubyte": images, "a-train-labels-idx1-ubyte": labels, "a-test-images-idx3-ubyte": images}
+    )
     with pytest.raises(ValueError, match=r"its labels beside it, or none of them.*'a-train-labels-idx1-ubyte'"):
         open_source(folder, use_labels=True)
     assert set(labels_of(open_source(folder))) == {-1}

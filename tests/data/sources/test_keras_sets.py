@@ -51,7 +51,8 @@ def test_colour(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("mnist", "mnist.npz"), ("fashion_mnist", "fashion-mnist/train-images-idx3-ubyte.gz"),
+        ("mnist", "mnist.npz"),
+        ("fashion_mnist", "fashion-mnist/train-images-idx3-ubyte.gz"),
         ("cifar10", r"cifar-10-batches-py-target_archive \(cifar-10-python.tar.gz under"),
     ],
 )

@@ -147,7 +147,13 @@ class TestMetadata:
     @pytest.mark.parametrize(
         "content",
         [
-            b"", b"{", b"[1]", b'{"labels": 3}', b'{"labels": [3]}', b'{"labels": [["a", 1, 2]]}', b"\xff",
+            b"",
+            b"{",
+            b"[1]",
+            b'{"labels": 3}',
+            b'{"labels": [3]}',
+            b'{"labels": [["a", 1, 2]]}',
+            b"\xff",
             b"[" * 100_000,
         ],
     )

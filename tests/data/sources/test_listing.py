@@ -127,6 +127,8 @@ def icon(image):
 
 
 FIRST, SECOND = (Image.fromarray(noise(32, 32, 3, seed=seed)) for seed in (0, 1))
+
+
 def two(kind, **options):
     return encode(FIRST.copy(), kind, save_all=True, append_images=[SECOND.copy()], **options)
 

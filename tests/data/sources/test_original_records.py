@@ -10,10 +10,14 @@ from stylegan_tf.data.sources.find import open_source
 
 
 def example(array):
-    return tf.train.Example(features=tf.train.Features(feature={
-        "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=array.shape)),
-        "data": tf.train.Feature(bytes_list=tf.train.BytesList(value=[array.tobytes()])),
-    })).SerializeToString()
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=array.shape)),
+                "data": tf.train.Feature(bytes_list=tf.train.BytesList(value=[array.tobytes()])),
+            }
+        )
+    ).SerializeToString()
 
 
 def write_records(path, records):
@@ -153,15 +157,25 @@ def test_a_file_that_became_shorter(folder):
 @pytest.mark.parametrize(
     "record",
     [
-        b"", b"no example", tf.train.Example().SerializeToString(), example(np.zeros((2, 4, 4), np.uint8)),
-        example(np.zeros((3, 4, 4), np.uint16)), example(np.zeros(48, np.uint8)),
-        tf.train.Example(features=tf.train.Features(feature={
-            "data": tf.train.Feature(int64_list=tf.train.Int64List(value=[1])),
-            "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 1, 1])),
-        })).SerializeToString(),
-        tf.train.Example(features=tf.train.Features(feature={
-            "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"JPEG"])),
-        })).SerializeToString(),
+        b"",
+        b"no example",
+        tf.train.Example().SerializeToString(),
+        example(np.zeros((2, 4, 4), np.uint8)),
+        example(np.zeros((3, 4, 4), np.uint16)),
+        example(np.zeros(48, np.uint8)),
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={
+                    "data": tf.train.Feature(int64_list=tf.train.Int64List(value=[1])),
+                    "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 1, 1])),
+                }
+            )
+        ).SerializeToString(),
+        tf.train.Example(
+            features=tf.train.Features(
+                feature={"image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"JPEG"]))}
+            )
+        ).SerializeToString(),
     ],
 )
 def test_records_of_another_layout(tmp_path, record):

@@ -44,9 +44,7 @@ class TestWithThePackage:
 
             def _generate_examples(self, count):
                 for number in range(count):
-                    values = {
-                        "number": number, "image": np.full((4, 4, 3), number, np.uint8), "label": number % 2,
-                    }
+                    values = {"number": number, "image": np.full((4, 4, 3), number, np.uint8), "label": number % 2}
                     yield number, {key: values[key] for key in self.info.features}
 
         yield tfds
@@ -55,8 +53,11 @@ class TestWithThePackage:
     @pytest.mark.parametrize(
         ("data", "count"),
         [
-            ("tfds:tiny_pictures", 5), ("tfds:tiny_pictures/labelled", 5), ("tfds:tiny_pictures:test", 3),
-            ("tfds:tiny_pictures/labelled:train[:40%]", 2), ("tfds:tiny_pictures:train+test", 8),
+            ("tfds:tiny_pictures", 5),
+            ("tfds:tiny_pictures/labelled", 5),
+            ("tfds:tiny_pictures:test", 3),
+            ("tfds:tiny_pictures/labelled:train[:40%]", 2),
+            ("tfds:tiny_pictures:train+test", 8),
         ],
     )
     def test_splits_and_labels(self, tfds, values, data, count):
