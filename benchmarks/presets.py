@@ -195,22 +195,18 @@ def _line(result: dict[str, Any]) -> str:
         f"{result['s_per_kimg']:.2f} s/kimg, a step {result['step_ms']:.1f} ms, build {result['build_s']:.1f} s, "
         f"peak {result['peak_mib']:.0f} MiB (estimated {result['estimated_mib']:.0f} a device)"
     )
-    return "; ".join(
-        [
-            head,
-            *(
-                f"{name} {part['ms']:.1f} ms, {part['launches']} launches, trace {part['trace_s']:.1f} s, "
-                f"first call {part['first_call_s']:.1f} s"
-                + (
-                    f", XLA: {part['instructions']} instructions, {part['convolutions']} convolutions, {part['products']} "
-                    f"products, {part['kernels']} kernels"
-                    if "kernels" in part
-                    else ""
-                )
-                for name, part in result["phases"].items()
-            ),
-        ]
+    return "; ".join([head, *(_phase_line(name, part) for name, part in result["phases"].items())])
+
+
+def _phase_line(name: str, part: dict[str, Any]) -> str:
+    line = (
+        f"{name} {part['ms']:.1f} ms, {part['launches']} launches, trace {part['trace_s']:.1f} s, "
+        f"first call {part['first_call_s']:.1f} s"
     )
+    if "kernels" not in part:
+        return line
+    counts = {name: part[name] for name in ("instructions", "convolutions", "products", "kernels")}
+    return f"{line}, XLA: {', '.join(f'{count} {name}' for name, count in counts.items())}"
 
 
 if __name__ == "__main__":

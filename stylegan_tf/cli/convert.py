@@ -259,13 +259,14 @@ def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
     path = conversion.config.run.run_dir
     run, export = shlex.quote(path), shlex.quote(f"exports/{Path(path).name}")
     labels = " --use_labels" if conversion.dataset.num_classes else ""
+    settings = f"--preset={run}/config.json --initialize_from={run}"
     return "\n".join(
         [
             "Networks belong to whoever published them: mind their licence, which often allows no commercial use.",
             "Next:",
             f"  python -m stylegan_tf.cli.sample --run_dir={run} --seeds=0-15",
             f"  python export.py --run_dir={run} --output_dir={export}",
-            f"  python train.py --preset={run}/config.json --initialize_from={run} --data=PICTURES{labels} --run_dir=RUN",
+            f"  python train.py {settings} --data=PICTURES{labels} --run_dir=RUN",
         ]
     )
 

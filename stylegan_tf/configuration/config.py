@@ -11,18 +11,15 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
+from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, NetworkConfig, parse_taps
 from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.configuration.sections import (
-    AugmentConfig,
     DataConfig,
-    LossConfig,
-    NetworkConfig,
     OptimizerConfig,
     RunConfig,
     ScheduleConfig,
     parse_profile_steps,
-    parse_taps,
 )
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.json_files import as_type, parse_json

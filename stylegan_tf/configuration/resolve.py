@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from stylegan_tf.configuration.config import RESOLVED_SECTION, TrainConfig, all_fields
+from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig
 from stylegan_tf.configuration.options import check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable
-from stylegan_tf.configuration.sections import AugmentConfig, LossConfig, OptimizerConfig, ScheduleConfig
+from stylegan_tf.configuration.sections import OptimizerConfig, ScheduleConfig
 from stylegan_tf.errors import require
 from stylegan_tf.json_files import as_type, parse_json
 

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.model_sections import NetworkConfig, parse_taps
 from stylegan_tf.configuration.resolutions import level_size
-from stylegan_tf.configuration.sections import NetworkConfig, parse_taps
 from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.mapping import MappingNetwork

@@ -24,9 +24,9 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.model_sections import NetworkConfig
 from stylegan_tf.configuration.resolve import Decisions, ResolvedConfig, config_json, resolve
 from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.configuration.sections import NetworkConfig
 from stylegan_tf.data.image_set import CHANNELS
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import remove_rests, write_text

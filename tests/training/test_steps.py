@@ -10,7 +10,7 @@ from tiny_run import tiny_config, tiny_stylegan2
 
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.background import background_is_busy
-from stylegan_tf.configuration.sections import LOSSES
+from stylegan_tf.configuration.model_sections import LOSSES
 from stylegan_tf.training import compilation
 from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
 from stylegan_tf.training.flat_weights import FlatWeights
