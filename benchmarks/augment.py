@@ -104,8 +104,8 @@ def _make_main_passes(policy: str) -> Callable[[], Any]:
     import tensorflow as tf
 
     from stylegan_tf.losses.adversarial import logistic_critic_loss, logistic_generator_loss
-    from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
-    from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
+    from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
+    from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 
     sizes = {"num_levels": int(math.log2(_RESOLUTION.value)) - 1, "feature_maps_base": 2**20}
     keras.config.set_dtype_policy(policy)

@@ -1,4 +1,4 @@
-"""A run and an export of an earlier version stay usable: StyleGAN2 at 8x8, two steps of training, made in November 2026.
+"""A run and an export of an earlier version stay usable: StyleGAN2 at 8x8 after two steps, made in November 2026.
 
 `tests/training/test_run.py` goes on with an older one, of a growing network in the midst of its training.
 """

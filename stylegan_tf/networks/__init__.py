@@ -1,11 +1,11 @@
 """The networks: mapping, synthesis, generator and critic."""
 
-from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator, Synthesis
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
-from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
-from stylegan_tf.networks.synthesis import SynthesisNetwork
+from stylegan_tf.networks.stylegan1.critic import Critic
+from stylegan_tf.networks.stylegan1.synthesis import SynthesisNetwork
+from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
+from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 
 __all__ = [
     "Critic",

@@ -11,12 +11,12 @@ import tensorflow as tf
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import NetworkConfig, parse_taps
 from stylegan_tf.configuration.resolutions import level_size
-from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
-from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
-from stylegan_tf.networks.synthesis import SynthesisNetwork
+from stylegan_tf.networks.stylegan1.critic import Critic
+from stylegan_tf.networks.stylegan1.synthesis import SynthesisNetwork
+from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
+from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 
 
 def build_generator(

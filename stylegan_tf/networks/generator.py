@@ -9,9 +9,9 @@ import keras
 from keras import ops
 
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
+from stylegan_tf.networks.stylegan1.synthesis import SynthesisNetwork
+from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.styles import truncate
-from stylegan_tf.networks.synthesis import SynthesisNetwork
 
 # What makes images of ws; both kinds are called and asked in the same way.
 Synthesis = SynthesisNetwork | StyleGAN2SynthesisNetwork

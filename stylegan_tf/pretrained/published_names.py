@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator
-from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
-from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
+from stylegan_tf.networks.stylegan1.critic import Critic
+from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
+from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.pretrained import stylegan2_names
 from stylegan_tf.pretrained.filling import SAME, Array, Entry, Layout, fill, read_out, transposed
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_tf.files import written_whole
-from stylegan_tf.networks.critic import Critic
 from stylegan_tf.networks.generator import Generator
-from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
-from stylegan_tf.networks.stylegan2_synthesis import StyleGAN2SynthesisNetwork
+from stylegan_tf.networks.stylegan1.critic import Critic
+from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
+from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.pretrained.published_names import published_arrays
 
 

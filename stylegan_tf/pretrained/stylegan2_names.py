@@ -12,7 +12,7 @@ import numpy as np
 
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.stylegan2_critic import StyleGAN2Critic
+from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
 from stylegan_tf.pretrained.filling import SAME, Array, Entry, Layout, transposed
 
 _CONV_KERNEL = transposed(2, 3, 1, 0)

@@ -23,7 +23,7 @@ from stylegan_tf.networks.sizes import (
     feature_maps_at,
     has_minibatch_stddev,
 )
-from stylegan_tf.networks.stylegan2_synthesis import ARCHITECTURES, RESIDUAL_GAIN
+from stylegan_tf.networks.stylegan2.synthesis import ARCHITECTURES, RESIDUAL_GAIN
 from stylegan_tf.ops.upfirdn import downsample_fir, make_filter
 
 
