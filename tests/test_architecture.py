@@ -149,15 +149,26 @@ def bases(node):
 
 @functools.cache
 def documented_methods(class_name):
-    """Names of the methods with a docstring of the class of this name, wherever it is in the package."""
-    return {
+    """Names of the methods with a docstring of the class of this name, or of its bases, wherever they are."""
+    nodes = classes_of_the_package().get(class_name, [])
+    own = {
         item.name
-        for file in FILES
-        for node in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name == class_name
+        for node in nodes
         for item in node.body
         if isinstance(item, ast.FunctionDef) and ast.get_docstring(item)
     }
+    return own.union(*(documented_methods(base) for node in nodes for base in bases(node)))
+
+
+@functools.cache
+def classes_of_the_package():
+    """Definitions of classes by name; several files may have one of the same name."""
+    found = {}
+    for file in FILES:
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(node)
+    return found
 
 
 def test_undocumented_finds_what_it_looks_for():

@@ -204,18 +204,7 @@ def describe(file: PublishedFile, conversion: Conversion) -> str:
         ("Labels", _labels(conversion)),
         ("Noise", "in every layer" if network.noise else "none"),
     ]
-    if file.family == "stylegan2":
-        clamp = f"at {network.clamp:g}" if network.clamp_always else "none"
-        lines += [
-            ("Design", f"{network.generator_architecture} generator, {network.critic_architecture} critic"),
-            ("Resampling", f"filter {network.resample_filter}; clamp {clamp}"),
-        ]
-    else:
-        fused = {0: "never", 1: "always"}.get(network.fused_from, f"from {network.fused_from}x{network.fused_from} up")
-        lines += [
-            ("Design", f"growing, {network.normalization} normalisation" + (", styles" if network.style else "")),
-            ("Resampling", f"{'blurred' if network.blur else 'not blurred'}; one operation with convolution {fused}"),
-        ]
+    lines += config.family.details(network)
     lines += [("Grown", f"to level of detail {file.lod:g}")] if file.lod else []
     lines += (
         [("Augment", f"{config.augment.augment_transforms}, strength {file.augment_p:g}")]
@@ -242,7 +231,8 @@ def _labels(conversion: Conversion) -> str:
     classes, network = conversion.dataset.num_classes, conversion.config.network
     if not classes:
         return "none"
-    design = f", as {network.label_design} has them" if network.family == "stylegan2" else ""
+    applies = "label_design" not in conversion.config.without_meaning()
+    design = f", as {network.label_design} has them" if applies else ""
     return f"{classes} classes{', which the critic predicts' if network.critic_classifies else design}"
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
+from stylegan_tf.configuration.families import FAMILIES, Family
 from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, NetworkConfig, parse_taps
 from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
@@ -122,16 +123,7 @@ class TrainConfig:
         if self.run.profile_steps:
             parse_profile_steps(self.run.profile_steps)
         parse_taps(self.network.resample_filter)
-        require(
-            self.network.mapping_layers > 0 or self.network.family == "stylegan1",
-            "mapping_layers must be above 0 with family=stylegan2",
-            self.network.mapping_layers,
-        )
-        require(
-            not self.network.critic_classifies or self.network.family == "stylegan1",
-            "critic_classifies must be off with family=stylegan2",
-            self.network.critic_classifies,
-        )
+        self.family.check(self.network)
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
 
     def check_fields(self) -> None:
@@ -163,9 +155,14 @@ class TrainConfig:
         return parse_size(self.data.base_size, "base_size")
 
     @property
+    def family(self) -> Family:
+        """What the networks are of."""
+        return FAMILIES[self.network.family]
+
+    @property
     def grows(self) -> bool:
         """Whether training begins at a small resolution."""
-        return self.network.family == "stylegan1" or self.network.generator_architecture == "growing"
+        return self.family.grows(self.network)
 
     @property
     def channels(self) -> int:

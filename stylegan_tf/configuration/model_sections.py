@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from stylegan_tf.configuration.families import FAMILIES
 from stylegan_tf.configuration.options import (
     ADAPTIVE,
     AUGMENTED,
@@ -25,7 +26,6 @@ from stylegan_tf.configuration.options import (
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
 
-FAMILIES = ("stylegan1", "stylegan2")
 ARCHITECTURES = ("skip", "resnet", "orig", "growing")
 LABEL_DESIGNS = ("stylegan2-ada", "stylegan2")
 NORMALIZATIONS = ("instance", "pixel", "none")
@@ -41,7 +41,7 @@ class NetworkConfig:
     """The generator and the critic."""
 
     family: str = option(
-        "stylegan1", "stylegan1: AdaIN and growing networks; stylegan2: demodulated weights", choices=FAMILIES
+        "stylegan1", "; ".join(f"{name}: {family.summary}" for name, family in FAMILIES.items()), choices=FAMILIES
     )
     generator_architecture: str = option(
         "skip",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from stylegan_tf.configuration.resolutions import ResolutionTable
@@ -30,14 +30,20 @@ class Condition:
     holds: Callable[[Any], bool]
 
 
-STYLEGAN1 = Condition("family=stylegan1", lambda config: config.network.family == "stylegan1")
-STYLEGAN2 = Condition("family=stylegan2", lambda config: config.network.family == "stylegan2")
-STYLEGAN1_LABELS = Condition(
-    "family=stylegan1 with use_labels", lambda config: STYLEGAN1.holds(config) and config.data.use_labels
-)
-STYLEGAN2_LABELS = Condition(
-    "family=stylegan2 with use_labels", lambda config: STYLEGAN2.holds(config) and config.data.use_labels
-)
+def of_family(name: str) -> Condition:
+    """Beside networks of this family."""
+    return Condition(f"family={name}", lambda config: config.network.family == name)
+
+
+def with_labels(condition: Condition) -> Condition:
+    """Beside labels, where another condition holds."""
+    return Condition(
+        f"{condition.words} with use_labels", lambda config: condition.holds(config) and config.data.use_labels
+    )
+
+
+STYLEGAN1, STYLEGAN2 = of_family("stylegan1"), of_family("stylegan2")
+STYLEGAN1_LABELS, STYLEGAN2_LABELS = with_labels(STYLEGAN1), with_labels(STYLEGAN2)
 GROWING = Condition("networks that grow", lambda config: config.grows)
 WGAN_GP = Condition("loss=wgan-gp", lambda config: config.loss.loss == "wgan-gp")
 R1_LOSSES = Condition("losses other than wgan-gp", lambda config: config.loss.loss != "wgan-gp")
@@ -54,7 +60,7 @@ def option(
     help_text: str,
     *,
     may_change: bool = False,
-    choices: tuple[str, ...] = (),
+    choices: Collection[str] = (),
     above: float = -math.inf,
     least: float = -math.inf,
     most: float = math.inf,

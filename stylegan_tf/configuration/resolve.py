@@ -15,13 +15,6 @@ from stylegan_tf.configuration.sections import OptimizerConfig, ScheduleConfig
 from stylegan_tf.errors import require
 from stylegan_tf.json_files import as_type, parse_json
 
-# Images a step by number of devices and resolution, as published with StyleGAN.
-PUBLISHED_BATCH_SIZES = {
-    1: "4:128,32:64,64:32,128:16,256:8,512:4",
-    2: "4:256,32:128,64:64,128:32,256:16,512:8",
-    4: "4:512,32:256,64:128,128:64,256:32,512:16",
-    8: "4:512,8:256,16:128,32:64,64:32",
-}
 DEFAULT_AUGMENT_KIMG = 500.0  # Karras et al. 2020 (ADA), section 3.1
 TRANSFER_AUGMENT_KIMG = 100.0  # published with its code, for runs that start from other networks
 
@@ -143,7 +136,7 @@ def resolve(
     given = {name: value for name in OPEN_SETTINGS if (value := config.get(name)) is not None}
     values = {**kept, **given}
     if "batch_size" not in values:
-        values["batch_size"] = _batch_sizes(config, size, num_devices)
+        values["batch_size"] = config.family.batch_sizes(size, num_devices)
     batch = values["batch_size"].at(size)
     values.setdefault("critic_learning_rate", config.schedule.learning_rate)
     values.setdefault("r1_gamma", 0.0002 * size[0] * size[1] / batch)
@@ -158,21 +151,3 @@ def resolve(
         asked = {field.name: getattr(sections[name], field.name) for field in dataclasses.fields(resolved)}
         sections[name] = resolved(**{setting: values.get(setting, value) for setting, value in asked.items()})
     return ResolvedConfig(**sections, batch_devices=batch_devices, decisions=decisions)
-
-
-def _batch_sizes(config: TrainConfig, size: tuple[int, int], num_devices: int) -> ResolutionTable:
-    if config.network.family == "stylegan1":
-        return published_batch_sizes(num_devices)
-    return ResolutionTable(((0, float(automatic_batch_size(size, num_devices))),))
-
-
-def automatic_batch_size(size: tuple[int, int], num_devices: int) -> int:
-    """Images a step: at most 32 a device, fewer above 128x128, at most 64 in all, and at least one a device."""
-    side = (size[0] * size[1]) ** 0.5
-    return max(min(num_devices * min(int(4096 // side), 32), 64), num_devices)
-
-
-def published_batch_sizes(num_devices: int) -> ResolutionTable:
-    """StyleGAN's batch sizes for the largest published number of devices that is not above `num_devices`."""
-    known = max(number for number in PUBLISHED_BATCH_SIZES if number <= max(num_devices, 1))
-    return ResolutionTable.parse(PUBLISHED_BATCH_SIZES[known])

@@ -8,13 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from stylegan_tf.networks.bases import BaseSynthesis
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.stylegan1.synthesis import SynthesisNetwork
-from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 from stylegan_tf.networks.styles import truncate
-
-# What makes images of ws; both kinds are called and asked in the same way.
-Synthesis = SynthesisNetwork | StyleGAN2SynthesisNetwork
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -24,7 +20,7 @@ class Generator(keras.Model):
     Args:
         z_size: Size of the latents.
         mapping: A `MappingNetwork`.
-        synthesis: A `SynthesisNetwork` or a `StyleGAN2SynthesisNetwork`.
+        synthesis: A family's synthesis network.
 
     Call arguments:
         z: [N, z_size], N(0, 1).
@@ -38,7 +34,7 @@ class Generator(keras.Model):
     Reference: Karras et al. 2019 (StyleGAN), section 2; Karras et al. 2020 (StyleGAN2).
     """
 
-    def __init__(self, z_size: int, mapping: MappingNetwork, synthesis: Synthesis, **kwargs: Any) -> None:
+    def __init__(self, z_size: int, mapping: MappingNetwork, synthesis: BaseSynthesis, **kwargs: Any) -> None:
         # Latents, w and images are float32; the policy of the synthesis network says what lies between.
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.z_size = z_size

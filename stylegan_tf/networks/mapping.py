@@ -12,7 +12,7 @@ from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.networks.sizes import check_labels
 from stylegan_tf.ops.normalization import pixel_norm
 
-DESIGNS = ("stylegan", "stylegan2")
+DESIGNS = ("stylegan1", "stylegan2")
 LABEL_INPUTS = ("one_hot", "embedded", "normalized")
 
 
@@ -29,8 +29,8 @@ class MappingNetwork(keras.layers.Layer):
         label_input: How labels are put beside z: "one_hot" as they are (progressive growing); "embedded" times a
             learned matrix (StyleGAN, StyleGAN2); "normalized" through a linear layer to `w_size`, and then normalised
             apart from z (StyleGAN2-ADA).
-        design: "stylegan", or "stylegan2": dense layers have their gain behind the activation, where it scales the bias
-            too.
+        design: "stylegan1", or "stylegan2": dense layers have their gain behind the activation, where it scales the
+            bias too.
         normalize: Normalise the input vector to unit mean square.
 
     Call arguments:
@@ -55,7 +55,7 @@ class MappingNetwork(keras.layers.Layer):
         learning_rate_multiplier: float = 0.01,
         num_classes: int = 0,
         label_input: str = "embedded",
-        design: str = "stylegan",
+        design: str = "stylegan1",
         normalize: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -139,3 +139,9 @@ class MappingNetwork(keras.layers.Layer):
             "design": self.design,
             "normalize": self.normalize,
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> MappingNetwork:
+        if config.get("design") == "stylegan":  # its name in files of earlier versions
+            config = {**config, "design": "stylegan1"}
+        return cls(**config)

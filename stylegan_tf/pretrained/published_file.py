@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_tf.configuration.presets import preset
 from stylegan_tf.errors import UserError
 from stylegan_tf.pickles.machine import shortened
 
@@ -22,6 +23,9 @@ _LONGEST_NAME = 200
 _MOST_SHARED = 1 << 20
 
 # What our training state calls the networks of a file.
+# Presets of the networks that published files hold.
+PROGAN, STYLEGAN1, STYLEGAN2 = "progan", "stylegan1", "stylegan2-ada"
+
 ROLES = ("generator", "critic", "generator_ema")
 
 
@@ -46,7 +50,7 @@ class PublishedFile:
 
     Attributes:
         code: What wrote it, such as "StyleGAN (2019), TensorFlow".
-        family: "progan", "stylegan" or "stylegan2".
+        preset: Whose networks they are: `PROGAN`, `STYLEGAN1` or `STYLEGAN2`.
         networks: By role, see `ROLES`; at least one of the generators.
         settings: Further settings of the training, by the names of our configuration's fields.
         augment_p: Strength that adaptive augmentation had reached.
@@ -56,13 +60,18 @@ class PublishedFile:
     """
 
     code: str
-    family: str
+    preset: str
     networks: Mapping[str, PublishedNetwork]
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     augment_p: float = 0.0
     lod: float = 0.0
     data: str = ""
     num_images: int = 0
+
+    @property
+    def family(self) -> str:
+        """Of the networks."""
+        return preset(self.preset).network.family
 
     @property
     def generator(self) -> PublishedNetwork:

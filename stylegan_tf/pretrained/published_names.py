@@ -1,22 +1,46 @@
-"""From the variable names of the published networks to ours: here those of StyleGAN and progressive growing.
+"""From the variable names of published networks to ours, and back, whatever the family.
 
-The published arrays are channels first; ours are channels last. Every array must find its variable and every
-variable its array.
+Every array must find its variable and every variable its array. Which is whose, the family's own module knows.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 
-import numpy as np
-
+from stylegan_tf.configuration.families import FAMILIES
+from stylegan_tf.errors import require
+from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.generator import Generator
-from stylegan_tf.networks.stylegan1.critic import Critic
-from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
-from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
-from stylegan_tf.pretrained import stylegan2_names
-from stylegan_tf.pretrained.filling import SAME, Array, Entry, Layout, fill, read_out, transposed
+from stylegan_tf.pretrained.filling import Array, Entry, fill, read_out
+
+# Published variables with ours and their layout; and arrays beside them that are no variables of ours.
+Bridge = tuple[dict[str, Entry], dict[str, Array]]
+
+
+class PublishedModule(Protocol):
+    """What the module of a family's published names holds."""
+
+    def generator_bridge(self, generator: Generator) -> Bridge:
+        """What is published of a generator."""
+
+    def critic_bridge(self, critic: Any) -> Bridge:
+        """What is published of a critic."""
+
+    def unpublished(self, generator: Generator) -> list[Any]:
+        """Variables of a generator that may keep their values."""
+
+    def describe(self, network: Any) -> dict[str, str]:
+        """Words for the metadata of a file of such names, "names" (whose they are) among them."""
+
+
+def published_module(network: Generator | BaseCritic) -> PublishedModule:
+    """That of a network's family. Raises UserError where none of the family's networks were published."""
+    family = FAMILIES[network.synthesis.family if isinstance(network, Generator) else network.family]
+    published = ", ".join(name for name, record in FAMILIES.items() if record.published)
+    require(bool(family.published), f"published names are known of the families {published}", family.name)
+    return cast(PublishedModule, importlib.import_module(family.published))
 
 
 def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) -> None:
@@ -32,140 +56,22 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
         ValueError: Naming every array that found no variable, every variable that found no array, and every shape
             and filter that differs. The generator is then unchanged.
     """
-    entries, constants = _generator_bridge(generator)
-    progressive = "dlatent_avg" not in entries and "mapping.w_avg" not in entries
-    # Progressive growing publishes no mean of w; for normalised latents it is zero, which ours starts with.
-    fill(generator, entries, arrays, [generator.w_average] if progressive else [], constants)
+    module = published_module(generator)
+    entries, constants = module.generator_bridge(generator)
+    fill(generator, entries, arrays, module.unpublished(generator), constants)
 
 
-def load_published_critic(critic: Critic | StyleGAN2Critic, arrays: Mapping[str, Array]) -> None:
+def load_published_critic(critic: BaseCritic, arrays: Mapping[str, Array]) -> None:
     """Fills a built critic with published weights; see `load_published_generator`."""
-    entries, constants = _critic_bridge(critic)
+    entries, constants = published_module(critic).critic_bridge(critic)
     fill(critic, entries, arrays, constants=constants)
 
 
-def published_arrays(network: Generator | Critic | StyleGAN2Critic) -> dict[str, Array]:
+def published_arrays(network: Generator | BaseCritic) -> dict[str, Array]:
     """The weights of a network as they would be published: what `load_published_generator` or `_critic` would read.
 
     Returns:
         float32 by published name; of StyleGAN2 with its filters, as the PyTorch code keeps them.
     """
-    bridge = _generator_bridge(network) if isinstance(network, Generator) else _critic_bridge(network)
-    return read_out(*bridge)
-
-
-def _generator_bridge(generator: Generator) -> tuple[dict[str, Entry], dict[str, Array]]:
-    synthesis: Any = generator.synthesis
-    if isinstance(synthesis, StyleGAN2SynthesisNetwork):
-        entries = stylegan2_names.generator_entries(generator)
-        return entries, _filters(entries, synthesis)
-    return (style_entries if generator.mapping.num_layers else _progressive_entries)(generator), {}
-
-
-def _critic_bridge(critic: Critic | StyleGAN2Critic) -> tuple[dict[str, Entry], dict[str, Array]]:
-    if isinstance(critic, StyleGAN2Critic):
-        entries = stylegan2_names.critic_entries(critic)
-        return entries, _filters(entries, critic)
-    return critic_entries(critic), {}
-
-
-def _filters(entries: dict[str, Entry], network: Any) -> dict[str, Array]:
-    return stylegan2_names.filter_constants(entries, network.options["resample_filter"])
-
-
-_CHANNELS_LAST = transposed(0, 2, 3, 1)
-
-
-def _resolution_name(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def _conv(prefix: str, layer: Any) -> dict[str, Entry]:
-    return {f"{prefix}/weight": (layer.kernel, SAME), f"{prefix}/bias": (layer.bias, SAME)}
-
-
-def style_entries(generator: Generator) -> dict[str, Entry]:
-    """StyleGAN's published variable names, each with our variable and its layout."""
-    mapping = generator.mapping
-    synthesis: Any = generator.synthesis
-    entries: dict[str, Entry] = {"dlatent_avg": (generator.w_average, SAME)}
-    if mapping.num_classes:
-        entries["G_mapping/LabelConcat/weight"] = (mapping.label_embedding, SAME)
-    for index, layer in enumerate(mapping.dense):
-        entries |= _conv(f"G_mapping/Dense{index}", layer)
-    for index, layer in enumerate(synthesis.styled_layers):
-        level = index // 2
-        resolution = f"G_synthesis/{_resolution_name(synthesis.size(level))}"
-        names = ("Const", "Conv") if level == 0 else ("Conv0_up", "Conv1")
-        prefix = f"{resolution}/{names[index % 2]}"
-        if index == 0:
-            entries[f"{prefix}/const"] = (synthesis.input_layer.constant, _CHANNELS_LAST)
-            entries[f"{prefix}/bias"] = (synthesis.input_layer.bias, SAME)
-        else:
-            entries |= _conv(prefix, layer.conv)
-        if layer.noise is not None:
-            entries[f"{prefix}/Noise/weight"] = (layer.noise.strength, SAME)
-            entries[f"G_synthesis/noise{index}"] = (layer.noise.fixed_noise, _CHANNELS_LAST)
-        if layer.adain is not None:
-            entries |= _conv(f"{prefix}/StyleMod", layer.adain.style)
-    for level, layer in enumerate(synthesis.to_rgb):
-        entries |= _conv(f"G_synthesis/ToRGB_lod{synthesis.num_levels - 1 - level}", layer)
-    return entries
-
-
-def _progressive_entries(generator: Generator) -> dict[str, Entry]:
-    synthesis: Any = generator.synthesis
-    height, width = synthesis.base_size
-    base = _resolution_name(synthesis.base_size)
-
-    def features_last(array: Array) -> Array:
-        array = array.reshape(array.shape[0], -1, height, width)
-        return np.transpose(array, (0, 2, 3, 1)).reshape(array.shape[0], -1)
-
-    def features_first(array: Array) -> Array:
-        array = array.reshape(array.shape[0], height, width, -1)
-        return np.transpose(array, (0, 3, 1, 2)).reshape(array.shape[0], -1)
-
-    entries: dict[str, Entry] = {
-        f"{base}/Dense/weight": (synthesis.input_layer.dense.kernel, Layout(features_last, features_first)),
-        f"{base}/Dense/bias": (synthesis.input_layer.bias, SAME),
-    }
-    for index, layer in enumerate(synthesis.styled_layers[1:], start=1):
-        level = index // 2
-        conv: Any = layer.conv  # the first layer alone has none
-        name = "Conv" if level == 0 else ("Conv0_up" if conv.fused else "Conv0") if index % 2 == 0 else "Conv1"
-        entries |= _conv(f"{_resolution_name(synthesis.size(level))}/{name}", conv)
-    for level, layer in enumerate(synthesis.to_rgb):
-        entries |= _conv(f"ToRGB_lod{synthesis.num_levels - 1 - level}", layer)
-    return entries
-
-
-def critic_entries(critic: Critic) -> dict[str, Entry]:
-    """The published critics' variable names, likewise."""
-    height, width = critic.base_size
-    base = _resolution_name(critic.base_size)
-
-    def features_last(array: Array) -> Array:
-        array = array.reshape(-1, height, width, array.shape[1])
-        return np.transpose(array, (1, 2, 0, 3)).reshape(-1, array.shape[-1])
-
-    def features_first(array: Array) -> Array:
-        array = array.reshape(height, width, -1, array.shape[1])
-        return np.transpose(array, (2, 0, 1, 3)).reshape(-1, array.shape[-1])
-
-    entries: dict[str, Entry] = {
-        f"{base}/Dense0/weight": (critic.dense.kernel, Layout(features_last, features_first)),
-        f"{base}/Dense0/bias": (critic.dense.bias, SAME),
-        **_conv(f"{base}/Conv", critic.conv),
-        **_conv(f"{base}/Dense1", critic.score),
-    }
-    for level, layer in enumerate(critic.from_rgb):
-        entries |= _conv(f"FromRGB_lod{critic.num_levels - 1 - level}", layer)
-        if level:
-            resolution = _resolution_name((height << level, width << level))
-            conv, conv_down = critic.blocks[level]
-            # Progressive growing's separate form has no "_down" in its name.
-            down = "Conv1" if conv_down.resample is None else "Conv1_down"
-            entries |= _conv(f"{resolution}/Conv0", conv)
-            entries |= _conv(f"{resolution}/{down}", conv_down)
-    return entries
+    module = published_module(network)
+    return read_out(*(module.generator_bridge if isinstance(network, Generator) else module.critic_bridge)(network))

@@ -16,6 +16,7 @@ import numpy as np
 from stylegan_tf.pickles.machine import Builder, build_dictionary, build_list
 from stylegan_tf.pickles.tensors import TENSOR_NAMES, as_tensor
 from stylegan_tf.pretrained.published_file import (
+    STYLEGAN2,
     PublishedFile,
     PublishedNetwork,
     advice_for,
@@ -99,7 +100,7 @@ def read_pytorch_file(unpickled: Any, *, skip_critic: bool = False) -> Published
     path, count = data.get("path"), data.get("max_size")
     return PublishedFile(
         "StyleGAN2 with PyTorch (StyleGAN2-ADA's or StyleGAN3's code)",
-        "stylegan2",
+        STYLEGAN2,
         networks,
         settings,
         augment_p,

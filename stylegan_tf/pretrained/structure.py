@@ -21,8 +21,6 @@ _LARGEST_SIDE = 2048
 _MOST_MAPPING_LAYERS = 100
 _MOST_CLASSES = 100_000
 
-_FAMILIES = {"progan": "stylegan1", "stylegan": "stylegan1", "stylegan2": "stylegan2"}
-
 
 def published_structure(file: PublishedFile) -> tuple[dict[str, Any], int]:
     """The networks' configuration.
@@ -37,7 +35,7 @@ def published_structure(file: PublishedFile) -> tuple[dict[str, Any], int]:
     Raises:
         ValueError: When the arrays are not of networks that one configuration can describe, naming what differs.
     """
-    values: dict[str, Any] = {"family": _FAMILIES[file.family]}
+    values: dict[str, Any] = {"family": file.family}
     all_maps: dict[str, dict[int, int]] = {}
     for role, network in sorted(file.networks.items(), key=lambda item: item[0] == "critic"):  # the critic last
         name = "critic" if role == "critic" else "generator"

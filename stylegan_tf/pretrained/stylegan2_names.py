@@ -5,7 +5,9 @@ The published arrays are channels first and dense matrices are [out, in]; ours a
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,23 @@ def _modulated(prefix: str, conv: Any, bias: Any) -> dict[str, Entry]:
         f"{prefix}.bias": (bias, SAME),
         **_dense(f"{prefix}.affine", conv.affine),
     }
+
+
+def generator_bridge(generator: Generator) -> tuple[dict[str, Entry], dict[str, Array]]:
+    """The published variables of a generator, and its filters."""
+    entries = generator_entries(generator)
+    return entries, filter_constants(entries, generator.synthesis.options["resample_filter"])
+
+
+def critic_bridge(critic: StyleGAN2Critic) -> tuple[dict[str, Entry], dict[str, Array]]:
+    """The published variables of a critic, and its filters."""
+    entries = critic_entries(critic)
+    return entries, filter_constants(entries, critic.options["resample_filter"])
+
+
+def unpublished(generator: Generator) -> list[Any]:
+    """Nothing: all variables are published."""
+    return []
 
 
 def generator_entries(generator: Generator) -> dict[str, Entry]:
@@ -124,3 +143,76 @@ def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict
     }
     blocks = {layer.rpartition(".")[0] for layer in layers if layer.endswith((".conv0", ".conv1"))}
     return {f"{prefix}.resample_filter": kernel for prefix in layers | blocks}
+
+
+def describe(network: Generator | StyleGAN2Critic) -> dict[str, str]:
+    """What the PyTorch code's class is made with, unless that code has no such networks.
+
+    It has none that grow, and none with labels as the first StyleGAN2 had them.
+    """
+    if isinstance(network, Generator):
+        mapping = network.mapping
+        known = not network.synthesis.grows and (not mapping.num_classes or mapping.label_input == "normalized")
+        return _pytorch_metadata(_generator_arguments(network) if known else {})
+    known = not network.grows and not (network.num_classes and network.options["scores_by_class"])
+    return _pytorch_metadata(_critic_arguments(network) if known else {})
+
+
+def _pytorch_metadata(arguments: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "format": "pt",
+        "names": "StyleGAN2-ADA, PyTorch",
+        **({"arguments": json.dumps(arguments)} if arguments else {}),
+    }
+
+
+def _shape_arguments(options: Mapping[str, Any], architecture: str) -> dict[str, Any]:
+    return {
+        "architecture": architecture,
+        "channel_base": 2 * options["feature_maps_base"],
+        "channel_max": options["feature_maps_max"],
+        "num_fp16_res": 0,
+        "conv_clamp": options["clamp"],
+    }
+
+
+def _generator_arguments(generator: Generator) -> dict[str, Any]:
+    mapping: Any = generator.mapping
+    synthesis: Any = generator.synthesis
+    return {
+        "z_dim": generator.z_size,
+        "c_dim": mapping.num_classes,
+        "w_dim": mapping.output_size,
+        "img_resolution": synthesis.size(synthesis.num_levels - 1)[0],
+        "img_channels": synthesis.channels,
+        "mapping_kwargs": {
+            "num_layers": mapping.num_layers,
+            "lr_multiplier": mapping.learning_rate_multiplier,
+            **({"layer_features": mapping.hidden_size} if mapping.hidden_size else {}),
+        },
+        "synthesis_kwargs": {
+            **_shape_arguments(synthesis.options, synthesis.architecture),
+            "resample_filter": list(synthesis.options["resample_filter"]),
+            "use_noise": synthesis.has_noise,
+        },
+    }
+
+
+def _critic_arguments(critic: StyleGAN2Critic) -> dict[str, Any]:
+    options = critic.options
+    return {
+        "c_dim": critic.num_classes,
+        "img_resolution": critic.base_size[0] << (critic.num_levels - 1),
+        "img_channels": critic.channels,
+        **_shape_arguments(options, critic.architecture),
+        "block_kwargs": {"resample_filter": list(options["resample_filter"])},
+        "mapping_kwargs": {
+            "num_layers": options["mapping_layers"],
+            "lr_multiplier": options["mapping_learning_rate_multiplier"],
+        },
+        "epilogue_kwargs": {
+            "mbstd_group_size": options["minibatch_stddev_group"],
+            # Without channels that code leaves the statistic out, whatever the group.
+            "mbstd_num_channels": 0 if critic.minibatch_stddev is None else options["minibatch_stddev_features"],
+        },
+    }

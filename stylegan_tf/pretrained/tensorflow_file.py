@@ -11,7 +11,10 @@ import numpy as np
 from stylegan_tf.pickles.arrays import PickledArray
 from stylegan_tf.pickles.machine import Builder, build_dictionary
 from stylegan_tf.pretrained.published_file import (
+    PROGAN,
     ROLES,
+    STYLEGAN1,
+    STYLEGAN2,
     PublishedFile,
     PublishedNetwork,
     advice_for,
@@ -109,18 +112,18 @@ def read_tensorflow_file(unpickled: Any, *, skip_critic: bool = False) -> Publis
             arguments, arrays = _read_network(network, role)
             states[role] = arguments, checked_arrays(arrays)
     _, first = states.get("generator_ema") or states["generator"]
-    family = _family(first)
+    preset = _preset(first)
     networks = {}
     for role, (arguments, arrays) in states.items():
         with advice_for(role):
-            networks[role] = _network(family, role, arguments, arrays)
-    if family == "stylegan2":
+            networks[role] = _network(preset, role, arguments, arrays)
+    if preset == STYLEGAN2:
         embeds = any("LabelEmbed" in name or name.startswith("Mapping") for _, a in states.values() for name in a)
         code = "StyleGAN2-ADA, TensorFlow" if embeds or _has_argument(states, "conv_clamp") else "StyleGAN2, TensorFlow"
     else:
         year = next(iter(named.values())).year
-        code = f"ProGAN ({year}), TensorFlow" if family == "progan" else "StyleGAN (2019), TensorFlow"
-    return PublishedFile(code, family, networks, lod=_level_of_detail(first))
+        code = f"ProGAN ({year}), TensorFlow" if preset == PROGAN else "StyleGAN (2019), TensorFlow"
+    return PublishedFile(code, preset, networks, lod=_level_of_detail(first))
 
 
 def _level_of_detail(arrays: Mapping[str, np.ndarray]) -> float:
@@ -171,15 +174,15 @@ def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[d
     return arguments, arrays
 
 
-def _family(arrays: Mapping[str, Any]) -> str:
-    """Told by the generator's variables: their names say more than the name of the function that made them."""
+def _preset(arrays: Mapping[str, Any]) -> str:
+    """Whose networks they are. Variables say more than the name of the function that made them."""
     if any(name.endswith("/mod_weight") for name in arrays):
-        return "stylegan2"
+        return STYLEGAN2
     if "dlatent_avg" in arrays or any(name.startswith("G_mapping/") for name in arrays):
-        return "stylegan"
+        return STYLEGAN1
     progan = "4x4/Dense/weight" in arrays
     require_field(progan, "the generator", "ProGAN's, StyleGAN's or StyleGAN2's", described="another")
-    return "progan"
+    return PROGAN
 
 
 def _settings(role: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,17 +203,17 @@ def _num_classes(arguments: Mapping[str, Any]) -> int:
     return int(size)
 
 
-def _network(family: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
-    if family == "stylegan2":
+def _network(preset: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
+    if preset == STYLEGAN2:
         return _stylegan2_network(role, arguments, arrays)
-    return _growing_network(family, role, arguments, arrays)
+    return _growing_network(preset, role, arguments, arrays)
 
 
 def _growing_network(
-    family: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]
+    preset: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> PublishedNetwork:
     settings = _settings(role, arguments)
-    if family == "progan":
+    if preset == PROGAN:
         fused = any(re.search(r"/Conv(0_up|1_down)/", name) for name in arrays)
         settings["fused_from"] = 1 if fused else 0
         settings["normalization"] = "pixel" if arguments.get("use_pixelnorm", True) else "none"

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.networks.generator import Synthesis
+from stylegan_tf.networks.bases import BaseSynthesis
 
 # The second half of the 128-bit key: what is drawn for a seed.
 _Z, _CLASS, _NOISE = 0, 1, 2  # _NOISE + layer
@@ -55,7 +55,7 @@ def latents_from_numpy_seeds(seeds: Any, z_size: int) -> np.ndarray:
     return np.asarray(rows, np.float32).reshape(len(rows), z_size)
 
 
-def noise_from_seeds(seeds: Any, synthesis: Synthesis, level: int) -> list[tf.Tensor]:
+def noise_from_seeds(seeds: Any, synthesis: BaseSynthesis, level: int) -> list[tf.Tensor]:
     """The noise of every layer, for each seed its own.
 
     Args:

@@ -17,21 +17,19 @@ from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import DiskError, is_new_or_empty, write_text, written_folder
-from stylegan_tf.pretrained.published_file import PublishedFile
+from stylegan_tf.pretrained.published_file import PROGAN, STYLEGAN1, STYLEGAN2, PublishedFile
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.structure import published_structure
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
-# Whose training settings a converted network goes on with, by family.
-_PRESETS = {"progan": "progan", "stylegan": "stylegan1", "stylegan2": "stylegan2-ada"}
-# What these presets have and a published file need not: StyleGAN was published with this loss; no augmentation unless
-# the file says so.
+# What these presets have, whose settings a converted network goes on with, and a published file need not: StyleGAN was
+# published with this loss; no augmentation unless the file says so.
 _TRAINING: dict[str, dict[str, Any]] = {
-    "progan": {},
-    "stylegan": {"loss": "logistic", "r1_gamma": 10.0},
-    "stylegan2": {"augment": "off"},
+    PROGAN: {},
+    STYLEGAN1: {"loss": "logistic", "r1_gamma": 10.0},
+    STYLEGAN2: {"augment": "off"},
 }
 
 
@@ -62,7 +60,7 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
         ValueError: When its networks are none that a configuration can describe.
     """
     structure, num_classes = published_structure(file)
-    values = {**_TRAINING[file.family], **structure, **file.settings}
+    values = {**_TRAINING[file.preset], **structure, **file.settings}
     height = int(structure["resolution"])
     values |= {
         "data": "",  # the name of a file on another machine is not what to train on
@@ -70,7 +68,7 @@ def plan_conversion(file: PublishedFile, run_dir: str | Path) -> Conversion:
         "use_labels": num_classes > 0,
         "dtype_policy": "auto",
     }
-    config = preset(_PRESETS[file.family])
+    config = preset(file.preset)
     if file.lod:  # the schedule has to come by the level that the networks are at
         values["start_resolution"] = min(config.schedule.start_resolution, height >> math.ceil(file.lod))
     else:

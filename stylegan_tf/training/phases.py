@@ -47,7 +47,7 @@ def training_phases(config: TrainConfig) -> list[Phase]:
     critic = _phases("critic", 0, loss.critic_regularization_interval if has_penalty else 0)
     path_length = loss.generator_regularization_interval if loss.path_length_weight > 0 else 0
     generator = _phases("generator", 1, path_length)
-    return critic + generator if config.network.family == "stylegan1" else generator + critic
+    return critic + generator if config.family.critic_first else generator + critic
 
 
 def lazy_factor(phases: list[Phase], network: str) -> float:

@@ -37,7 +37,7 @@ def describe_plan(
         f"Data       {printable(dataset.name)}: {dataset.count:,} images, {height}x{width} "
         f"{kinds[dataset.channels]}{labels}",
         *([f"Left out   {printable(others_text(other_files))}"] if other_files else []),
-        f"Networks   {_networks(state)}",
+        f"Networks   {state.config.family.describe(state.config.network)}",
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
         *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
@@ -66,13 +66,6 @@ def describe_plan(
 
 def _names(names: tuple[str, ...]) -> str:
     return ", ".join([*map(printable, names[:_MOST_NAMES]), *(["..."] if len(names) > _MOST_NAMES else [])])
-
-
-def _networks(state: TrainState) -> str:
-    network = state.config.network
-    if network.family == "stylegan1":
-        return "StyleGAN, growing" if network.style else "ProGAN, growing"
-    return f"StyleGAN2, {network.generator_architecture} generator, {network.critic_architecture} critic"
 
 
 def _loss(state: TrainState) -> str:

@@ -5,15 +5,10 @@ import json
 import pytest
 
 from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.families import automatic_batch_size, published_batch_sizes
 from stylegan_tf.configuration.presets import preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
-from stylegan_tf.configuration.resolve import (
-    Decisions,
-    automatic_batch_size,
-    config_json,
-    published_batch_sizes,
-    resolve,
-)
+from stylegan_tf.configuration.resolve import Decisions, config_json, resolve
 
 table = ResolutionTable.parse
 OPEN = TrainConfig().replace(

@@ -109,14 +109,14 @@ def test_is_float32_under_every_policy():
 @pytest.mark.parametrize(
     "options",
     [{"label_input": "one_hot"}, {"design": "stylegan2", "label_input": "normalized"}],
-    ids=["stylegan", "stylegan2"],
+    ids=["stylegan1", "stylegan2"],
 )
 def test_config_round_trip_and_saving(options, tmp_path):
     network = MappingNetwork(
         5, num_layers=2, hidden_size=7, learning_rate_multiplier=0.1, num_classes=4, normalize=False, **options
     )
     config = network.get_config()
-    assert (config["design"], config["label_input"]) == (options.get("design", "stylegan"), options["label_input"])
+    assert (config["design"], config["label_input"]) == (options.get("design", "stylegan1"), options["label_input"])
     assert MappingNetwork.from_config(config).get_config() == config
 
     z, labels = keras.Input((6,)), keras.Input((4,))
@@ -126,3 +126,8 @@ def test_config_round_trip_and_saving(options, tmp_path):
     model.save(tmp_path / "mapping.keras")
     loaded = keras.saving.load_model(tmp_path / "mapping.keras")
     np.testing.assert_array_equal(loaded([Z, LABELS]), model([Z, LABELS]))
+
+
+def test_configurations_of_earlier_versions_are_read():
+    config = {**MappingNetwork(5).get_config(), "design": "stylegan"}
+    assert MappingNetwork.from_config(config).design == "stylegan1"

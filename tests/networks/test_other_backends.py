@@ -33,7 +33,7 @@ for network, name in (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-@pytest.mark.parametrize("family", ["stylegan", "stylegan2"])
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
 def test_same_numbers(family, backend, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")

@@ -129,7 +129,7 @@ def test_feature_maps_are_found_again(base, most, levels):
         arrays[f"synthesis.b{4 << level}.conv0.weight"] = zeros(number, maps[max(level - 1, 0)], 3, 3)
         arrays[f"synthesis.b{4 << level}.conv1.affine.weight"] = zeros(number, 8)
     arrays[f"synthesis.b{4 << levels - 1}.torgb.weight"] = zeros(3, maps[-1], 1, 1)
-    file = PublishedFile("made up", "stylegan2", {"generator_ema": PublishedNetwork(arrays, {})})
+    file = PublishedFile("made up", "stylegan2-ada", {"generator_ema": PublishedNetwork(arrays, {})})
     values, _ = published_structure(file)
     limits = values["feature_maps_base"], values["feature_maps_max"]
     assert [feature_maps_at(level, *limits) for level in range(levels)] == maps

@@ -9,12 +9,8 @@ import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, GradientPenalty, Objective
-from stylegan_tf.pretrained.published_names import (
-    critic_entries,
-    load_published_critic,
-    load_published_generator,
-    style_entries,
-)
+from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
+from stylegan_tf.pretrained.stylegan1_names import critic_entries, style_entries
 from stylegan_tf.training.draws import Draws
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind

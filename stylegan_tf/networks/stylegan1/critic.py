@@ -7,17 +7,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from stylegan_tf.configuration.resolutions import level_size
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
-from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
-from stylegan_tf.networks.sizes import check_image_size, check_labels, feature_maps_at, has_minibatch_stddev
+from stylegan_tf.networks.bases import BaseCritic
+from stylegan_tf.networks.sizes import check_image_size, check_labels
 from stylegan_tf.ops.resample import downsample_average
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
-class Critic(keras.Model):
+class Critic(BaseCritic):
     """Images, at any of the resolutions, to scores; the other papers call it the discriminator.
 
     All blocks exist from the start; `level` and `fade_in` decide which of them run. `blur=False` is the
@@ -51,6 +50,8 @@ class Critic(keras.Model):
     Reference: Karras et al. 2018 (progressive growing), table 2 and figure 2; Karras et al. 2019, section 2;
     the score by class, Mescheder et al. 2018, appendix; classes and one score, Odena et al. 2017, section 3.
     """
+
+    family = "stylegan1"
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class Critic(keras.Model):
         ]
         self.blocks: list[list[EqualizedConv2D]] = [[]]
         for level in range(1, num_levels):
-            fused = fused_from is not None and min(level_size(self.base_size, level)) >= fused_from
+            fused = fused_from is not None and min(self.size(level)) >= fused_from
             self.blocks.append(
                 [
                     EqualizedConv2D(
@@ -105,11 +106,7 @@ class Critic(keras.Model):
                     ),
                 ]
             )
-        self.minibatch_stddev = None
-        if has_minibatch_stddev(minibatch_stddev_group, minibatch_stddev_features, self.feature_maps(0)):
-            self.minibatch_stddev = MinibatchStdDev(
-                minibatch_stddev_group, minibatch_stddev_features, dtype=dtype, name="minibatch_stddev"
-            )
+        self.minibatch_stddev = self.make_minibatch_stddev()
         self.conv = EqualizedConv2D(self.feature_maps(0), activation="leaky_relu", dtype=dtype, name="conv_0")
         self.dense = EqualizedDense(self.feature_maps(-1), activation="leaky_relu", dtype="float32", name="dense")
         outputs = 1 + num_classes if self.classifies else max(num_classes, 1)
@@ -117,27 +114,19 @@ class Critic(keras.Model):
 
     @property
     def grows(self) -> bool:
-        """Whether it also scores images of the levels below the last."""
         return True
 
     @property
     def classifies(self) -> bool:
-        """Whether the logits of classes come behind the score."""
         return self.options["classifies"] and self.num_classes > 0
-
-    def feature_maps(self, level: int) -> int:
-        """Number of feature maps at a level; -1 is the first dense layer."""
-        return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
 
     def build(self, input_shape: Any = None) -> None:
         for level, layer in enumerate(self.from_rgb):
-            layer.build((None, *level_size(self.base_size, level), self.channels))
+            layer.build((None, *self.size(level), self.channels))
             for conv in self.blocks[level]:
-                conv.build((None, *level_size(self.base_size, level), self.feature_maps(level)))
-        maps = self.feature_maps(0)
-        extra = self.options["minibatch_stddev_features"] if self.minibatch_stddev is not None else 0
-        self.conv.build((None, *self.base_size, maps + extra))
-        self.dense.build((None, maps * self.base_size[0] * self.base_size[1]))
+                conv.build((None, *self.size(level), self.feature_maps(level)))
+        self.conv.build(self.head_shape)
+        self.dense.build((None, self.feature_maps(0) * self.base_size[0] * self.base_size[1]))
         self.score.build((None, self.feature_maps(-1)))
         self.built = True
 
@@ -166,17 +155,6 @@ class Critic(keras.Model):
         return scores
 
     def active_weights(self, level: int) -> list[Any]:
-        """Trainable weights that take part at a level, those that its fade-in needs included."""
         layers = [*self.from_rgb[max(level - 1, 0) : level + 1], self.conv, self.dense, self.score]
         layers += [conv for block in self.blocks[: level + 1] for conv in block]
         return [weight for layer in layers for weight in layer.trainable_weights]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "base_size": self.base_size,
-            "num_levels": self.num_levels,
-            "channels": self.channels,
-            "num_classes": self.num_classes,
-            **self.options,
-        }

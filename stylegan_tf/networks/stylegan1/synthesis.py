@@ -13,12 +13,12 @@ from stylegan_tf.layers.latent_input import LatentInput
 from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.styled_layer import StyledLayer
 from stylegan_tf.layers.to_rgb import ToRGB
-from stylegan_tf.networks.levels import SynthesisLevels
+from stylegan_tf.networks.bases import BaseSynthesis
 from stylegan_tf.ops.resample import upsample_nearest
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
-class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
+class SynthesisNetwork(BaseSynthesis):
     """Intermediate latents to images, at any of its resolutions.
 
     All blocks exist from the start; `level` and `fade_in` decide which of them run. The defaults are the published
@@ -46,6 +46,8 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
 
     Reference: Karras et al. 2019 (StyleGAN), figure 1b; Karras et al. 2018 (progressive growing), figures 1 and 2.
     """
+
+    family = "stylegan1"
 
     def __init__(
         self,
@@ -107,15 +109,12 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
 
     @property
     def grows(self) -> bool:
-        """Whether it also makes images of the levels below the last."""
         return True
 
     def level_of_w(self, index: int) -> int:
-        """The level at which a w, counted from 0, styles features."""
         return index // 2
 
     def noise_sizes(self, level: int) -> list[tuple[int, int]]:
-        """Height and width of each noise image that a call at a level takes; none for a network without noise."""
         return [self.size(index // 2) for index in range(2 * (level + 1))] if self.has_noise else []
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -150,16 +149,6 @@ class SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         return images
 
     def active_weights(self, level: int) -> list[Any]:
-        """Trainable weights that take part at a level, those that its fade-in needs included."""
         layers = [self.input_layer, *self.styled_layers[: 2 * (level + 1)]]
         layers += self.to_rgb[max(level - 1, 0) : level + 1]
         return [weight for layer in layers for weight in layer.trainable_weights]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "base_size": self.base_size,
-            "num_levels": self.num_levels,
-            "channels": self.channels,
-            **self.options,
-        }

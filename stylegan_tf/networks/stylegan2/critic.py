@@ -9,26 +9,19 @@ from typing import Any
 import keras
 from keras import ops
 
-from stylegan_tf.configuration.resolutions import level_size
 from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
-from stylegan_tf.layers.minibatch_stddev import MinibatchStdDev
+from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.sizes import (
-    check_image_size,
-    check_labels,
-    checked_level,
-    feature_maps_at,
-    has_minibatch_stddev,
-)
+from stylegan_tf.networks.sizes import check_image_size, check_labels, checked_level
 from stylegan_tf.networks.stylegan2.synthesis import ARCHITECTURES, RESIDUAL_GAIN
 from stylegan_tf.ops.upfirdn import downsample_fir, make_filter
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
-class StyleGAN2Critic(keras.Model):
+class StyleGAN2Critic(BaseCritic):
     """Images to scores; the paper calls it the discriminator.
 
     Every level but the first has a convolution and one that halves the resolution. Where the image enters is the
@@ -70,8 +63,10 @@ class StyleGAN2Critic(keras.Model):
 
     Reference: Karras et al. 2020 (StyleGAN2), section 4.1 and figure 7; "growing" is configurations B to D of
     table 1; the score of a label, Miyato and Koyama 2018, with the mapping of Karras et al. 2020 (ADA), appendix D;
-      the score by class, Mescheder et al. 2018, appendix.
+    the score by class, Mescheder et al. 2018, appendix.
     """
+
+    family = "stylegan2"
 
     def __init__(
         self,
@@ -161,10 +156,7 @@ class StyleGAN2Critic(keras.Model):
 
     def _add_head(self) -> None:
         maps = self.feature_maps(0)
-        group, features = (self.options[f"minibatch_stddev_{name}"] for name in ("group", "features"))
-        self.minibatch_stddev = None
-        if has_minibatch_stddev(group, features, maps):
-            self.minibatch_stddev = MinibatchStdDev(group, features, dtype=self.dtype_policy, name="minibatch_stddev")
+        self.minibatch_stddev = self.make_minibatch_stddev()
         self.conv = EqualizedConv2D(maps, name="conv_0", **self._layer_options())
         dense_options = {**self._layer_options(), "clamp": None, "dtype": "float32"}
         self.dense = EqualizedDense(maps, name="dense", **dense_options)
@@ -185,30 +177,19 @@ class StyleGAN2Critic(keras.Model):
 
     @property
     def grows(self) -> bool:
-        """Whether it also scores images of the levels below the last."""
         return self.architecture == "growing"
-
-    @property
-    def classifies(self) -> bool:
-        """Never: see `Critic`."""
-        return False
-
-    def feature_maps(self, level: int) -> int:
-        """Number of feature maps at a level."""
-        return feature_maps_at(level, self.options["feature_maps_base"], self.options["feature_maps_max"])
 
     def build(self, input_shape: Any = None) -> None:
         for level in range(self.num_levels):
-            features = (None, *level_size(self.base_size, level), self.feature_maps(level))
+            features = (None, *self.size(level), self.feature_maps(level))
             for conv in self.blocks[level]:
                 conv.build(features)
             if self.skips and level:
                 self.skips[level - self.num_levels].build(features)
         for level, from_rgb in enumerate(self.from_rgb, start=self.num_levels - len(self.from_rgb)):
-            from_rgb.build((None, *level_size(self.base_size, level), self.channels))
+            from_rgb.build((None, *self.size(level), self.channels))
         maps = self.feature_maps(0)
-        extra = self.options["minibatch_stddev_features"] if self.minibatch_stddev is not None else 0
-        self.conv.build((None, *self.base_size, maps + extra))
+        self.conv.build(self.head_shape)
         self.dense.build((None, maps * self.base_size[0] * self.base_size[1]))
         self.score.build((None, maps))
         if self.mapping is not None:
@@ -250,7 +231,6 @@ class StyleGAN2Critic(keras.Model):
         return x / math.sqrt(self.feature_maps(0))
 
     def active_weights(self, level: int) -> list[Any]:
-        """Trainable weights that take part at a level, those that its fade-in needs included."""
         level = checked_level(level, self.num_levels, self.grows)
         if not self.grows:
             return self.trainable_weights
@@ -260,12 +240,4 @@ class StyleGAN2Critic(keras.Model):
         return [weight for layer in layers for weight in layer.trainable_weights]
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "base_size": self.base_size,
-            "num_levels": self.num_levels,
-            "channels": self.channels,
-            "num_classes": self.num_classes,
-            "architecture": self.architecture,
-            **self.options,
-        }
+        return {**super().get_config(), "architecture": self.architecture}

@@ -15,7 +15,7 @@ from stylegan_tf.layers.equalized_dense import dense_together
 from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.modulated_layer import ModulatedLayer
 from stylegan_tf.layers.modulated_to_rgb import ModulatedToRGB
-from stylegan_tf.networks.levels import SynthesisLevels
+from stylegan_tf.networks.bases import BaseSynthesis
 from stylegan_tf.networks.sizes import checked_level
 from stylegan_tf.ops.upfirdn import make_filter, upsample_fir
 
@@ -26,7 +26,7 @@ RESIDUAL_GAIN = math.sqrt(0.5)
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
-class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
+class StyleGAN2SynthesisNetwork(BaseSynthesis):
     """Intermediate latents to images.
 
     Level 0 has one modulated layer behind the learned constant; every further level one that doubles the resolution
@@ -66,6 +66,8 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
     Reference: Karras et al. 2020 (StyleGAN2), sections 2 and 4.1, figure 7; "growing" is configurations B to D of
     table 1.
     """
+
+    family = "stylegan2"
 
     def __init__(
         self,
@@ -140,7 +142,6 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
 
     @property
     def grows(self) -> bool:
-        """Whether it also makes images of the levels below the last."""
         return self.architecture == "growing"
 
     def level_of_w(self, index: int) -> int:
@@ -148,7 +149,6 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         return min((index + 1) // 2, self.num_levels - 1)
 
     def noise_sizes(self, level: int) -> list[tuple[int, int]]:
-        """Height and width of each noise image that a call at a level takes; none for a network without noise."""
         return [self.size(index // 2) for index in range(1, 2 * (level + 1))] if self.has_noise else []
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -210,7 +210,6 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         return below + (images - below) * ops.cast(fade_in, images.dtype) if self.grows else below + images
 
     def active_weights(self, level: int) -> list[Any]:
-        """Trainable weights that take part at a level, those that its fade-in needs included."""
         level = checked_level(level, self.num_levels, self.grows)
         if not self.grows:
             return self.trainable_weights
@@ -219,11 +218,4 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         return [weight for layer in layers for weight in layer.trainable_weights]
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "base_size": self.base_size,
-            "num_levels": self.num_levels,
-            "channels": self.channels,
-            "architecture": self.architecture,
-            **self.options,
-        }
+        return {**super().get_config(), "architecture": self.architecture}

@@ -1,0 +1,42 @@
+"""What the networks of one run have in common, whatever their family."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkShape:
+    """Sizes and types of a generator and its critic.
+
+    Attributes:
+        base_size: Height and width at level 0.
+        num_levels: Number of resolutions, each twice the one before.
+        channels: Image channels.
+        num_classes: Size of the one-hot labels, 0 for none.
+        feature_maps_base, feature_maps_max: See `networks.sizes.feature_maps_at`.
+        dtype_policy: Keras policy of synthesis network and critic; latents, w and images are always float32.
+    """
+
+    base_size: tuple[int, int]
+    num_levels: int
+    channels: int = 3
+    num_classes: int = 0
+    feature_maps_base: int = 8192
+    feature_maps_max: int = 512
+    dtype_policy: str = "float32"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """For the constructors of synthesis networks and critics."""
+        return {
+            "base_size": self.base_size,
+            "num_levels": self.num_levels,
+            "channels": self.channels,
+            "feature_maps_base": self.feature_maps_base,
+            "feature_maps_max": self.feature_maps_max,
+            "dtype": keras.DTypePolicy(self.dtype_policy),
+        }
