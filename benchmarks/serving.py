@@ -55,13 +55,14 @@ def make_served() -> Any:
     import keras
 
     from stylegan_tf.configuration.presets import preset
+    from stylegan_tf.networks.at_level import GeneratorAtLevel
     from stylegan_tf.networks.build import build_generator
     from stylegan_tf.serving.endpoints import ServedGenerator
 
     keras.utils.set_random_seed(0)
     config = preset(_PRESET.value)
     levels = config.num_levels_for((_RESOLUTION.value,) * 2)
-    return ServedGenerator(build_generator(config, levels, 0), levels - 1)
+    return ServedGenerator(GeneratorAtLevel(build_generator(config, levels, 0)))
 
 
 def write(served: Any, path: Path) -> None:
@@ -82,7 +83,7 @@ def in_process_of_its_own(function: Callable[..., None], *arguments: Any) -> Non
 def report_memory(path: Path, z_size: int, batch: int) -> None:
     """Prints how long loading takes, and the memory after it and at most during calls."""
     with app.quiet_startup():
-        from stylegan_tf.serving.saved_model import LoadedVersion
+        from stylegan_tf.exports.read import LoadedVersion
 
     before = resident_mib()
     started = time.perf_counter()
@@ -116,8 +117,8 @@ def time_calls(served: Any, path: Path, batches: list[int]) -> None:
     """Images a second and latency, by batch size."""
     import tensorflow as tf
 
+    from stylegan_tf.exports.read import LoadedVersion
     from stylegan_tf.images import to_uint8
-    from stylegan_tf.serving.saved_model import LoadedVersion
 
     loaded = LoadedVersion(path)
 

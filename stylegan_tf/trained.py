@@ -9,11 +9,12 @@ from typing import Protocol
 import numpy as np
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.evaluation.exported import ExportImages, is_export
+from stylegan_tf.evaluation.exported import ExportImages
+from stylegan_tf.exports.layout import is_export
+from stylegan_tf.runs.directory import RunDirectory
+from stylegan_tf.runs.load import LoadedRun, load_run
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
-from stylegan_tf.training.run_directory import RunDirectory, TrainedGenerator
-from stylegan_tf.training.run_directory import load_generator as load_from_run
 
 
 class _Source(Protocol):
@@ -77,13 +78,13 @@ class LoadedGenerator:
 
 
 class _FromRun:
-    def __init__(self, trained: TrainedGenerator) -> None:
-        generator, settings = trained.generator, trained.config.run
-        self._sampler = Sampler(generator, trained.level, trained.fade_in)
+    def __init__(self, run: LoadedRun) -> None:
+        generator, settings = run.generator, run.config.run
+        self._sampler = Sampler(generator)
         self._cutoff = settings.truncation_cutoff or None
-        self.psi, self.size = settings.truncation_psi, self._sampler.size
-        self.channels, self.z_size = generator.synthesis.channels, generator.z_size
-        self.num_classes, self.label_names = trained.dataset.num_classes, trained.dataset.label_names
+        self.psi, self.size = settings.truncation_psi, generator.size
+        self.channels, self.z_size = generator.channels, generator.z_size
+        self.num_classes, self.label_names = run.dataset.num_classes, run.dataset.label_names
 
     def images(self, seeds: np.ndarray, classes: np.ndarray | None, psi: float) -> np.ndarray:
         labels = None if classes is None else one_hot_labels(classes, self.num_classes)
@@ -104,7 +105,7 @@ def load_generator(path: str | Path, checkpoint: str = "newest") -> LoadedGenera
     """
     path = Path(path)
     if RunDirectory(path).config_file.exists():
-        return LoadedGenerator(_FromRun(load_from_run(path, checkpoint)))
+        return LoadedGenerator(_FromRun(load_run(path, checkpoint)))
     if is_export(path):
         if checkpoint != "newest":
             raise UserError(f"checkpoint belongs to runs; an export has one state. Received: checkpoint={checkpoint}.")

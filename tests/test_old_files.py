@@ -12,9 +12,9 @@ import pytest
 from tiny_run import write_images
 
 from stylegan_tf import load_generator
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.serving.rest import RestApi
 from stylegan_tf.training.run import run_training
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.transfer import read_networks
 
 PSI = 0.7

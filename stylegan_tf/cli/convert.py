@@ -173,7 +173,8 @@ def export_safetensors(run_dir: str, network: str, checkpoint: str, target: Path
     with app.quiet_startup():
         from stylegan_tf.networks.build import build_critic, build_generator
         from stylegan_tf.pretrained.safetensors_file import write_safetensors
-        from stylegan_tf.training.run_directory import RunDirectory, restore_network
+        from stylegan_tf.runs.directory import RunDirectory
+        from stylegan_tf.runs.load import restore_network
     directory = RunDirectory(run_dir)
     config, dataset = directory.read_config(), directory.read_dataset()
     prefix = directory.find_checkpoints(checkpoint)[-1]

@@ -118,7 +118,7 @@ def _truncation(request: Request) -> str:
 
 
 def _style_mixing(request: Request) -> str:
-    if not request.sampler.generator.synthesis.has_styles:
+    if not request.sampler.generator.has_styles:
         raise UserError("the style_mixing figure needs a generator with styles. Received: a run without them.")
     top, left = _subjects(request, request.seeds), _subjects(request, request.row_seeds)
     layers = _layers(request)
@@ -138,7 +138,7 @@ def _style_mixing(request: Request) -> str:
 
 
 def _noise_figure(request: Request) -> str:
-    if not request.sampler.generator.synthesis.has_noise:
+    if not request.sampler.generator.has_noise:
         raise UserError(
             "the noise figure needs a generator with noise; train one with --noise. Received: a run without it."
         )
@@ -214,10 +214,9 @@ def _class_number(text: str, names: Sequence[str]) -> int:
 
 def _layers(request: Request) -> dict[str, range]:
     """What --styles names, with captions that say which resolutions that is."""
-    sampler = request.sampler
-    synthesis = sampler.generator.synthesis
-    num_ws = synthesis.active_ws(sampler.level)
-    known = figures.style_layers(sampler.level + 1)
+    generator = request.sampler.generator
+    num_ws = generator.num_ws
+    known = figures.style_layers(generator.level + 1)
     chosen = {}
     for text in request.styles:
         if text in ("coarse", "middle", "fine"):
@@ -230,7 +229,7 @@ def _layers(request: Request) -> dict[str, range]:
         if layers[-1] >= num_ws:
             raise UserError(f"--styles must be layers from 0 to {num_ws - 1}. Received: {text!r}.")
         name = text if text in known else f"layers {text}"
-        chosen[f"{name}\n{figures.describe_layers(layers, synthesis)}"] = layers
+        chosen[f"{name}\n{figures.describe_layers(layers, generator)}"] = layers
     if not chosen:
         raise UserError(f"--styles must name some of {', '.join(known)}, or layers. Received: {request.styles}.")
     return chosen

@@ -45,15 +45,16 @@ def main() -> None:
         psi,
     )
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
+        from stylegan_tf.runs.directory import RunDirectory
+        from stylegan_tf.runs.load import load_run
         from stylegan_tf.sampling.embeddings import MOST_POINTS, write_embeddings
         from stylegan_tf.sampling.sampler import Sampler
-        from stylegan_tf.training.run_directory import RunDirectory, load_generator
 
     require(len(seeds) <= MOST_POINTS, f"--seeds must be at most {MOST_POINTS}", f"{len(seeds)} of them")
-    trained = load_generator(_RUN_DIR.value, _CHECKPOINT.value)
+    trained = load_run(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
     psi = settings.truncation_psi if psi is None else psi
-    sampler = Sampler(trained.generator, trained.level, trained.fade_in)
+    sampler = Sampler(trained.generator)
     folder = RunDirectory(_RUN_DIR.value).tensorboard
     cutoff = settings.truncation_cutoff or None
     written = write_embeddings(sampler, seeds, trained.dataset.label_names, psi, cutoff, folder)

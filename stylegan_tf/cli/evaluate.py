@@ -186,7 +186,8 @@ def _measure() -> None:
 
 def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
     from stylegan_tf.evaluation.generated import NetworkImages, Origin, follow_labels
-    from stylegan_tf.training.run_directory import RunDirectory, read_generator
+    from stylegan_tf.runs.directory import RunDirectory
+    from stylegan_tf.runs.load import read_run
 
     directory = RunDirectory(_RUN_DIR.value)
     config = directory.read_config()
@@ -215,9 +216,9 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
     evaluator = _evaluator(protocols, networks, strategy, reals)
     for prefix in prefixes:
         with strategy.scope():
-            trained = read_generator(prefix, config, dataset)
+            trained = read_run(prefix, config, dataset)
         origin = Origin("run", _RUN_DIR.value, trained.images_seen)
-        fakes = NetworkImages(trained.generator, origin, trained.level, trained.fade_in, strategy)
+        fakes = NetworkImages(trained.generator, origin, strategy)
         _note(follow_labels(fakes, dataset.label_names, reals, required=settings.use_labels))
         print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
         _report(evaluator, fakes, Path(_RESULTS.value or directory.results_file))

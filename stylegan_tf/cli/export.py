@@ -28,8 +28,8 @@ from stylegan_tf.files import check_room
 from stylegan_tf.names import can_be_written
 
 if TYPE_CHECKING:
+    from stylegan_tf.runs.load import LoadedRun
     from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator
-    from stylegan_tf.training.run_directory import TrainedGenerator
 
 
 FLAGS = flags.FlagValues()
@@ -118,10 +118,11 @@ def export_run(
         ValueError: When the run, the output directory or the version cannot be had.
         VerificationError: When the written model does not do what it should.
     """
+    from stylegan_tf.exports.layout import new_version
     from stylegan_tf.serving.endpoints import build_endpoints
-    from stylegan_tf.serving.export import export, version_directory
+    from stylegan_tf.serving.export import export
 
-    target = version_directory(Path(output_dir), version)
+    target = new_version(Path(output_dir), version)
     trained, served = _load(run_dir, checkpoint)
     print(f"Writing {target} and running it in a clean process", flush=True)
     target = export(served, output_dir, version, describe_run(trained, run_dir), warmup_batches)
@@ -156,36 +157,34 @@ def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, 
     return target
 
 
-def _load(run_dir: str | Path, checkpoint: str) -> tuple[TrainedGenerator, ServedGenerator]:
+def _load(run_dir: str | Path, checkpoint: str) -> tuple[LoadedRun, ServedGenerator]:
     import tensorflow as tf
 
-    from stylegan_tf.training.run_directory import load_generator
+    from stylegan_tf.runs.load import load_run
 
     # TensorFlow writes there as well, and changes what it makes when it cannot.
     check_room(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
     # An export is compared with numbers of the CPU, whose float32 is not shortened, and needs no GPU.
     tf.config.set_visible_devices([], "GPU")
-    trained = load_generator(run_dir, checkpoint)
+    trained = load_run(run_dir, checkpoint)
     served = served_generator(trained)
     height, width, channels = served.image_shape
-    fading = "" if served.fade_in is None else f", faded in by {served.fade_in:.0%}"
+    fading = "" if served.generator.fade_in is None else f", faded in by {served.generator.fade_in:.0%}"
     print(f"{run_dir} at {trained.images_seen / 1000:.1f} kimg: images {height}x{width}x{channels}{fading}")
     return trained, served
 
 
-def served_generator(trained: TrainedGenerator) -> ServedGenerator:
+def served_generator(trained: LoadedRun) -> ServedGenerator:
     """A run's generator with the run's own truncation."""
     from stylegan_tf.serving.endpoints import ServedGenerator
 
     run = trained.config.run
-    return ServedGenerator(
-        trained.generator, trained.level, trained.fade_in, run.truncation_psi, run.truncation_cutoff or None
-    )
+    return ServedGenerator(trained.generator, run.truncation_psi, run.truncation_cutoff or None)
 
 
-def describe_run(trained: TrainedGenerator, run_dir: str | Path) -> dict[str, Any]:
+def describe_run(trained: LoadedRun, run_dir: str | Path) -> dict[str, Any]:
     """Where a generator comes from, as plain values."""
-    from stylegan_tf.training.run_directory import RunDirectory
+    from stylegan_tf.runs.directory import RunDirectory
 
     return {
         "run": Path(run_dir).resolve().name,

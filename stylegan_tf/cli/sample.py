@@ -180,17 +180,15 @@ def main() -> None:
     output = _checked_output(figure)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.cli import drawing
+        from stylegan_tf.runs.load import load_run
         from stylegan_tf.sampling.latents import latents_from_numpy_seeds, latents_from_seeds
-        from stylegan_tf.training.run_directory import load_generator
 
-    trained = load_generator(_RUN_DIR.value, _CHECKPOINT.value)
+    trained = load_run(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
     cutoff = settings.truncation_cutoff if _CUTOFF.value is None else _CUTOFF.value
     request = drawing.Request(
         sampler=drawing.Sampler(
             trained.generator,
-            trained.level,
-            trained.fade_in,
             _BATCH_SIZE.value or None,
             latents=latents_from_numpy_seeds if _SEED_SOURCE.value == "numpy" else latents_from_seeds,
         ),

@@ -15,7 +15,7 @@ from stylegan_tf.data.order import draw
 from stylegan_tf.data.sources.labels import listed
 from stylegan_tf.errors import require
 from stylegan_tf.names import nfc
-from stylegan_tf.networks.generator import Generator
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
@@ -117,24 +117,17 @@ class NetworkImages(GeneratorImages):
     Args:
         generator: Made in the scope of `strategy`.
         origin: Where the networks come from.
-        level, fade_in: See `Sampler`.
         strategy: Its devices share the work; None for one device.
     """
 
     def __init__(
-        self,
-        generator: Generator,
-        origin: Origin,
-        level: int | None = None,
-        fade_in: float | None = None,
-        strategy: tf.distribute.Strategy | None = None,
+        self, generator: GeneratorAtLevel, origin: Origin, strategy: tf.distribute.Strategy | None = None
     ) -> None:
-        self._sampler = Sampler(generator, level, fade_in, strategy=strategy)
-        synthesis = generator.synthesis
+        self._sampler = Sampler(generator, strategy=strategy)
         self.origin = dataclasses.replace(origin, noise="seed")
-        self.size = synthesis.size(synthesis.num_levels - 1)
-        self.channels = synthesis.channels
-        self.num_classes = generator.mapping.num_classes
+        self.size = generator.full_size
+        self.channels = generator.channels
+        self.num_classes = generator.num_classes
         self.z_size = generator.z_size
 
     def images(self, seeds: np.ndarray, classes: np.ndarray | None) -> np.ndarray:

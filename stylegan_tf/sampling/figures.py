@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from stylegan_tf.images import enlarge
-from stylegan_tf.networks.bases import BaseSynthesis
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling.sampler import Noise, Sampler
 from stylegan_tf.sampling.sheet import readable_scale, sheet
 
@@ -206,9 +206,9 @@ def interpolation(sampler: Sampler, path: np.ndarray, noise: Noise = "fixed", sc
     return enlarge(images, readable_scale(sampler.size, SMALLEST_FRAME) if scale is None else scale)
 
 
-def describe_layers(layers: range, synthesis: BaseSynthesis) -> str:
-    """The resolutions of a synthesis network's layers, such as "4x4-8x8"."""
-    first, last = (synthesis.size(synthesis.level_of_w(layer)) for layer in (layers[0], layers[-1]))
+def describe_layers(layers: range, generator: GeneratorAtLevel) -> str:
+    """The resolutions of a generator's layers, such as "4x4-8x8"."""
+    first, last = (generator.size_of_w(layer) for layer in (layers[0], layers[-1]))
     texts = [f"{height}x{width}" for height, width in (first, last)]
     return texts[0] if first == last else "-".join(texts)
 

@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.networks.bases import BaseSynthesis
 
 # The second half of the 128-bit key: what is drawn for a seed.
 _Z, _CLASS, _NOISE = 0, 1, 2  # _NOISE + layer
@@ -55,18 +54,18 @@ def latents_from_numpy_seeds(seeds: Any, z_size: int) -> np.ndarray:
     return np.asarray(rows, np.float32).reshape(len(rows), z_size)
 
 
-def noise_from_seeds(seeds: Any, synthesis: BaseSynthesis, level: int) -> list[tf.Tensor]:
+def noise_from_seeds(seeds: Any, sizes: Sequence[tuple[int, int]]) -> list[tf.Tensor]:
     """The noise of every layer, for each seed its own.
 
     Args:
         seeds: Integers [N], of 64 bits.
-        synthesis: Tells the sizes.
-        level: The last level that runs; noise of lower levels does not depend on it.
+        sizes: Height and width of each layer's noise, see `BaseSynthesis.noise_sizes`. Noise of lower levels does not
+            depend on whether higher ones follow.
 
     Returns:
-        float32 [N, H, W, 1], N(0, 1), of the sizes of `synthesis.noise_sizes`; none for a network without noise.
+        float32 [N, H, W, 1], N(0, 1), one a layer.
     """
-    shapes = tuple((*size, 1) for size in synthesis.noise_sizes(level))
+    shapes = tuple((*size, 1) for size in sizes)
     return [] if not shapes else list(_normal(tf.cast(seeds, tf.int64), shapes, _NOISE))
 
 

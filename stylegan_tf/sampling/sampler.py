@@ -12,9 +12,7 @@ import tensorflow as tf
 from stylegan_tf.batches import BatchFunction
 from stylegan_tf.errors import UserError
 from stylegan_tf.images import to_uint8
-from stylegan_tf.networks.generator import Generator
-from stylegan_tf.networks.sizes import checked_level
-from stylegan_tf.networks.styles import truncate
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling.latents import latents_from_seeds, noise_from_seeds
 
 # "fixed" is each layer's own noise image, "none" no noise; numbers [N] are seeds, one an image.
@@ -35,8 +33,6 @@ class Sampler:
 
     Args:
         generator: The generator; its weights are read at every call.
-        level: The resolution to generate; None for the largest, the only one of a network that does not grow.
-        fade_in: See the synthesis network; None when fully grown.
         batch_size: Images that the synthesis network runs on at a time, on each device (at least 2: a matrix of one row
             is multiplied by another routine); None for a size that suits the resolution.
         strategy: Its devices share the images; the generator must have been made in its scope. None for one device.
@@ -46,14 +42,12 @@ class Sampler:
         size: Height and width of the images.
 
     Raises:
-        ValueError: For a level that the generator does not have, or a batch size below 1.
+        ValueError: For a batch size below 1.
     """
 
     def __init__(
         self,
-        generator: Generator,
-        level: int | None = None,
-        fade_in: float | None = None,
+        generator: GeneratorAtLevel,
         batch_size: int | None = None,
         strategy: tf.distribute.Strategy | None = None,
         latents: Callable[[Any, int], Any] = latents_from_seeds,
@@ -62,10 +56,7 @@ class Sampler:
             raise UserError(f"batch_size must be 1 or more. Received: batch_size={batch_size}.")
         self.generator = generator
         self._latents = latents
-        synthesis = generator.synthesis
-        self.level = checked_level(level, synthesis.num_levels, synthesis.grows)
-        self.fade_in = fade_in
-        self.size: tuple[int, int] = synthesis.size(self.level)
+        self.size = generator.size
         fitting = min(_PIXELS_IN_A_BATCH // (self.size[0] * self.size[1]), _LARGEST_DEFAULT_BATCH)
         self.batch_size = max(fitting if batch_size is None else batch_size, 2)
         self._map = BatchFunction(generator.map, _MAPPING_BATCH, strategy)
@@ -83,7 +74,7 @@ class Sampler:
         Raises:
             ValueError: When labels are missing, or are given to a network without classes.
         """
-        num_classes = self.generator.mapping.num_classes
+        num_classes = self.generator.num_classes
         if (labels is None) != (num_classes == 0):
             received = None if labels is None else np.shape(labels)
             raise UserError(f"labels must be one-hot for {num_classes} classes, None for 0. Received: {received}.")
@@ -92,7 +83,7 @@ class Sampler:
 
     def truncate(self, ws: np.ndarray, psi: Any, cutoff: int | None = None) -> np.ndarray:
         """See `networks.styles.truncate`."""
-        return np.asarray(truncate(tf.convert_to_tensor(ws), self.generator.w_average, psi, cutoff))
+        return np.asarray(self.generator.truncate(tf.convert_to_tensor(ws), psi, cutoff))
 
     def z(self, seeds: Any) -> np.ndarray:
         """The latents of seeds: float32 [N, z_size]."""
@@ -157,6 +148,5 @@ class Sampler:
         return to_uint8(self._synthesize_batch(noise, ws, seeds))
 
     def _synthesize_batch(self, noise: str, ws: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-        chosen: Any = noise if seeds is None else noise_from_seeds(seeds, self.generator.synthesis, self.level)
-        fade_in = None if self.fade_in is None else float(self.fade_in)
-        return self.generator.synthesis(ws, level=self.level, fade_in=fade_in, noise=chosen)
+        chosen: Any = noise if seeds is None else noise_from_seeds(seeds, self.generator.noise_sizes)
+        return self.generator.synthesize(ws, chosen)

@@ -18,11 +18,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from stylegan_tf.exports.layout import METADATA_FILE, find_versions
 from stylegan_tf.printing import printable
 from stylegan_tf.serving.connections import ANSWERING, READING, WRITING, Connections, DeadlineReader
 from stylegan_tf.serving.request_head import AllowedHosts, RefusedRequestError, body_length, check_head, require_json
 from stylegan_tf.serving.rest import RestApi, to_bytes
-from stylegan_tf.serving.saved_model import METADATA_FILE
 
 PAGE_DIRECTORY = Path(__file__).parent / "page"
 # What goes with every answer. The policy is the page's own, and keeps it out of the frames of other pages.
@@ -188,7 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif description and len(description[1]) > _LONGEST_VERSION:
             self._send_error(HTTPStatus.BAD_REQUEST, f"a version must be a whole number. Received: {path[:80]}...")
         elif description:
-            self._send_file(self.server.api.base_path / str(int(description[1])) / METADATA_FILE)
+            export = self.server.api.base_path
+            version = find_versions(export).get(int(description[1]), export / description[1])
+            self._send_file(version / METADATA_FILE)
         elif path.startswith("/v1/"):
             self._answer("GET", path)
         else:

@@ -9,8 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from stylegan_tf.images import to_uint8
-from stylegan_tf.networks.generator import Generator
-from stylegan_tf.networks.styles import truncate
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling.latents import latents_from_seeds, noise_from_seeds
 from stylegan_tf.serving.checks import checked
 
@@ -25,41 +24,27 @@ Computation = Callable[[Tensors], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class ServedGenerator:
-    """A generator at the level, fade-in and truncation at which it is served.
+    """A generator with the truncation at which it is served.
 
     Attributes:
-        generator: A built generator.
-        level: The resolution to generate.
-        fade_in: Share of this level's image, in [0, 1]; None when it is fully grown.
+        generator: The generator.
         truncation_psi: Of the endpoint that takes nothing but latents.
         truncation_cutoff: Layers, from the first, that are truncated; None for all.
     """
 
-    generator: Generator
-    level: int
-    fade_in: float | None = None
+    generator: GeneratorAtLevel
     truncation_psi: float = 1.0
     truncation_cutoff: int | None = None
 
     @property
-    def num_ws(self) -> int:
-        """Layers that take part at this level, each with a w of its own."""
-        return self.generator.synthesis.active_ws(self.level)
-
-    @property
     def num_classes(self) -> int:
         """Number of classes, 0 for none."""
-        return self.generator.mapping.num_classes
+        return self.generator.num_classes
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels."""
-        return (*self.generator.synthesis.size(self.level), self.generator.synthesis.channels)
-
-    @property
-    def has_noise(self) -> bool:
-        """Whether the layers add noise."""
-        return bool(self.generator.synthesis.noise_sizes(self.level))
+        return (*self.generator.size, self.generator.channels)
 
     @property
     def largest_batch(self) -> int:
@@ -69,22 +54,21 @@ class ServedGenerator:
 
     def map(self, z: tf.Tensor, class_id: tf.Tensor | None = None) -> tf.Tensor:
         """z [N, z_size] and classes [N] to ws [N, num_ws, w_size], not truncated."""
-        labels = None if class_id is None else tf.one_hot(class_id, self.num_classes)
-        return self.generator.map(z, labels)[:, : self.num_ws]
+        return self.generator.map(z, None if class_id is None else tf.one_hot(class_id, self.num_classes))
 
     def truncate(self, ws: tf.Tensor, psi: tf.Tensor) -> tf.Tensor:
         """ws moved towards their average by psi [N], down to the cutoff."""
-        return truncate(ws, self.generator.w_average, psi, self.truncation_cutoff)
+        return self.generator.truncate(ws, psi, self.truncation_cutoff)
 
     def synthesize(self, ws: tf.Tensor) -> tf.Tensor:
         """ws to images [N, H, W, C] float32, with the noise that is saved in the layers."""
-        return self.generator.synthesis(ws, level=self.level, fade_in=self.fade_in, noise="fixed")
+        return self.generator.synthesize(ws)
 
     def synthesize_noise(self, ws: tf.Tensor, noise_seed: tf.Tensor, noise_strength: tf.Tensor) -> tf.Tensor:
         """The same with the noise of seeds [N], times strengths [N]."""
         strength = noise_strength[:, tf.newaxis, tf.newaxis, tf.newaxis]
-        noise = [strength * image for image in noise_from_seeds(noise_seed, self.generator.synthesis, self.level)]
-        return self.generator.synthesis(ws, level=self.level, fade_in=self.fade_in, noise=noise)
+        noise = noise_from_seeds(noise_seed, self.generator.noise_sizes)
+        return self.generator.synthesize(ws, [strength * image for image in noise])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +122,7 @@ def build_endpoints(served: ServedGenerator) -> list[Endpoint]:
     seed = Field("seed", tf.int64, (None,), "any number; the same one gives the same image")
     psi = Field("truncation_psi", tf.float32, (None,), "1 for the whole variety, towards 0 for the average image")
     class_id = Field("class_id", tf.int64, (None,), f"class, 0 to {served.num_classes - 1}")
-    ws = Field("ws", tf.float32, (None, served.num_ws, generator.mapping.output_size), "one w for each layer")
+    ws = Field("ws", tf.float32, (None, generator.num_ws, generator.w_size), "one w for each layer")
     noise_seed = Field("noise_seed", tf.int64, (None,), "any number; the same one gives the same noise")
     noise_strength = Field("noise_strength", tf.float32, (None,), "0 for no noise, 1 for as much as in training")
     classes = (class_id,) if served.num_classes else ()
@@ -175,7 +159,7 @@ def build_endpoints(served: ServedGenerator) -> list[Endpoint]:
         ("from_z", "images of latents", (z, psi, *classes), lambda inputs: synthesize(ws_from_z(inputs))),
         ("synthesize", "images of intermediate latents", (ws,), lambda inputs: synthesize(inputs["ws"])),
     ]
-    if served.has_noise:
+    if generator.has_noise:
         sources.append(
             (
                 "synthesize_noise",

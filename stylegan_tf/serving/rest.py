@@ -18,9 +18,10 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from stylegan_tf.errors import UserError
+from stylegan_tf.exports.layout import find_versions
+from stylegan_tf.exports.read import LoadedVersion
 from stylegan_tf.serving.checks import refusal
 from stylegan_tf.serving.rest_json import DEFAULT_SIGNATURE, format_outputs, parse_body, parse_inputs
-from stylegan_tf.serving.saved_model import LoadedVersion, find_versions
 
 LONGEST_ERROR = 1000
 
@@ -64,12 +65,13 @@ class RestApi:
             ValueError: When it cannot be loaded and there is no other.
         """
         with self._loading:
-            version = max(find_versions(self.base_path), default=0)
+            versions = find_versions(self.base_path)
+            version = max(versions, default=0)
             if self._loaded is None or version > self._tried:
                 self._tried = version
                 try:
                     # An older version is not closed: another thread may be running it. It goes with its last user.
-                    self._loaded = version, LoadedVersion(self.base_path / str(version))
+                    self._loaded = version, LoadedVersion(versions[version])
                 except ValueError as error:
                     if self._loaded is None:
                         raise

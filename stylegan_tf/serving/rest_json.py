@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.serving.saved_model import check_shape
+from stylegan_tf.exports.read import check_shape
 
 BINARY_SUFFIX = "_bytes"
 DEFAULT_SIGNATURE = "serving_default"

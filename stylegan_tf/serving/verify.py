@@ -78,31 +78,30 @@ def fixed_inputs(served: ServedGenerator, endpoint: Endpoint, batch: int) -> dic
 
 def expected_images(served: ServedGenerator, name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What the Python model gives for an endpoint's inputs, in every form, by output name."""
-    generator = served.generator
+    at_level = served.generator
+    generator, level, fade_in = at_level.network, at_level.level, at_level.fade_in
     z: Any = inputs.get("z")
     if "seed" in inputs:
         z = latents_from_seeds(tf.constant(inputs["seed"]), generator.z_size)
     labels = tf.one_hot(inputs["class_id"], served.num_classes) if "class_id" in inputs else None
     if name == "truncate" or name.endswith(("map", "_ws")):
-        ws = tf.constant(inputs["ws"]) if "ws" in inputs else generator.map(z, labels)[:, : served.num_ws]
+        ws = tf.constant(inputs["ws"]) if "ws" in inputs else generator.map(z, labels)[:, : at_level.num_ws]
         psi = inputs.get("truncation_psi")
         return {"ws": (ws if psi is None else served.truncate(ws, tf.constant(psi))).numpy()}
     if name.startswith("synthesize"):
         noise: Any = "fixed"
         if "noise_seed" in inputs:
             strengths = inputs["noise_strength"][:, None, None, None]
-            noise = [
-                image * strengths for image in noise_from_seeds(inputs["noise_seed"], generator.synthesis, served.level)
-            ]
-        images = generator.synthesis(tf.constant(inputs["ws"]), level=served.level, fade_in=served.fade_in, noise=noise)
+            noise = [image * strengths for image in noise_from_seeds(inputs["noise_seed"], at_level.noise_sizes)]
+        images = generator.synthesis(tf.constant(inputs["ws"]), level=level, fade_in=fade_in, noise=noise)
     else:
         images = generator(
             z,
             labels=labels,
             truncation_psi=inputs.get("truncation_psi", served.truncation_psi),
             truncation_cutoff=served.truncation_cutoff,
-            level=served.level,
-            fade_in=served.fade_in,
+            level=level,
+            fade_in=fade_in,
         )
     pixels = to_uint8(images).numpy()
     return {"images": pixels, "images_float": images.numpy(), "png_bytes": pixels}

@@ -16,11 +16,11 @@ from PIL import Image
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.schedule import Schedule, Stage
 from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to_uint8
-from stylegan_tf.networks.styles import truncate
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.progress import format_seconds, is_live, live_line
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.devices import memory_used, rounding_allowed
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import write_picture, write_scalars
@@ -274,12 +274,9 @@ class SampleGrid:
         return np.concatenate(rows)
 
     def _generate(self, state: TrainState, level: int, latents: Any, labels: Any, fade_in: Any) -> Any:
-        generator, run = state.generator_ema, self.config.run
-        ws = truncate(
-            generator.map(latents, labels), generator.w_average, run.truncation_psi, run.truncation_cutoff or None
-        )
-        images = generator.synthesis(ws, level=level, fade_in=fade_in, noise="fixed")
-        return to_uint8(upsample_nearest_to(images, generator.synthesis.size(generator.synthesis.num_levels - 1)[0]))
+        generator, run = GeneratorAtLevel(state.generator_ema, level, fade_in), self.config.run
+        ws = generator.truncate(generator.map(latents, labels), run.truncation_psi, run.truncation_cutoff or None)
+        return to_uint8(upsample_nearest_to(generator.synthesize(ws), generator.full_size[0]))
 
 
 def readable_grid(images: np.ndarray) -> np.ndarray:

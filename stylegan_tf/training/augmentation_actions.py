@@ -10,9 +10,9 @@ from stylegan_tf.augment.strength import adjusted_strength
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.images import save_png, to_float, to_uint8
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import Progress, crosses, readable_grid
 from stylegan_tf.training.draws import draw_augmentation_pair, step_key
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import write_picture
 

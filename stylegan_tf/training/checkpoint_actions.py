@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.errors import UserError
+from stylegan_tf.runs.checkpoints import CheckpointFolder, Found, readable
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import Progress, crosses
-from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 

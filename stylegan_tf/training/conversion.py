@@ -20,8 +20,9 @@ from stylegan_tf.files import DiskError, is_new_or_empty, write_text, written_fo
 from stylegan_tf.pretrained.published_file import PROGAN, STYLEGAN1, STYLEGAN2, PublishedFile
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.structure import published_structure
-from stylegan_tf.training.checkpoints import CheckpointFolder
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.runs.checkpoints import CheckpointFolder
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 
 # What these presets have, whose settings a converted network goes on with, and a published file need not: StyleGAN was

@@ -7,10 +7,10 @@ import signal
 from pathlib import Path
 
 from stylegan_tf.progress import format_seconds
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import Progress
 from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import StopRequest
-from stylegan_tf.training.run_directory import RunDirectory
 
 
 def tell_stop(stop: StopRequest, log: Logger, how: str) -> int:

@@ -7,7 +7,7 @@ import time
 from stylegan_tf.files import disk_errors
 from stylegan_tf.printing import CLEAR_LINE, printable_lines
 from stylegan_tf.progress import is_live
-from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.runs.directory import RunDirectory
 
 
 class Logger:

@@ -18,11 +18,12 @@ from stylegan_tf.evaluation.results import Result, append_results, best, number,
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
+from stylegan_tf.networks.at_level import GeneratorAtLevel
+from stylegan_tf.runs.checkpoints import CheckpointFolder
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import Progress, crosses
-from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.devices import rounding_allowed
 from stylegan_tf.training.loop import BrokenOffError, StopRequest
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import metric_curve
@@ -146,7 +147,8 @@ class Metrics:
         origin = Origin("run", str(self.directory.path), progress.images_seen)
         if key not in self._fakes:
             fade_in = stage.fade_in if stage.fade_in < 1.0 else None
-            fakes = NetworkImages(self.state.generator_ema, origin, stage.level, fade_in, self.evaluator.strategy)
+            generator = GeneratorAtLevel(self.state.generator_ema, stage.level, fade_in)
+            fakes = NetworkImages(generator, origin, self.evaluator.strategy)
             fakes.labels = self._labels
             self._fakes = {key: fakes}
         self._fakes[key].origin = dataclasses.replace(origin, noise="seed")

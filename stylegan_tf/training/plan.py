@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.phases import Phase
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
 _MOST_NAMES = 6

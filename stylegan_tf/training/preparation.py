@@ -21,10 +21,11 @@ from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
 from stylegan_tf.training.batch_checks import check_batches
 from stylegan_tf.training.metric_actions import make_evaluator, prepare_instruments
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.transfer import initialize, read_networks
 

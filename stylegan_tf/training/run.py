@@ -16,6 +16,8 @@ from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
 from stylegan_tf.progress import is_live
+from stylegan_tf.runs.checkpoints import tell_passed_over
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
     Action,
@@ -29,7 +31,6 @@ from stylegan_tf.training.actions import (
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.batch_checks import images_at_once
 from stylegan_tf.training.checkpoint_actions import Checkpoints
-from stylegan_tf.training.checkpoints import tell_passed_over
 from stylegan_tf.training.ending import summary, tell_stop
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
 from stylegan_tf.training.log import Logger
@@ -39,7 +40,6 @@ from stylegan_tf.training.metric_actions import Metrics
 from stylegan_tf.training.plan import describe_plan
 from stylegan_tf.training.preparation import Run, make_objective, prepare_run
 from stylegan_tf.training.profile import Profile
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.soundness import advice_after_breakdown
 from stylegan_tf.training.statistics import NonFiniteError
 from stylegan_tf.training.steps import TrainingStep

@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.evaluation.exported import read_metadata
-from stylegan_tf.files import without_patterns
+from stylegan_tf.exports.layout import is_export, newest_version, read_metadata
+from stylegan_tf.exports.read import read_weights
 from stylegan_tf.json_files import as_type
 from stylegan_tf.names import same_names
-from stylegan_tf.training.checkpoints import readable, tell_passed_over
-from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.runs.checkpoints import readable, tell_passed_over
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 
 Weights = Mapping[str, np.ndarray]
@@ -66,11 +65,8 @@ def read_networks(path: str | Path) -> SourceNetworks:
     try:
         if (path / "config.json").exists():
             return _read_run(RunDirectory(path))
-        versions = [child for child in path.glob("*") if child.name.isdigit() and (child / "saved_model.pb").exists()]
-        if (path / "saved_model.pb").exists():
-            versions = [path]
-        if versions:
-            return _read_export(max(versions, key=lambda version: int(version.name) if version.name.isdigit() else 0))
+        if is_export(path):
+            return _read_export(newest_version(path))
     except (OSError, tf.errors.OpError, DecodeError, KeyError, IndexError) as error:
         raise UserError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
     advice = "; python -m stylegan_tf.cli.convert makes a run of a pickle" if path.is_file() else ""
@@ -197,16 +193,7 @@ def _read_run(directory: RunDirectory) -> SourceNetworks:
 
 
 def _read_export(version: Path) -> SourceNetworks:
-    model = saved_model_pb2.SavedModel()
-    model.ParseFromString((version / "saved_model.pb").read_bytes())
-    nodes = model.meta_graphs[0].object_graph_def.nodes
-    children = {child.local_name: child.node_id for child in nodes[0].children}
-    with without_patterns(version) as model:
-        reader = tf.train.load_checkpoint(str(model / "variables" / "variables"))
-        weights = {
-            nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_ATTRIBUTE}")
-            for child in nodes[children["_all_variables"]].children
-        }
+    weights = read_weights(version)
     try:
         metadata = read_metadata(version)
         network = as_type((metadata.config or {}).get("network"), dict[str, Any], "config.network")

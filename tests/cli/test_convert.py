@@ -23,8 +23,9 @@ from tiny_run import write_images
 from stylegan_tf.cli import app, convert
 from stylegan_tf.cli.export import export_run
 from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.runs.directory import RunDirectory
+from stylegan_tf.runs.load import load_run
 from stylegan_tf.training.conversion import plan_conversion
-from stylegan_tf.training.run_directory import RunDirectory, load_generator
 
 PICKLES = pathlib.Path(__file__).parents[1] / "reference" / "pickles"
 STYLEGAN, PROGAN = PICKLES / "stylegan1_2019style.pkl", PICKLES / "progan2018_2018style.pkl"
@@ -86,7 +87,7 @@ def test_the_commands_that_are_printed_run(converted, tmp_path):
     assert code == 0, err
     assert f"Starting from the converted networks in {run}" in out and "adaptive from 0.375, target" in out
     assert RunDirectory(run).read_dataset().count == 24
-    assert load_generator(run).images_seen == 16
+    assert load_run(run).images_seen == 16
     new = [f"--preset={run}/config.json", f"--initialize_from={run}", f"--data={images}", *shorter]
     code, out, err = train(*new, f"--run_dir={tmp_path / 'new'}", "--augment=off")
     assert code == 0, err
@@ -324,7 +325,7 @@ def test_links_to_places_that_are_empty(command, tmp_path, monkeypatch):
         link.symlink_to(tmp_path / name)
         code, _, err = command(f"--pickle={STYLEGAN2}", f"--output_dir={link}")
         assert (code, err) == (0, "")
-        assert link.is_symlink() and load_generator(tmp_path / name).images_seen == 0
+        assert link.is_symlink() and load_run(tmp_path / name).images_seen == 0
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     code, _, err = command(f"--pickle={STYLEGAN2}", "--output_dir=.")

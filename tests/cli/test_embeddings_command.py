@@ -10,9 +10,11 @@ from PIL import Image
 from stylegan_tf.cli import app, embeddings
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolve import resolve
+from stylegan_tf.networks.at_level import GeneratorAtLevel
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
 CONFIG = TrainConfig().replace({
@@ -56,7 +58,7 @@ def test_w_and_images_are_those_of_the_seeds(command, run):
     classes = np.asarray(classes_from_seeds(seeds, 2)) if names else None
     labels = one_hot_labels(classes, 2) if names else None
     folder = directory.tensorboard / "projector"
-    sampler = Sampler(generator)
+    sampler = Sampler(GeneratorAtLevel(generator))
     np.testing.assert_allclose(
         np.loadtxt(folder / "points.tsv"), sampler.ws(seeds, 0.6, 1, labels)[:, 0], rtol=1e-4, atol=1e-6
     )

@@ -16,9 +16,11 @@ from PIL import Image
 from stylegan_tf.cli import app, sample
 from stylegan_tf.configuration.config import ResolutionTable, TrainConfig
 from stylegan_tf.configuration.resolve import resolve
+from stylegan_tf.networks.at_level import GeneratorAtLevel
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.sampling.latents import one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
 CONFIG = TrainConfig().replace(
@@ -97,7 +99,7 @@ def test_images_are_those_of_the_saved_generator(command, run, tmp_path):
         "seed0001.png",
         "seed0003.png",
     ]
-    want = Sampler(generator).images([3, 0], 0.6, 3, noise=[3, 0])
+    want = Sampler(GeneratorAtLevel(generator)).images([3, 0], 0.6, 3, noise=[3, 0])
     np.testing.assert_array_equal(read(tmp_path / "out" / "seed0003.png"), want[0])
     np.testing.assert_array_equal(read(tmp_path / "out" / "seed0000.png"), want[1])
 
@@ -115,7 +117,7 @@ def test_psi_cutoff_and_batch_size(command, run, tmp_path):
             batch_size=batch_size,
             noise="none",
         )
-        want = Sampler(generator).images([4], -0.5, noise="none")[0]
+        want = Sampler(GeneratorAtLevel(generator)).images([4], -0.5, noise="none")[0]
         np.testing.assert_array_equal(read(tmp_path / "seed0004.png"), want)
 
 
@@ -123,7 +125,7 @@ def test_seeds_of_numpy(command, run, tmp_path):
     path, generator = run
     code, _, err = command(run_dir=path, figure="images", seeds="7", seed_source="numpy", output=tmp_path)
     assert (code, err) == (0, "")
-    sampler = Sampler(generator)
+    sampler = Sampler(GeneratorAtLevel(generator))
     z = np.random.RandomState(7).randn(1, generator.z_size)
     want = sampler.synthesize(sampler.truncate(sampler.map(z), 0.6, 3))
     np.testing.assert_array_equal(read(tmp_path / "seed0007.png"), want[0])
@@ -137,7 +139,7 @@ def test_a_plain_grid(command, run, tmp_path):
     code, _, err = command(run_dir=path, seeds="0-5", columns=3, captions=False, scale=1, output=output)
     assert (code, err) == (0, "")
     picture = read(output)
-    np.testing.assert_array_equal(picture[-8:, -8:], Sampler(generator).images([5], 0.6, 3)[0])
+    np.testing.assert_array_equal(picture[-8:, -8:], Sampler(GeneratorAtLevel(generator)).images([5], 0.6, 3)[0])
 
 
 @pytest.mark.parametrize("figure", ["grid", "truncation", "style_mixing", "noise"])
@@ -168,7 +170,7 @@ def test_classes_by_name_and_number(command, labelled_run, tmp_path):
     code, _, err = command(run_dir=path, figure="images", seeds="2-3", classes="dog,0", output=tmp_path)
     assert (code, err) == (0, "")
     assert len(list(tmp_path.iterdir())) == 4
-    want = Sampler(generator).images([3], 0.6, 3, one_hot_labels([1], 2))[0]
+    want = Sampler(GeneratorAtLevel(generator)).images([3], 0.6, 3, one_hot_labels([1], 2))[0]
     np.testing.assert_array_equal(read(tmp_path / "seed0003_class1.png"), want)
     for figure in ("grid", "style_mixing"):
         assert command(run_dir=path, figure=figure, seeds="2-3", output=tmp_path / "figure.png")[0] == 0

@@ -12,6 +12,7 @@ from stylegan_tf.data.image_set import ArrayImageSet
 from stylegan_tf.evaluation.generated import NetworkImages, Origin
 from stylegan_tf.evaluation.results import Result
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.networks.build import build_generator
 
 FEATURES, CLASSES = 6, 3
@@ -57,7 +58,7 @@ def make_generator(num_classes: int = 0, strategy: Any = None, levels: int = 2, 
     for weight in generator.weights:
         if "seed" not in weight.path:
             weight.assign(0.5 * random.standard_normal(weight.shape))
-    return NetworkImages(generator, Origin("run", "runs/made_up", 5000), strategy=strategy)
+    return NetworkImages(GeneratorAtLevel(generator), Origin("run", "runs/made_up", 5000), strategy=strategy)
 
 
 def make_result(protocol="fd2k_full_efficientnet_lite0", kimg=1.0, lower=True, **values):

@@ -20,6 +20,7 @@ from stylegan_tf.evaluation.generated import (
     rgb,
     set_batches,
 )
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling.latents import latents_from_seeds
 from stylegan_tf.sampling.sampler import Sampler
 from stylegan_tf.serving.endpoints import ServedGenerator, build_endpoints
@@ -53,9 +54,9 @@ def test_another_seed_gives_other_images(generator):
 def test_a_smaller_level_is_enlarged_to_the_full_size():
     full = make_generator()
     generator = sampler_of(full).generator
-    images = NetworkImages(generator, Origin("run", "r"), level=0)
+    images = NetworkImages(GeneratorAtLevel(generator, 0), Origin("run", "r"))
     assert images.size == (8, 8)
-    small = Sampler(generator, level=0).images([0, 1], noise=[0, 1])
+    small = Sampler(GeneratorAtLevel(generator, 0)).images([0, 1], noise=[0, 1])
     assert small.shape == (2, 4, 4, 3)
     np.testing.assert_array_equal(joined(images.batches(2, 0)), small.repeat(2, axis=1).repeat(2, axis=2))
 
@@ -142,7 +143,7 @@ def test_latents_map_and_synthesize(generator):
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
     images = make_generator(num_classes=2)
-    served = ServedGenerator(sampler_of(images).generator, 1, None, 0.7, None)
+    served = ServedGenerator(sampler_of(images).generator, 0.7)
     path = tmp_path_factory.mktemp("export") / "1"
     endpoints = build_endpoints(served)
     write_saved_model(endpoints, path)

@@ -17,8 +17,8 @@ from stylegan_tf.configuration.presets import preset
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.pretrained.published_names import published_arrays
 from stylegan_tf.pretrained.read import read_published_file
+from stylegan_tf.runs.load import load_run
 from stylegan_tf.training.conversion import convert, plan_conversion
-from stylegan_tf.training.run_directory import load_generator
 
 HERE = pathlib.Path(__file__).parent
 CHECKPOINTS = ["fuzzing_checkpoints.py"]
@@ -103,7 +103,7 @@ def test_what_can_be_planned_is_converted_or_refused(pickles, tmp_path):
             assert "\n" not in str(error) and not run.exists()
             outcomes.append(False)
         else:
-            assert load_generator(run).images_seen == conversion.images_seen
+            assert load_run(run).images_seen == conversion.images_seen
             shutil.rmtree(run)
             outcomes.append(True)
         assert not list(tmp_path.glob(".*"))

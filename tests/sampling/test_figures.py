@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stylegan_tf.networks import StyleGAN2SynthesisNetwork, SynthesisNetwork
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling import figures
 from stylegan_tf.sampling.latents import loop_through
 from stylegan_tf.sampling.sampler import Sampler
@@ -15,7 +16,7 @@ GAP = 4
 
 @pytest.fixture(scope="module")
 def sampler(generator):
-    return Sampler(generator)
+    return Sampler(GeneratorAtLevel(generator))
 
 
 def cells_of(picture, rows, columns, size=16):

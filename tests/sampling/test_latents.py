@@ -62,11 +62,11 @@ def test_latents_work_in_a_graph_with_any_batch():
 
 
 def test_noise_belongs_to_its_seed_and_layer(generator):
-    noise = latents.noise_from_seeds([4, LARGE], generator.synthesis, 2)
+    noise = latents.noise_from_seeds([4, LARGE], generator.synthesis.noise_sizes(2))
     assert [tuple(layer.shape) for layer in noise] == [(2, size, size, 1) for size in (4, 4, 8, 8, 16, 16)]
-    for layer, alone in zip(noise, latents.noise_from_seeds([LARGE], generator.synthesis, 2), strict=True):
+    for layer, alone in zip(noise, latents.noise_from_seeds([LARGE], generator.synthesis.noise_sizes(2)), strict=True):
         np.testing.assert_array_equal(layer[1:], alone)
-    lower = latents.noise_from_seeds([4, LARGE], generator.synthesis, 1)
+    lower = latents.noise_from_seeds([4, LARGE], generator.synthesis.noise_sizes(1))
     np.testing.assert_array_equal(lower[3], noise[3])
     assert np.abs(noise[4] - noise[5]).max() > 0.1
     z = latents.latents_from_seeds([4], 16).numpy().ravel()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stylegan_tf.images import to_uint8
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling.latents import latents_from_seeds, noise_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
@@ -12,7 +13,7 @@ SEEDS = [3, 1, 2**40, 8, 0, 21, 5]
 
 @pytest.fixture(scope="module")
 def sampler(generator):
-    return Sampler(generator, batch_size=4)
+    return Sampler(GeneratorAtLevel(generator), batch_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def images(sampler):
 def test_images_are_the_generators(generator, sampler, images):
     """What a user would write by hand."""
     z = latents_from_seeds(SEEDS, generator.z_size)
-    noise = noise_from_seeds(SEEDS, generator.synthesis, 2)
+    noise = noise_from_seeds(SEEDS, generator.synthesis.noise_sizes(2))
     want = to_uint8(generator(z, truncation_psi=0.8, truncation_cutoff=3, noise=noise)).numpy().astype(int)
     assert images.shape == (7, 16, 16, 3)
     assert images.dtype == np.uint8
@@ -34,7 +35,9 @@ def test_images_are_the_generators(generator, sampler, images):
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
 def test_the_batch_size_changes_nothing(generator, images, batch_size):
-    np.testing.assert_array_equal(Sampler(generator, batch_size=batch_size).images(SEEDS, 0.8, 3, noise=SEEDS), images)
+    np.testing.assert_array_equal(
+        Sampler(GeneratorAtLevel(generator), batch_size=batch_size).images(SEEDS, 0.8, 3, noise=SEEDS), images
+    )
 
 
 def test_order_and_number_change_nothing(sampler, images):
@@ -71,13 +74,13 @@ def test_noise(sampler):
 
 
 def test_level_and_fade_in(generator):
-    ws = Sampler(generator).ws([1, 2])
+    ws = Sampler(GeneratorAtLevel(generator)).ws([1, 2])
     for level, size in ((0, 4), (1, 8)):
-        assert Sampler(generator, level).synthesize(ws).shape == (2, size, size, 3)
-    half = Sampler(generator, 2, 0.5).synthesize(ws).astype(int)
+        assert Sampler(GeneratorAtLevel(generator, level)).synthesize(ws).shape == (2, size, size, 3)
+    half = Sampler(GeneratorAtLevel(generator, 2, 0.5)).synthesize(ws).astype(int)
     want = to_uint8(generator.synthesis(ws, level=2, fade_in=0.5)).numpy().astype(int)
     assert np.abs(half - want).max() <= 1
-    assert np.abs(half - Sampler(generator, 2).synthesize(ws)).max() > 10
+    assert np.abs(half - Sampler(GeneratorAtLevel(generator, 2)).synthesize(ws)).max() > 10
 
 
 def test_new_weights_are_seen(sampler, generator):
@@ -93,7 +96,7 @@ def test_new_weights_are_seen(sampler, generator):
 
 
 def test_labels(labelled_generator):
-    sampler = Sampler(labelled_generator)
+    sampler = Sampler(GeneratorAtLevel(labelled_generator))
     images = sampler.images([4, 4, 4], labels=one_hot_labels([0, 1, 2], 3))
     assert images.shape == (3, 16, 16, 1)
     assert len({image.tobytes() for image in images}) == 3
@@ -108,7 +111,7 @@ def test_labels(labelled_generator):
         (lambda s: s.images([1], noise="seed"), "'fixed', 'none' or seeds. Received: noise='seed'"),
         (lambda s: s.images([1, 2], noise=[1]), "a seed for each of 2 images"),
         (lambda s: s.images([1], labels=[[1.0]]), "labels must be one-hot for 0 classes"),
-        (lambda s: Sampler(s.generator, 3), "between 0 and 2. Received: level=3"),
+        (lambda s: GeneratorAtLevel(s.generator.network, 3), "between 0 and 2. Received: level=3"),
         (lambda s: Sampler(s.generator, batch_size=0), "Received: batch_size=0"),
     ],
 )

@@ -13,13 +13,15 @@ import tensorflow as tf
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.configuration.resolve import resolve
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.networks.build import build_generator
 from stylegan_tf.networks.generator import Generator
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.serving.endpoints import ServedGenerator, build_endpoints
 from stylegan_tf.serving.export import write_saved_model
 from stylegan_tf.serving.verify import fixed_inputs
 from stylegan_tf.serving.warmup import write_warmup
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
 TINY = {
@@ -59,7 +61,7 @@ def make_served() -> Callable[..., ServedGenerator]:
         keras.utils.set_random_seed(7)
         generator = build_generator(TrainConfig().replace({**TINY, **fields}), num_levels, num_classes)
         _look_trained(generator)
-        return ServedGenerator(generator, num_levels - 1 if level is None else level, fade_in, 0.6, cutoff)
+        return ServedGenerator(GeneratorAtLevel(generator, level, fade_in), 0.6, cutoff)
 
     return make
 

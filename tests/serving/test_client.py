@@ -16,12 +16,12 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from stylegan_tf.exports.read import LoadedVersion
 from stylegan_tf.serving import retries
 from stylegan_tf.serving.checks import refusal
 from stylegan_tf.serving.client import Client
 from stylegan_tf.serving.rest import RestApi, to_bytes
 from stylegan_tf.serving.retries import ServerError, ServerUnavailableError, with_retries
-from stylegan_tf.serving.saved_model import LoadedVersion
 from stylegan_tf.serving.verify import expected_images
 
 

@@ -57,7 +57,7 @@ def test_the_requests_are_answered(make_served, tmp_path):
     curl = json.loads(re.search(r"-d '(.*?)'", TEXT)[1])
     assert api.answer("POST", "/v1/models/MODEL:predict", json.dumps(curl).encode())[0] == 200
     z = json.dumps(np.zeros(served.generator.z_size).tolist())
-    ws = json.dumps(np.zeros((served.num_ws, 12)).tolist())
+    ws = json.dumps(np.zeros((served.generator.num_ws, 12)).tolist())
     table = TEXT[TEXT.index("| signature | `instances`") :].split("\n\n")[0]
     asked = set()
     for line in table.splitlines()[2:]:

@@ -76,13 +76,13 @@ def python_images(model: Loaded, z: Any, psi: Any, class_id: Any = None) -> np.n
     labels = None
     if served.num_classes:
         labels = np.eye(served.num_classes, dtype=np.float32)[np.arange(len(z)) % 3 if class_id is None else class_id]
-    return served.generator(
+    return served.generator.network(
         tf.constant(z),
         labels=labels,
         truncation_psi=psi,
         truncation_cutoff=served.truncation_cutoff,
-        level=served.level,
-        fade_in=served.fade_in,
+        level=served.generator.level,
+        fade_in=served.generator.fade_in,
     ).numpy()
 
 
@@ -105,7 +105,7 @@ def test_signatures_are_the_contract(load, name):
     latent = {"z": (tf.float32, [None, 8])}
     psi = {"truncation_psi": (tf.float32, [None])}
     classes = {"class_id": (tf.int64, [None])} if model.served.num_classes else {}
-    ws = {"ws": (tf.float32, [None, 2 * (model.served.level + 1), 12])}
+    ws = {"ws": (tf.float32, [None, 2 * (model.served.generator.level + 1), 12])}
     wanted = {
         "serving_default": latent | classes,
         "map": latent | classes,
@@ -161,11 +161,11 @@ def test_map_truncate_and_synthesize_are_the_steps_of_from_z(load, name):
     model, z = load(name), draw_z(2)
     psi = np.array([0.3, 0.8], np.float32)
     ws = model.call("map", z=z)
-    assert ws.shape == (2, 2 * (model.served.level + 1), 12)
+    assert ws.shape == (2, 2 * (model.served.generator.level + 1), 12)
     assert np.all(ws == ws[:, :1])
     truncated = model.call("truncate", ws=ws, truncation_psi=psi)
     cutoff = model.served.truncation_cutoff or ws.shape[1]
-    average = model.served.generator.w_average.numpy()
+    average = model.served.generator.network.w_average.numpy()
     wanted = average + (ws - average) * psi[:, None, None]
     np.testing.assert_allclose(truncated[:, :cutoff], wanted[:, :cutoff], atol=1e-6)
     np.testing.assert_allclose(truncated[:, cutoff:], ws[:, cutoff:], atol=1e-6)
@@ -190,8 +190,8 @@ def test_noise_belongs_to_its_seed_and_has_a_strength(load):
     images = model.call(
         "synthesize_noise_float", ws=ws, noise_seed=[1, 2, 1, 1, 2], noise_strength=[1.0, 1.0, 1.0, 0.0, 0.0]
     )
-    synthesis, level = model.served.generator.synthesis, model.served.level
-    noise = noise_from_seeds([1, 2], synthesis, level)
+    synthesis, level = model.served.generator.network.synthesis, model.served.generator.level
+    noise = noise_from_seeds([1, 2], synthesis.noise_sizes(level))
     drawn = synthesis(ws[:2], level=level, fade_in=0.4, noise=noise).numpy()
     without = synthesis(ws[:1], level=level, fade_in=0.4, noise="none").numpy()
     np.testing.assert_allclose(images[:2], drawn, atol=2e-5, rtol=1e-5)
@@ -240,8 +240,10 @@ def test_the_fade_in_is_baked_in(load):
     served = load("fading").served
     z, psi = draw_z(2), np.ones(2, np.float32)
     got = load("fading").call("from_z_float", z=z, truncation_psi=psi)
-    whole = served.generator(z, truncation_psi=psi, truncation_cutoff=3, level=1).numpy()
-    smooth = served.generator(z, truncation_psi=psi, truncation_cutoff=3, level=0).numpy().repeat(2, 1).repeat(2, 2)
+    whole = served.generator.network(z, truncation_psi=psi, truncation_cutoff=3, level=1).numpy()
+    smooth = (
+        served.generator.network(z, truncation_psi=psi, truncation_cutoff=3, level=0).numpy().repeat(2, 1).repeat(2, 2)
+    )
     np.testing.assert_allclose(got, smooth + 0.4 * (whole - smooth), atol=2e-5, rtol=1e-5)
 
 

@@ -17,12 +17,12 @@ from stylegan_tf.cli import app
 from stylegan_tf.cli import export as command
 from stylegan_tf.cli.export import describe_run, export_run, measured_metrics, model_name, served_generator
 from stylegan_tf.evaluation.results import Result, append_results
+from stylegan_tf.runs.load import load_run
 from stylegan_tf.serving import export as export_module
 from stylegan_tf.serving.endpoints import build_endpoints
-from stylegan_tf.serving.export import export, version_directory
+from stylegan_tf.serving.export import export
 from stylegan_tf.serving.png import decode_png
 from stylegan_tf.serving.verify import VerificationError
-from stylegan_tf.training.run_directory import load_generator
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,14 @@ def test_the_first_version_is_complete(exported):
 
 def test_a_version_holds_the_run_at_its_level_and_fade_in(exported):
     run, path = exported
-    trained = load_generator(run)
-    assert (trained.level, trained.fade_in) == (1, 0.75)
+    trained = load_run(run)
+    assert (trained.generator.level, trained.generator.fade_in) == (1, 0.75)
     signatures = tf.saved_model.load(path).signatures
     z = np.random.default_rng(3).standard_normal((2, 8)).astype(np.float32)
     psi = np.array([0.2, 0.9], np.float32)
     class_id = tf.constant([1, 0], tf.int64)
     got = signatures["from_z_float"](z=tf.constant(z), truncation_psi=tf.constant(psi), class_id=class_id)
-    want = trained.generator(
+    want = trained.generator.network(
         z, labels=np.eye(2, dtype=np.float32)[[1, 0]], truncation_psi=psi, truncation_cutoff=3, level=1, fade_in=0.75
     )
     np.testing.assert_allclose(got["images_float"], want, atol=2e-5, rtol=1e-5)
@@ -184,31 +184,8 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(make_run, capsys, tmp_path,
     assert not (run / "models").exists()
 
 
-@pytest.mark.parametrize(
-    ("version", "message"),
-    [
-        (0, "positive whole number"),
-        (-1, "positive whole number"),
-        (2**63, "positive whole number"),
-        (7, "leave --version out to get 8"),
-    ],
-)
-def test_bad_versions(tmp_path, version, message):
-    (tmp_path / "007").mkdir()
-    with pytest.raises(ValueError, match=message):
-        version_directory(tmp_path, version)
-
-
-def test_a_version_is_no_place_for_versions(tmp_path):
-    (tmp_path / "1").mkdir()
-    (tmp_path / "1" / "saved_model.pb").touch()
-    with pytest.raises(ValueError, match=f"of the versions, not one of them: {tmp_path}. Received: {tmp_path}/1"):
-        version_directory(tmp_path / "1")
-    assert version_directory(tmp_path) == tmp_path / "2"
-
-
 def test_a_cutoff_of_zero_truncates_every_layer(make_run, tmp_path):
-    trained = load_generator(make_run(tmp_path / "run"))
+    trained = load_run(make_run(tmp_path / "run"))
     every = trained.config.replace({"truncation_cutoff": 0})
     assert served_generator(trained).truncation_cutoff == 3
     assert served_generator(dataclasses.replace(trained, config=every)).truncation_cutoff is None
@@ -234,13 +211,13 @@ def test_every_kind_of_model_passes_its_verification(make_served, tmp_path, fiel
     path = export(served, tmp_path)
     signatures = tf.saved_model.load(path).signatures
     assert set(signatures) == {endpoint.name for endpoint in build_endpoints(served)}
-    ws = tf.zeros([1, served.num_ws, 12])
+    ws = tf.zeros([1, served.generator.num_ws, 12])
     (png,) = signatures["synthesize_png"](ws=ws)["png_bytes"].numpy()
     assert decode_png(png).shape == served.image_shape
 
 
 def test_descriptions_are_plain_json(make_run, tmp_path):
-    description = describe_run(load_generator(make_run(tmp_path / "run")), tmp_path / "run")
+    description = describe_run(load_run(make_run(tmp_path / "run")), tmp_path / "run")
     assert json.loads(json.dumps(description))["dataset"]["size"] == [8, 8]
 
 

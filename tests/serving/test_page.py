@@ -43,7 +43,9 @@ def serving(api, port=0):
 def export_to(path, served, **description):
     write_saved_model(build_endpoints(served), path / "1")
     (path / "1" / "assets.extra").mkdir()
-    (path / "1" / "assets.extra" / "model.json").write_text(json.dumps({"num_ws": served.num_ws, **description}))
+    (path / "1" / "assets.extra" / "model.json").write_text(
+        json.dumps({"num_ws": served.generator.num_ws, **description})
+    )
     return RestApi(path)
 
 

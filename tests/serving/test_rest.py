@@ -12,11 +12,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from stylegan_tf.exports.read import LoadedVersion
 from stylegan_tf.serving import rest_json
 from stylegan_tf.serving.png import decode_png
 from stylegan_tf.serving.rest import RestApi
 from stylegan_tf.serving.rest_json import format_outputs, parse_body, parse_inputs
-from stylegan_tf.serving.saved_model import LoadedVersion
 from stylegan_tf.serving.verify import expected_images
 
 PREDICT = "/v1/models/pets:predict"

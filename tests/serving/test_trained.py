@@ -12,8 +12,8 @@ import pytest
 import stylegan_tf
 from stylegan_tf.cli.export import export_run
 from stylegan_tf.errors import UserError
+from stylegan_tf.runs.load import load_run
 from stylegan_tf.sampling.sampler import Sampler
-from stylegan_tf.training.run_directory import load_generator as load_from_run
 
 NAMES = ("cat", "dog", "owl")
 
@@ -40,8 +40,8 @@ def test_a_run_and_its_export_draw_the_same(places):
 
 
 def test_images_are_those_of_every_other_command(places):
-    trained = load_from_run(places[0])
-    sampler = Sampler(trained.generator, trained.level, trained.fade_in)
+    trained = load_run(places[0])
+    sampler = Sampler(trained.generator)
     generator = stylegan_tf.load_generator(places[0])
     classes = [2, 0] if generator.num_classes else None
     labels = None if classes is None else np.eye(3, dtype=np.float32)[classes]

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from stylegan_tf.exports.read import LoadedVersion
 from stylegan_tf.files import DiskError
 from stylegan_tf.serving import export as export_module
 from stylegan_tf.serving.export import export
-from stylegan_tf.serving.saved_model import LoadedVersion
 from stylegan_tf.serving.verify import VerificationError, verify
 from stylegan_tf.serving.warmup import WARMUP_FILE, read_warmup, write_warmup
 

@@ -14,6 +14,7 @@ from tiny_run import report, resolved_schedule, table, tiny_config
 
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.images import save_png
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import actions
 from stylegan_tf.training.actions import (
     Progress,
@@ -26,7 +27,6 @@ from stylegan_tf.training.actions import (
     write_progress_animation,
 )
 from stylegan_tf.training.checkpoint_actions import Checkpoints
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import NonFiniteError, Statistics
 

@@ -7,9 +7,9 @@ from PIL import Image
 from tiny_run import schedule_of, table, tiny_stylegan2
 
 from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import Progress
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
 

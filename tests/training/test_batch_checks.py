@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 from tiny_run import resolved, schedule_of, table, tiny_config, tiny_stylegan2
 
+from stylegan_tf.runs.checkpoints import CheckpointFolder
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.batch_checks import check_batches, images_at_once
-from stylegan_tf.training.checkpoints import CheckpointFolder
-from stylegan_tf.training.run_directory import RunDirectory
 
 
 def check(images_seen=0, replicas=1, **values):

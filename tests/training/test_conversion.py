@@ -14,9 +14,10 @@ import pytest
 from stylegan_tf.networks.build import build_critic, build_generator
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.pretrained.read import read_published_file
-from stylegan_tf.training.checkpoints import CheckpointFolder
+from stylegan_tf.runs.checkpoints import CheckpointFolder
+from stylegan_tf.runs.directory import RunDirectory
+from stylegan_tf.runs.load import load_run, restore_network
 from stylegan_tf.training.conversion import convert, plan_conversion
-from stylegan_tf.training.run_directory import RunDirectory, load_generator, restore_network
 from stylegan_tf.training.state import TrainState
 
 PICKLES = pathlib.Path(__file__).parents[1] / "reference" / "pickles"
@@ -104,9 +105,9 @@ def test_published_numbers(converted, relative_error, channels_first, channels_l
 @pytest.mark.parametrize("name", NAMES)
 def test_the_run_samples_as_the_averaged_generator(converted, name):
     case = converted(name)
-    trained = load_generator(case.directory.path)
-    assert (trained.level, trained.fade_in, trained.images_seen) == (2, None, 0)
-    for ours, other in zip(trained.generator.weights, case.network("generator_ema").weights, strict=True):
+    trained = load_run(case.directory.path)
+    assert (trained.generator.level, trained.generator.fade_in, trained.images_seen) == (2, None, 0)
+    for ours, other in zip(trained.generator.network.weights, case.network("generator_ema").weights, strict=True):
         np.testing.assert_array_equal(ours, other)
 
 
@@ -246,9 +247,9 @@ def test_a_network_that_is_still_growing(tmp_path, lod, level, fade_in):
     file = read_published_file(PICKLES / "stylegan1_2019style.pkl")
     file = dataclasses.replace(file, lod=lod)
     convert(file, plan_conversion(file, tmp_path / "run"))
-    trained = load_generator(tmp_path / "run")
-    assert trained.level == level
-    assert trained.fade_in == (None if fade_in is None else pytest.approx(fade_in, abs=1e-6))
+    trained = load_run(tmp_path / "run")
+    assert trained.generator.level == level
+    assert trained.generator.fade_in == (None if fade_in is None else pytest.approx(fade_in, abs=1e-6))
 
 
 def test_the_dataset_is_unknown(converted):

@@ -18,8 +18,9 @@ from stylegan_tf.evaluation.generated import NetworkImages, Origin
 from stylegan_tf.evaluation.results import best, read_results
 from stylegan_tf.features.model import ModelFeatures
 from stylegan_tf.metrics.protocols import protocol
+from stylegan_tf.runs.directory import RunDirectory
+from stylegan_tf.runs.load import load_run
 from stylegan_tf.training.run import run_training
-from stylegan_tf.training.run_directory import RunDirectory, load_generator
 
 KD, FD = "kd1k_full_model", "fd1k_full_model"
 
@@ -108,18 +109,18 @@ def test_the_best_state_is_kept_and_named(run):
     found = run.find_checkpoints("best")
     assert found == [str(run.best / f"ckpt-{chosen.images_seen}")]
     assert len(list(run.best.glob("*.index"))) == 1
-    assert load_generator(run.path, "best").images_seen == chosen.images_seen
+    assert load_run(run.path, "best").images_seen == chosen.images_seen
     assert f"best           {found[0]}, {KD} " in run.log_file.read_text()
     assert f"kimg {chosen.images_seen / 1000:g} | {KD} " in run.log_file.read_text()
 
 
 def test_a_result_is_that_of_its_checkpoint(run, model, tmp_path):
     """Measured again from the files of the best state, on its own."""
-    trained = load_generator(run.path, "best")
+    trained = load_run(run.path, "best")
     reals = load_image_set(DataSettings(trained.config.data.data, (8, 8), channels=3))
     evaluator = Evaluator([protocol(KD)], reals, {"model": ModelFeatures(model)}, tmp_path, quiet=True)
     origin = Origin("run", "again", trained.images_seen)
-    fakes = NetworkImages(trained.generator, origin, trained.level, trained.fade_in)
+    fakes = NetworkImages(trained.generator, origin)
     again = evaluator.evaluate(fakes)[0]
     assert again.value == pytest.approx(best(read_results(run.results_file), KD).value, rel=1e-4)
 

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 from tiny_run import resolved, schedule_of, table, tiny_config, tiny_stylegan2
 
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.phases import training_phases
 from stylegan_tf.training.plan import describe_plan
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
 from stylegan_tf.training.state import TrainState
 
 

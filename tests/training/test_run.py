@@ -13,12 +13,13 @@ import tensorflow as tf
 from PIL import Image
 from tiny_run import resolved, table, tiny_config, tiny_stylegan2, write_images
 
+from stylegan_tf.runs.checkpoints import CheckpointFolder
+from stylegan_tf.runs.directory import RunDirectory
+from stylegan_tf.runs.load import load_run
 from stylegan_tf.training import run as run_module
-from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.loop import StopRequest, stop_on_signals
 from stylegan_tf.training.preparation import make_augmentation
 from stylegan_tf.training.run import run_training
-from stylegan_tf.training.run_directory import RunDirectory, load_generator
 from stylegan_tf.training.statistics import NonFiniteError
 from stylegan_tf.training.transfer import read_networks
 
@@ -189,7 +190,7 @@ def test_stylegan2_resumes_bit_identical_with_regularisers_and_adaptive_augmenta
     log = directory.log_file.read_text()
     for text in ("critic regularizer every 3 steps", "adaptive from 0, target 0.6", "| augment 0."):
         assert text in log
-    assert load_generator(whole).generator(tf.zeros([2, 8])).shape == (2, 8, 8, 3)
+    assert load_run(whole).generator.network(tf.zeros([2, 8])).shape == (2, 8, 8, 3)
 
 
 def scalars_of(directory):
@@ -217,7 +218,7 @@ def test_stylegan2_that_grows_or_takes_its_batch_in_pieces(data, tmp_path, value
     assert scalars_of(directory)["path_length_mean"] > 0
     log = RunDirectory(directory).log_file.read_text()
     assert ("fade in" in log) == ("generator_architecture" in values)
-    assert load_generator(directory).generator(tf.zeros([2, 8])).shape == (2, 8, 8, 3)
+    assert load_run(directory).generator.network(tf.zeros([2, 8])).shape == (2, 8, 8, 3)
 
 
 def test_what_is_left_open_stays_open_in_the_saved_configuration(data, tmp_path):
@@ -266,7 +267,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(da
     (directory.checkpoints / "checkpoint").unlink()
     newest = directory.checkpoints / "ckpt-96.data-00000-of-00001"
     newest.write_bytes(newest.read_bytes()[:1000])
-    load_generator(directory.path)
+    load_run(directory.path)
     reason = "ckpt-96.data-00000-of-00001 does not have its checksum"
     told = f"WARNING: checkpoints/ckpt-96 is damaged ({reason}): ckpt-64 is taken instead."
     assert capsys.readouterr().err.startswith(told)
@@ -309,7 +310,7 @@ def test_signs_of_patterns_in_the_run_directory(data, finished, tmp_path, monkey
     assert CheckpointFolder(directory / "checkpoints").numbers() == [96]
     plain = shutil.copytree(directory, tmp_path / "plain")
     assert_equal_checkpoints(finished, plain)
-    assert load_generator(directory).images_seen == 96
+    assert load_run(directory).images_seen == 96
     assert read_networks(directory).name == f"{directory} at 0.096 kimg"
 
 
@@ -317,11 +318,11 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path, capsys):
     """Growing, with adaptive augmentation, stopped after one step; its checkpoint has no file of checksums."""
     directory = shutil.copytree(Path(__file__).parent / "old_run", tmp_path / "run")
     pictures = write_images(tmp_path / "pictures", count=8)
-    assert load_generator(directory).images_seen == 4
+    assert load_run(directory).images_seen == 4
     config = RunDirectory(directory).read_config().replace({"data": str(pictures), "run_dir": str(directory)})
     assert run_training(config) == 0
     assert "Resuming at 0.004 kimg" in capsys.readouterr().out
-    assert load_generator(directory).images_seen == 40
+    assert load_run(directory).images_seen == 40
 
 
 def test_a_start_that_came_to_nothing_binds_nothing(data, finished, tmp_path):
@@ -485,8 +486,8 @@ def test_grey_digits_and_transparent_rectangles(tmp_path, mode, channels, size, 
         str(folder), tmp_path / "run", resolution=resolution, base_size=base, channels=channels, total_kimg=0.08
     )
     assert run_training(config) == 0
-    trained = load_generator(tmp_path / "run")
-    assert trained.generator(tf.zeros([2, 8])).shape == (2, *size, channels)
+    trained = load_run(tmp_path / "run")
+    assert trained.generator.network(tf.zeros([2, 8])).shape == (2, *size, channels)
 
 
 def test_labels_from_subdirectories(tmp_path):
@@ -496,26 +497,26 @@ def test_labels_from_subdirectories(tmp_path):
         str(tmp_path / "images"), tmp_path / "run", use_labels=True, total_kimg=0.048, style_mixing_probability=0.5
     )
     assert run_training(config) == 0
-    trained = load_generator(tmp_path / "run")
+    trained = load_run(tmp_path / "run")
     assert trained.dataset.label_names == ("cats", "dogs")
-    assert trained.fade_in == pytest.approx(0.5)
-    assert trained.level == 1
+    assert trained.generator.fade_in == pytest.approx(0.5)
+    assert trained.generator.level == 1
 
 
 def test_load_generator_returns_the_averaged_generator(finished):
-    trained = load_generator(finished)
+    trained = load_run(finished)
     saved = checkpoint_arrays(finished)
     prefix = "generator_ema/"
-    assert sum(name.startswith(prefix) for name in saved) == len(trained.generator.weights)
-    for weight in trained.generator.weights:
+    assert sum(name.startswith(prefix) for name in saved) == len(trained.generator.network.weights)
+    for weight in trained.generator.network.weights:
         name = f"{prefix}{weight.path.replace('/', '.S')}/.ATTRIBUTES/VARIABLE_VALUE"
         np.testing.assert_array_equal(weight, saved[name])
-    assert (trained.images_seen, trained.fade_in, trained.level) == (96, None, 1)
+    assert (trained.images_seen, trained.generator.fade_in, trained.generator.level) == (96, None, 1)
 
 
 def test_load_generator_names_what_is_missing(tmp_path, data):
     with pytest.raises(ValueError, match=r"must be the directory of a run.*Received"):
-        load_generator(tmp_path)
+        load_run(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -7,10 +7,10 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_run import tiny_stylegan2, write_images
 
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import run as run_module
 from stylegan_tf.training.loop import StopRequest
 from stylegan_tf.training.run import run_training
-from stylegan_tf.training.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")

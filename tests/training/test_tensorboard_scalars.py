@@ -7,8 +7,8 @@ import tensorflow as tf
 from tiny_run import report, resolved_schedule, table, tiny_config
 
 from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import Progress, TensorBoardScalars
-from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import CURVES
 

@@ -9,8 +9,9 @@ import tensorflow as tf
 from tiny_run import tiny_config, write_images
 
 from stylegan_tf.cli.export import export_run
+from stylegan_tf.runs.directory import RunDirectory
+from stylegan_tf.runs.load import load_run
 from stylegan_tf.training.run import run_training
-from stylegan_tf.training.run_directory import RunDirectory, load_generator
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.transfer import initialize, read_networks
 
@@ -58,7 +59,7 @@ def test_the_same_networks_are_taken_whole(runs):
     assert "only in the source" not in report
     assert "at 0.016 kimg" in report
     # What was read is what the run's own reader reads.
-    trained = load_generator(runs / "stylegan2").generator
+    trained = load_run(runs / "stylegan2").generator.network
     for path, value in weights(trained).items():
         np.testing.assert_array_equal(value, source.weights["generator_ema"][path])
     assert any(np.any(source.weights["generator"][path] != value) for path, value in weights(trained).items())
@@ -66,7 +67,7 @@ def test_the_same_networks_are_taken_whole(runs):
 
 def test_mapping_layers_mean_the_same_with_another_multiplier(runs, exported):
     z = np.random.default_rng(0).normal(size=(4, new_state().generator.z_size)).astype(np.float32)
-    want = load_generator(runs / "stylegan2").generator.map(z)
+    want = load_run(runs / "stylegan2").generator.network.map(z)
     for source in (runs / "stylegan2", exported):
         state = new_state(mapping_learning_rate_multiplier=0.2)
         initialize(state, read_networks(source), ())
@@ -84,7 +85,7 @@ def test_an_export_gives_the_generator_and_its_average(runs, exported):
         state = new_state()
         before = weights(state.critic)
         report = initialize(state, read_networks(path), ())
-        averaged = weights(load_generator(runs / "stylegan2").generator)
+        averaged = weights(load_run(runs / "stylegan2").generator.network)
         for network in (state.generator, state.generator_ema):
             for name, value in weights(network).items():
                 np.testing.assert_array_equal(value, averaged[name], err_msg=name)

@@ -10,8 +10,9 @@ import tensorflow as tf
 from tiny_run import resolved, table, tiny_config, tiny_stylegan2
 
 from stylegan_tf.configuration.resolve import resolve
-from stylegan_tf.training.checkpoints import CheckpointFolder
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.runs.checkpoints import CheckpointFolder
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 
 DATASET = DatasetInfo("images", 20, (8, 12), 4, "abc", ("cats", "dogs"))
 

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.files import DiskError
-from stylegan_tf.training.checkpoints import CheckpointFolder, newest_whole, readable, tell_passed_over
-from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.runs.checkpoints import CheckpointFolder, newest_whole, readable, tell_passed_over
+from stylegan_tf.runs.directory import RunDirectory
 
 
 def checkpoint_of(value, size=300):
@@ -195,7 +195,7 @@ def test_a_save_that_fails_halfway_is_no_checkpoint_or_a_whole_one(tmp_path, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        owner = "os" if place == "replace" else "stylegan_tf.training.checkpoints"
+        owner = "os" if place == "replace" else "stylegan_tf.runs.checkpoints"
         patched.setattr(f"{owner}.{place}", fail)
         with pytest.raises(DiskError, match="No space left on device. What was there before stays; make room"):
             folder.save(checkpoint_of(40), 40, keep=1)

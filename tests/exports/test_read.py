@@ -11,9 +11,9 @@ from absl import flags
 from absl.testing import flagsaver
 from tensorflow.python.tools import saved_model_cli
 
+from stylegan_tf.exports.read import LoadedVersion
 from stylegan_tf.serving.endpoints import build_endpoints
 from stylegan_tf.serving.export import export
-from stylegan_tf.serving.saved_model import LoadedVersion, find_versions
 from stylegan_tf.serving.verify import compare, expected_images, fixed_inputs
 
 SIGNATURES = [
@@ -119,16 +119,9 @@ def test_an_unknown_signature_is_refused(loaded):
         loaded.run("other", GOOD)
 
 
-def test_versions_are_numbers_with_a_model(pets, tmp_path):
-    assert find_versions(pets.base_path) == [1]
-    assert find_versions(tmp_path / "none") == []
-    for name, complete in (("10", True), ("9", True), ("11", False), ("a", True), (".12.part", True)):
-        (tmp_path / name).mkdir()
-        if complete:
-            (tmp_path / name / "saved_model.pb").touch()
-    assert find_versions(tmp_path) == [9, 10]
+def test_a_version_holds_a_model(tmp_path):
     with pytest.raises(ValueError, match=r"must hold saved_model.pb"):
-        LoadedVersion(tmp_path / "11")
+        LoadedVersion(tmp_path)
 
 
 def test_values_are_checked_before_anything_is_computed(loaded):

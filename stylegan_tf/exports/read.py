@@ -1,4 +1,4 @@
-"""A version of an export, loaded and run as TensorFlow Serving does it: in a session, by names of signatures."""
+"""A version of an export: run as TensorFlow Serving does it, in a session by names of signatures; and its weights."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from stylegan_tf.errors import UserError
+from stylegan_tf.exports.layout import METADATA_FILE, is_version
 from stylegan_tf.files import without_patterns
 
 SERVE_TAG = "serve"
-METADATA_FILE = "assets.extra/model.json"  # what an export says of itself, beside the SavedModel's own files
-
-
-def find_versions(base_path: Path) -> list[int]:
-    """The numbers of the versions in a model's base path, in order; directories of other names are passed over."""
-    if not base_path.is_dir():
-        return []
-    return sorted(
-        int(path.name) for path in base_path.iterdir() if path.name.isdecimal() and (path / "saved_model.pb").exists()
-    )
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 class LoadedVersion:
@@ -41,7 +34,7 @@ class LoadedVersion:
     """
 
     def __init__(self, path: Path) -> None:
-        if not (path / "saved_model.pb").exists():
+        if not is_version(path):
             raise UserError(f"a version must hold saved_model.pb. Received: {path}, which does not.")
         self.path = path
         self.largest_batch = _largest_batch(path / METADATA_FILE)
@@ -120,3 +113,21 @@ def check_shape(name: str, info: Any, shape: tuple[int, ...]) -> None:
     if len(shape) != len(expected) or any(size not in (None, got) for size, got in zip(expected, shape, strict=True)):
         written = ", ".join("batch" if size is None else str(size) for size in expected)
         raise UserError(f"{name} must have the shape [{written}]. Received: {list(shape)}.")
+
+
+def read_weights(version: Path) -> dict[str, np.ndarray]:
+    """The variables that a SavedModel holds, by the paths that Keras gave them.
+
+    Raises:
+        DecodeError, OpError, KeyError, IndexError, OSError: When it is damaged or none of ours.
+    """
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((version / "saved_model.pb").read_bytes())
+    nodes = model.meta_graphs[0].object_graph_def.nodes
+    children = {child.local_name: child.node_id for child in nodes[0].children}
+    with without_patterns(version) as folder:
+        reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+        return {
+            nodes[child.node_id].variable.name: reader.get_tensor(f"_all_variables/{child.local_name}{_VALUE}")
+            for child in nodes[children["_all_variables"]].children
+        }

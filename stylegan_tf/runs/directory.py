@@ -1,4 +1,4 @@
-"""A run's directory: what lies where, and reading a trained generator back from it.
+"""A run's directory: what lies where.
 
 config.json    the configuration as asked, and what became of what it left open
 dataset.json   what was trained on
@@ -20,61 +20,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import NetworkConfig
-from stylegan_tf.configuration.resolve import Decisions, ResolvedConfig, config_json, resolve
-from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.data.image_set import CHANNELS
+from stylegan_tf.configuration.resolve import Decisions, ResolvedConfig, config_json
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import remove_rests, write_text
 from stylegan_tf.json_files import as_record, read_bounded, read_json
 from stylegan_tf.locks import locked
-from stylegan_tf.networks.build import build_generator, by_path
-from stylegan_tf.networks.generator import Generator
-from stylegan_tf.training.checkpoints import CheckpointFolder, Found, newest_whole, readable, tell_passed_over
+from stylegan_tf.runs.checkpoints import CheckpointFolder, Found, newest_whole, tell_passed_over
+from stylegan_tf.runs.dataset_info import DatasetInfo
 
 _LOCK = ".lock"
 
 # Beside those of the networks, what their shapes depend on.
-_MAX_SIDE = 2**16  # pixels
 _FORM_FIELDS = {"resolution", "base_size", "channels", "use_labels"}
-
-
-@dataclasses.dataclass(frozen=True)
-class DatasetInfo:
-    """What a run was trained on.
-
-    Attributes:
-        name: As given to --data.
-        count: Number of images.
-        size: Height and width.
-        channels: 1, 3 or 4.
-        fingerprint: Of the images, and of the labels where they are used; empty when it is not known (yet).
-        label_names: Names of the classes; empty without labels.
-    """
-
-    name: str
-    count: int
-    size: tuple[int, int]
-    channels: int
-    fingerprint: str
-    label_names: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        height, width = self.size
-        if self.channels not in CHANNELS or not 0 < min(height, width) <= max(height, width) <= _MAX_SIDE:
-            raise UserError(
-                f"images must have a size of 1 to {_MAX_SIDE:,} pixels, and 1, 3 or 4 channels. "
-                f"Received: {height}x{width}, channels={self.channels}."
-            )
-
-    @property
-    def num_classes(self) -> int:
-        """Size of the one-hot labels."""
-        return len(self.label_names)
 
 
 class RunDirectory:
@@ -182,7 +141,7 @@ class RunDirectory:
             if form != other:
                 raise UserError(
                     "the images must have the size, the channels and the number of classes of the networks, "
-                    f"{_form(known)}. Received: {_form(dataset)}."
+                    f"{known.form}. Received: {dataset.form}."
                 )
         elif dataset.fingerprint and known.fingerprint != dataset.fingerprint:
             raise UserError(
@@ -278,71 +237,8 @@ class RunDirectory:
         return [whole[number] for number in sorted(whole)]
 
 
-def _form(dataset: DatasetInfo) -> str:
-    return f"{dataset.size[0]}x{dataset.size[1]}, {dataset.channels} channels, {dataset.num_classes} classes"
-
-
 def _is_kimg(text: str, images_seen: int) -> bool:
     try:
         return round(float(text) * 1000) == images_seen
     except (ValueError, OverflowError):
         return False
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainedGenerator:
-    """An averaged generator read back from a run.
-
-    Attributes:
-        generator: In float32.
-        level, fade_in: The level that training had reached, and how far it was faded in (None: wholly).
-        images_seen: The clock of the checkpoint.
-        config, dataset: The run's.
-    """
-
-    generator: Generator
-    level: int
-    fade_in: float | None
-    images_seen: int
-    config: TrainConfig
-    dataset: DatasetInfo
-
-
-def load_generator(run_dir: str | Path, checkpoint: str = "newest") -> TrainedGenerator:
-    """Reads the averaged generator of a run.
-
-    Args:
-        run_dir: The run's directory.
-        checkpoint: See `RunDirectory.find_checkpoints`.
-
-    Raises:
-        ValueError: When the directory is no run's, or has no such checkpoint.
-    """
-    directory = RunDirectory(run_dir)
-    config, dataset = directory.read_config(), directory.read_dataset()
-    if checkpoint == "all":
-        raise UserError("checkpoint must be one: newest, best, or kimg. Received: checkpoint=all.")
-    return read_generator(directory.find_checkpoints(checkpoint)[-1], config, dataset)
-
-
-def read_generator(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> TrainedGenerator:
-    """Reads the averaged generator of one checkpoint of a run with this configuration and data."""
-    num_levels = config.num_levels_for(dataset.size)
-    generator = build_generator(config, num_levels, dataset.num_classes)
-    seen = restore_network(prefix, "generator_ema", generator)
-    stage = Schedule.from_config(resolve(config, dataset.size, 1), num_levels).at(seen)
-    fade_in = stage.fade_in if stage.fade_in < 1.0 else None
-    return TrainedGenerator(generator, stage.level, fade_in, seen, config, dataset)
-
-
-def restore_network(prefix: str, name: str, network: keras.Model) -> int:
-    """Gives a built network the weights of a checkpoint's "generator", "generator_ema" or "critic".
-
-    Returns:
-        The images seen.
-    """
-    images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)
-    checkpoint = tf.train.Checkpoint(**{name: by_path(network.weights)}, images_seen=images_seen)
-    with readable(prefix) as path:
-        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
-    return int(images_seen.numpy())

@@ -1,0 +1,1 @@
+"""What a training leaves: its directory, its checkpoints, and networks read back from them."""

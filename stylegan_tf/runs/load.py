@@ -1,0 +1,75 @@
+"""Networks read back from a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.resolve import resolve
+from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.errors import UserError
+from stylegan_tf.networks.at_level import GeneratorAtLevel
+from stylegan_tf.networks.build import build_generator, by_path
+from stylegan_tf.runs.checkpoints import readable
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedRun:
+    """The averaged generator of a checkpoint, and what is known of it.
+
+    Attributes:
+        generator: In float32, at the level that training had reached.
+        images_seen: The clock of the checkpoint.
+        config, dataset: The run's.
+    """
+
+    generator: GeneratorAtLevel
+    images_seen: int
+    config: TrainConfig
+    dataset: DatasetInfo
+
+
+def load_run(run_dir: str | Path, checkpoint: str = "newest") -> LoadedRun:
+    """Reads the averaged generator of a run.
+
+    Args:
+        run_dir: The run's directory.
+        checkpoint: See `RunDirectory.find_checkpoints`.
+
+    Raises:
+        ValueError: When the directory is no run's, or has no such checkpoint.
+    """
+    directory = RunDirectory(run_dir)
+    config, dataset = directory.read_config(), directory.read_dataset()
+    if checkpoint == "all":
+        raise UserError("checkpoint must be one: newest, best, or kimg. Received: checkpoint=all.")
+    return read_run(directory.find_checkpoints(checkpoint)[-1], config, dataset)
+
+
+def read_run(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> LoadedRun:
+    """Reads the averaged generator of one checkpoint of a run with this configuration and data."""
+    num_levels = config.num_levels_for(dataset.size)
+    generator = build_generator(config, num_levels, dataset.num_classes)
+    seen = restore_network(prefix, "generator_ema", generator)
+    stage = Schedule.from_config(resolve(config, dataset.size, 1), num_levels).at(seen)
+    fade_in = stage.fade_in if stage.fade_in < 1.0 else None
+    return LoadedRun(GeneratorAtLevel(generator, stage.level, fade_in), seen, config, dataset)
+
+
+def restore_network(prefix: str, name: str, network: keras.Model) -> int:
+    """Gives a built network the weights of a checkpoint's "generator", "generator_ema" or "critic".
+
+    Returns:
+        The images seen.
+    """
+    images_seen = tf.Variable(0, dtype=tf.int64, trainable=False)
+    checkpoint = tf.train.Checkpoint(**{name: by_path(network.weights)}, images_seen=images_seen)
+    with readable(prefix) as path:
+        checkpoint.restore(path).assert_existing_objects_matched().expect_partial()
+    return int(images_seen.numpy())
