@@ -37,7 +37,8 @@ class LatentInput(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
 
     def call(self, w: Any) -> Any:
-        return ops.reshape(self.dense(w), (-1, self.height, self.width, self.channels)) + self.bias
+        x = self.dense(w)  # [N, height * width * channels]
+        return ops.reshape(x, (-1, self.height, self.width, self.channels)) + self.bias  # [N, height, width, channels]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "height": self.height, "width": self.width, "channels": self.channels}

@@ -43,8 +43,8 @@ class LearnedConstant(keras.layers.Layer):
             self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
 
     def call(self, w: Any) -> Any:
-        constant = self.constant + self.bias if self.use_bias else self.constant
-        return ops.tile(constant, (ops.shape(w)[0], 1, 1, 1))
+        constant = self.constant + self.bias if self.use_bias else self.constant  # [1, height, width, channels]
+        return ops.tile(constant, (ops.shape(w)[0], 1, 1, 1))  # [N, height, width, channels]
 
     def get_config(self) -> dict[str, Any]:
         return {

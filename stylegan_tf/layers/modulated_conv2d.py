@@ -89,7 +89,7 @@ class ModulatedConv2D(keras.layers.Layer):
             up=2 if up else 1,
             demodulate=self.demodulate,
             flip_kernel=up,
-        )
+        )  # [N, 2H, 2W, filters] or [N, H, W, filters]
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -63,7 +63,7 @@ class ModulatedLayer(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, x: Any, w: Any, noise: Any = "fixed", styles: Any = None) -> Any:
-        x = self.conv(x, w, styles=styles)
+        x = self.conv(x, w, styles=styles)  # [N, 2H, 2W, filters] or [N, H, W, filters]
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         return bias_act(x, self.bias, "leaky_relu", gain=self.activation_gain, clamp=self.clamp)

@@ -36,7 +36,7 @@ class ModulatedToRGB(ModulatedConv2D):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, x: Any, w: Any, styles: Any = None) -> Any:
-        return bias_act(super().call(x, w, styles), self.bias, clamp=self.clamp)
+        return bias_act(super().call(x, w, styles), self.bias, clamp=self.clamp)  # [N, H, W, channels]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -53,10 +53,10 @@ class NoiseInjection(keras.layers.Layer):
             if noise == "none":
                 return x
             if noise == "fixed":
-                noise = self.fixed_noise
+                noise = self.fixed_noise  # [1, H, W, 1]
             elif noise == "random":
                 shape = (*ops.shape(x)[:3], 1)
-                noise = keras.random.normal(shape, dtype=x.dtype, seed=self.seed_generator)
+                noise = keras.random.normal(shape, dtype=x.dtype, seed=self.seed_generator)  # [N, H, W, 1]
             else:
                 raise ValueError(f"noise must be 'fixed', 'random', 'none' or a tensor. Received: noise={noise!r}.")
         return x + ops.cast(noise, x.dtype) * self.strength

@@ -93,7 +93,7 @@ class StyledLayer(keras.layers.Layer):
 
     def call(self, x: Any, w: Any, noise: Any = "fixed", style: Any = None) -> Any:
         if self.conv is not None:
-            x = self.conv(x)
+            x = self.conv(x)  # [N, 2H, 2W, filters] or [N, H, W, filters]
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         x = self.activation(x)
