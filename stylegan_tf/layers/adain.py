@@ -29,6 +29,11 @@ class AdaIN(keras.layers.Layer):
 
     Output shape: [N, H, W, C], of the type of `x`.
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> AdaIN()(x, w).shape
+        TensorShape([4, 16, 16, 64])
+
     Reference: Karras et al. 2019 (StyleGAN), section 2, equation 1.
     """
 

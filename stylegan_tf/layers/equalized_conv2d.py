@@ -32,6 +32,12 @@ class EqualizedConv2D(Equalized):
     Raises:
         ValueError: For an unknown `resample`, a blur or a filter without resampling, or a filter beside a blur or the
             fused form.
+
+    Example:
+        >>> x = keras.random.normal((4, 16, 16, 64))
+        >>> layer = EqualizedConv2D(128, resample="down", blur=True, activation="leaky_relu")
+        >>> layer(x).shape
+        TensorShape([4, 8, 8, 128])
     """
 
     def __init__(

@@ -20,6 +20,13 @@ class EqualizedDense(Equalized):
         units: Size of the output.
 
     Input shape: [N, C]. Output shape: [N, units].
+
+    Example:
+        >>> layer = EqualizedDense(512, gain=1.0)
+        >>> layer(keras.random.normal((4, 256))).shape
+        TensorShape([4, 512])
+        >>> layer.kernel_scale  # 1 / sqrt(256)
+        0.0625
     """
 
     def __init__(self, units: int, **kwargs: Any) -> None:

@@ -21,6 +21,11 @@ class LatentInput(keras.layers.Layer):
 
     Input shape: [N, w_size]. Output shape: [N, height, width, channels].
 
+    Example:
+        >>> z = keras.random.normal((8, 512))
+        >>> LatentInput(4, 4, 256)(z).shape
+        TensorShape([8, 4, 4, 256])
+
     Reference: Karras et al. 2018 (progressive growing), table 2, first row; its gain is sqrt(2) / 4.
     """
 

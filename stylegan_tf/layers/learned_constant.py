@@ -20,6 +20,11 @@ class LearnedConstant(keras.layers.Layer):
 
     Input shape: [N, w_size]; only N is used. Output shape: [N, height, width, channels].
 
+    Example:
+        >>> w = keras.random.normal((8, 512))
+        >>> LearnedConstant(4, 4, 256)(w).shape
+        TensorShape([8, 4, 4, 256])
+
     Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b; Karras et al. 2020 (StyleGAN2), figure 2c.
     """
 

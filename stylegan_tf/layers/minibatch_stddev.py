@@ -25,6 +25,11 @@ class MinibatchStdDev(keras.layers.Layer):
 
     Input shape: [N, H, W, C]. Output shape: [N, H, W, C + num_features].
 
+    Example:
+        >>> x = keras.random.normal((8, 4, 4, 512))
+        >>> MinibatchStdDev(group_size=4)(x).shape
+        TensorShape([8, 4, 4, 513])
+
     Reference: Karras et al. 2018 (progressive growing), section 3.
     """
 

@@ -31,6 +31,11 @@ class ModulatedLayer(keras.layers.Layer):
 
     Output shape: [N, H, W, filters], H and W doubled by "up".
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> ModulatedLayer(32, resample="up")(x, w, noise="random").shape
+        TensorShape([4, 32, 32, 32])
+
     Reference: Karras et al. 2020 (StyleGAN2), figure 2d; the clamp, Karras et al. 2020 (ADA), appendix D.
     """
 

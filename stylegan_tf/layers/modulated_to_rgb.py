@@ -24,6 +24,11 @@ class ModulatedToRGB(ModulatedConv2D):
 
     Output shape: [N, H, W, channels], about [-1, 1].
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> ModulatedToRGB(3)(x, w).shape
+        TensorShape([4, 16, 16, 3])
+
     Reference: Karras et al. 2020 (StyleGAN2), figure 7 and appendix B.
     """
 

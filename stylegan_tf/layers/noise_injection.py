@@ -27,6 +27,12 @@ class NoiseInjection(keras.layers.Layer):
     Raises:
         ValueError: For an unknown word.
 
+    Example:
+        >>> x = keras.random.normal((4, 16, 16, 64))
+        >>> layer = NoiseInjection()
+        >>> layer(x, noise="random").shape, layer.strength.shape
+        (TensorShape([4, 16, 16, 64]), TensorShape([64]))
+
     Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b; Karras et al. 2020 (StyleGAN2), section 2.1.
     """
 
