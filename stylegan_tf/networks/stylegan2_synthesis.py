@@ -178,7 +178,7 @@ class StyleGAN2SynthesisNetwork(SynthesisLevels, keras.layers.Layer):
         x = self.constant(by_layer[0])  # [N, h, w, C] of level 0
         images = None
         for index in range(level + 1):
-            x = self._run_block(index, x, by_layer, noise, styles)  # [N, h/2, w/2, C'] -> [N, h, w, C]
+            x = self._run_block(index, x, by_layer, noise, styles)  # [N, h, w, C]
             if index in shown:
                 image_styles = styles[len(layers) + shown.index(index)]
                 added = images_of[index](x, by_layer[2 * index + 1], styles=image_styles)  # [N, h, w, channels]
