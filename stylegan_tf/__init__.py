@@ -1,8 +1,10 @@
 """StyleGAN for TensorFlow 2 and Keras 3.
 
-import stylegan_tf
-
-images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
+Example:
+    >>> import stylegan_tf
+    >>> images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
+    >>> images.shape
+    (16, 32, 32, 3)
 """
 
 from __future__ import annotations

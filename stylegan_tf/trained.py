@@ -94,14 +94,17 @@ class _FromRun:
 def load_generator(path: str | Path, checkpoint: str = "newest") -> LoadedGenerator:
     """Loads the averaged generator of a run, of a converted network, or of an export.
 
-        images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
-
     Args:
         path: A run's directory, or an export, of which the newest version is taken, or one of its versions.
         checkpoint: Of a run: "newest", "best", or a number of kimg.
 
     Raises:
         UserError: When neither is there, or it is damaged.
+
+    Example:
+        >>> generator = stylegan_tf.load_generator("runs/tiny")
+        >>> generator.images([7, 8], psi=0.7).shape
+        (2, 32, 32, 3)
     """
     path = Path(path)
     if RunDirectory(path).config_file.exists():

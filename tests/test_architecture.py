@@ -104,7 +104,7 @@ def test_docstrings_are_of_one_dialect():
 
 def badly_indented(source):
     """First lines of the sections of docstrings that are not four spaces further in than the section's name."""
-    names = "Args|Attributes|Call arguments|Raises|Returns|Yields"
+    names = "Args|Attributes|Call arguments|Example|Raises|Returns|Yields"
     sections = re.finditer(rf"^( *)(?:{names}):\n( *)(.*)", source, re.MULTILINE)
     return [match[3] for match in sections if len(match[2]) != len(match[1]) + 4]
 

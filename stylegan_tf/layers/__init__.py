@@ -1,4 +1,7 @@
-"""Keras layers of the StyleGAN papers, one public class a file."""
+"""Keras layers of the StyleGAN papers, one public class a file.
+
+The examples in their docstrings come after `import keras` and `from stylegan_tf.layers import *`.
+"""
 
 from stylegan_tf.layers.adain import AdaIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D

@@ -29,6 +29,11 @@ class AdaIN(keras.layers.Layer):
 
     Output shape: [N, H, W, C], of the type of `x`.
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> AdaIN()(x, w).shape
+        TensorShape([4, 16, 16, 64])
+
     Reference: Karras et al. 2019 (StyleGAN), section 2, equation 1.
     """
 
@@ -42,16 +47,16 @@ class AdaIN(keras.layers.Layer):
         self.style.build(w_shape)
 
     def call(self, x: Any, w: Any, style: Any = None) -> Any:
-        style = self.style(w) if style is None else style
+        style = self.style(w) if style is None else style  # [N, 2C]
         scale, shift = ops.split(ops.reshape(style, (-1, 1, 1, 2 * x.shape[3])), 2, axis=3)  # [N, 1, 1, C]
         scale = scale + 1.0
         if self.normalize:
-            mean, reciprocal_stddev = instance_statistics(x, self.epsilon)
+            mean, reciprocal_stddev = instance_statistics(x, self.epsilon)  # [N, 1, 1, C]
             scale = scale * reciprocal_stddev
             shift = shift - mean * scale
         # In half precision a constant channel would lose its shift: it is scaled by up to 1 / sqrt(epsilon) = 10,000
         # before the mean is taken off again.
-        return ops.cast(ops.cast(x, "float32") * scale + shift, x.dtype)
+        return ops.cast(ops.cast(x, "float32") * scale + shift, x.dtype)  # [N, H, W, C]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon, "normalize": self.normalize}

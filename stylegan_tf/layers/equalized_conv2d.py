@@ -32,6 +32,12 @@ class EqualizedConv2D(Equalized):
     Raises:
         ValueError: For an unknown `resample`, a blur or a filter without resampling, or a filter beside a blur or the
             fused form.
+
+    Example:
+        >>> x = keras.random.normal((4, 16, 16, 64))
+        >>> layer = EqualizedConv2D(128, resample="down", blur=True, activation="leaky_relu")
+        >>> layer(x).shape
+        TensorShape([4, 8, 8, 128])
     """
 
     def __init__(
@@ -72,15 +78,15 @@ class EqualizedConv2D(Equalized):
             up = self.resample == "up"
             x = convolve_resampled(
                 x, self.scaled_kernel, taps=self._taps, up=2 if up else 1, down=1 if up else 2, flip_kernel=up
-            )
+            )  # [N, 2H, 2W, filters] or [N, H/2, W/2, filters]
         elif self.resample == "up":
-            x = convolve_up(x, self.scaled_kernel, fused=self.fused)
+            x = convolve_up(x, self.scaled_kernel, fused=self.fused)  # [N, 2H, 2W, filters]
             x = blur(x) if self.blur else x
         elif self.resample == "down":
             x = blur(x) if self.blur else x
-            x = convolve_down(x, self.scaled_kernel, fused=self.fused)
+            x = convolve_down(x, self.scaled_kernel, fused=self.fused)  # [N, H/2, W/2, filters]
         else:
-            x = convolve(x, self.scaled_kernel)
+            x = convolve(x, self.scaled_kernel)  # [N, H, W, filters]
         return self.add_bias_and_activate(x)
 
     def get_config(self) -> dict[str, Any]:

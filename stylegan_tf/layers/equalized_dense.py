@@ -20,6 +20,13 @@ class EqualizedDense(Equalized):
         units: Size of the output.
 
     Input shape: [N, C]. Output shape: [N, units].
+
+    Example:
+        >>> layer = EqualizedDense(512, gain=1.0)
+        >>> layer(keras.random.normal((4, 256))).shape
+        TensorShape([4, 512])
+        >>> layer.kernel_scale  # 1 / sqrt(256)
+        0.0625
     """
 
     def __init__(self, units: int, **kwargs: Any) -> None:
@@ -30,7 +37,7 @@ class EqualizedDense(Equalized):
         self.add_equalized_weights((int(input_shape[-1] or 0), self.units))
 
     def call(self, x: Any) -> Any:
-        return self.add_bias_and_activate(full_product(x, self.scaled_kernel))
+        return self.add_bias_and_activate(full_product(x, self.scaled_kernel))  # [N, units]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
@@ -50,9 +57,9 @@ def dense_together(layers: Sequence[EqualizedDense], inputs: Sequence[Any]) -> l
             results[group[0]] = layers[group[0]](inputs[group[0]])
             continue
         x = ops.stack([ops.cast(inputs[place], "float32") for place in group])  # [L, N, C]
-        kernels = ops.stack([layers[place].scaled_kernel for place in group])
-        biases = ops.stack([layers[place].scaled_bias for place in group])
+        kernels = ops.stack([layers[place].scaled_kernel for place in group])  # [L, C, units]
+        biases = ops.stack([layers[place].scaled_bias for place in group])  # [L, units]
         y = full_product(x, kernels) + ops.reshape(biases, (len(group), 1, -1))  # [L, N, units]
         for place, value in zip(group, ops.unstack(y, num=len(group)), strict=True):
-            results[place] = value
+            results[place] = value  # [N, units]
     return results

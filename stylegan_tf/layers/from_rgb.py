@@ -18,6 +18,11 @@ class FromRGB(EqualizedConv2D):
 
     Input shape: [N, H, W, channels]. Output shape: [N, H, W, filters].
 
+    Example:
+        >>> images = keras.random.uniform((4, 32, 32, 3), -1, 1)
+        >>> FromRGB(64)(images).shape
+        TensorShape([4, 32, 32, 64])
+
     Reference: Karras et al. 2018 (progressive growing), section 2.
     """
 

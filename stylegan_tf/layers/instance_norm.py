@@ -19,6 +19,11 @@ class InstanceNorm(keras.layers.GroupNormalization):
 
     Input shape: [N, H, W, C]. Output shape: the same.
 
+    Example:
+        >>> x = keras.random.normal((4, 16, 16, 64))
+        >>> InstanceNorm()(x).shape
+        TensorShape([4, 16, 16, 64])
+
     Reference: Ulyanov et al. 2016 (instance normalization), equation 2.
     """
 

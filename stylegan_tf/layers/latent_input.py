@@ -21,6 +21,11 @@ class LatentInput(keras.layers.Layer):
 
     Input shape: [N, w_size]. Output shape: [N, height, width, channels].
 
+    Example:
+        >>> z = keras.random.normal((8, 512))
+        >>> LatentInput(4, 4, 256)(z).shape
+        TensorShape([8, 4, 4, 256])
+
     Reference: Karras et al. 2018 (progressive growing), table 2, first row; its gain is sqrt(2) / 4.
     """
 
@@ -37,7 +42,8 @@ class LatentInput(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
 
     def call(self, w: Any) -> Any:
-        return ops.reshape(self.dense(w), (-1, self.height, self.width, self.channels)) + self.bias
+        x = self.dense(w)  # [N, height * width * channels]
+        return ops.reshape(x, (-1, self.height, self.width, self.channels)) + self.bias  # [N, height, width, channels]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "height": self.height, "width": self.width, "channels": self.channels}

@@ -20,6 +20,11 @@ class LearnedConstant(keras.layers.Layer):
 
     Input shape: [N, w_size]; only N is used. Output shape: [N, height, width, channels].
 
+    Example:
+        >>> w = keras.random.normal((8, 512))
+        >>> LearnedConstant(4, 4, 256)(w).shape
+        TensorShape([8, 4, 4, 256])
+
     Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b; Karras et al. 2020 (StyleGAN2), figure 2c.
     """
 
@@ -43,8 +48,8 @@ class LearnedConstant(keras.layers.Layer):
             self.bias = self.add_weight(shape=(self.channels,), initializer="zeros", name="bias")
 
     def call(self, w: Any) -> Any:
-        constant = self.constant + self.bias if self.use_bias else self.constant
-        return ops.tile(constant, (ops.shape(w)[0], 1, 1, 1))
+        constant = self.constant + self.bias if self.use_bias else self.constant  # [1, height, width, channels]
+        return ops.tile(constant, (ops.shape(w)[0], 1, 1, 1))  # [N, height, width, channels]
 
     def get_config(self) -> dict[str, Any]:
         return {

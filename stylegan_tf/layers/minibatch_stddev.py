@@ -25,6 +25,11 @@ class MinibatchStdDev(keras.layers.Layer):
 
     Input shape: [N, H, W, C]. Output shape: [N, H, W, C + num_features].
 
+    Example:
+        >>> x = keras.random.normal((8, 4, 4, 512))
+        >>> MinibatchStdDev(group_size=4)(x).shape
+        TensorShape([8, 4, 4, 513])
+
     Reference: Karras et al. 2018 (progressive growing), section 3.
     """
 
@@ -34,8 +39,8 @@ class MinibatchStdDev(keras.layers.Layer):
         self.num_features = num_features
 
     def call(self, x: Any, num_batches: int = 1) -> Any:
-        statistic = minibatch_stddev(x, self.group_size, self.num_features, num_batches)
-        return ops.concatenate([x, ops.cast(statistic, x.dtype)], axis=3)
+        statistic = minibatch_stddev(x, self.group_size, self.num_features, num_batches)  # [N, H, W, num_features]
+        return ops.concatenate([x, ops.cast(statistic, x.dtype)], axis=3)  # [N, H, W, C + num_features]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], int(input_shape[-1] or 0) + self.num_features)

@@ -40,6 +40,11 @@ class ModulatedConv2D(keras.layers.Layer):
     Raises:
         ValueError: For an unknown `resample`.
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> ModulatedConv2D(32, resample="up")(x, w).shape
+        TensorShape([4, 32, 32, 32])
+
     Reference: Karras et al. 2020 (StyleGAN2), section 2.2 and figure 2d; the bias of the affine map starts at one,
     appendix B.
     """
@@ -89,7 +94,7 @@ class ModulatedConv2D(keras.layers.Layer):
             up=2 if up else 1,
             demodulate=self.demodulate,
             flip_kernel=up,
-        )
+        )  # [N, 2H, 2W, filters] or [N, H, W, filters]
 
     def get_config(self) -> dict[str, Any]:
         return {

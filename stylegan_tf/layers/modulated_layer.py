@@ -31,6 +31,11 @@ class ModulatedLayer(keras.layers.Layer):
 
     Output shape: [N, H, W, filters], H and W doubled by "up".
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> ModulatedLayer(32, resample="up")(x, w, noise="random").shape
+        TensorShape([4, 32, 32, 32])
+
     Reference: Karras et al. 2020 (StyleGAN2), figure 2d; the clamp, Karras et al. 2020 (ADA), appendix D.
     """
 
@@ -63,7 +68,7 @@ class ModulatedLayer(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, x: Any, w: Any, noise: Any = "fixed", styles: Any = None) -> Any:
-        x = self.conv(x, w, styles=styles)
+        x = self.conv(x, w, styles=styles)  # [N, 2H, 2W, filters] or [N, H, W, filters]
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         return bias_act(x, self.bias, "leaky_relu", gain=self.activation_gain, clamp=self.clamp)

@@ -24,6 +24,11 @@ class ModulatedToRGB(ModulatedConv2D):
 
     Output shape: [N, H, W, channels], about [-1, 1].
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> ModulatedToRGB(3)(x, w).shape
+        TensorShape([4, 16, 16, 3])
+
     Reference: Karras et al. 2020 (StyleGAN2), figure 7 and appendix B.
     """
 
@@ -36,7 +41,7 @@ class ModulatedToRGB(ModulatedConv2D):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, x: Any, w: Any, styles: Any = None) -> Any:
-        return bias_act(super().call(x, w, styles), self.bias, clamp=self.clamp)
+        return bias_act(super().call(x, w, styles), self.bias, clamp=self.clamp)  # [N, H, W, channels]
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -27,6 +27,12 @@ class NoiseInjection(keras.layers.Layer):
     Raises:
         ValueError: For an unknown word.
 
+    Example:
+        >>> x = keras.random.normal((4, 16, 16, 64))
+        >>> layer = NoiseInjection()
+        >>> layer(x, noise="random").shape, layer.strength.shape
+        (TensorShape([4, 16, 16, 64]), TensorShape([64]))
+
     Reference: Karras et al. 2019 (StyleGAN), section 2, figure 1b; Karras et al. 2020 (StyleGAN2), section 2.1.
     """
 
@@ -53,10 +59,10 @@ class NoiseInjection(keras.layers.Layer):
             if noise == "none":
                 return x
             if noise == "fixed":
-                noise = self.fixed_noise
+                noise = self.fixed_noise  # [1, H, W, 1]
             elif noise == "random":
                 shape = (*ops.shape(x)[:3], 1)
-                noise = keras.random.normal(shape, dtype=x.dtype, seed=self.seed_generator)
+                noise = keras.random.normal(shape, dtype=x.dtype, seed=self.seed_generator)  # [N, H, W, 1]
             else:
                 raise ValueError(f"noise must be 'fixed', 'random', 'none' or a tensor. Received: noise={noise!r}.")
         return x + ops.cast(noise, x.dtype) * self.strength

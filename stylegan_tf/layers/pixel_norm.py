@@ -18,6 +18,11 @@ class PixelNorm(keras.layers.Layer):
 
     Input shape: [..., C]. Output shape: the same.
 
+    Example:
+        >>> w = PixelNorm()(keras.random.normal((4, 512)))
+        >>> keras.ops.mean(w**2, axis=-1).numpy().round(3)
+        array([1., 1., 1., 1.], dtype=float32)
+
     Reference: Karras et al. 2018 (progressive growing), section 4.2; on latents, Karras et al. 2019, appendix C.
     """
 

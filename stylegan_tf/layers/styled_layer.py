@@ -38,6 +38,11 @@ class StyledLayer(keras.layers.Layer):
     Raises:
         ValueError: For an unknown normalisation.
 
+    Example:
+        >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
+        >>> StyledLayer(32, resample="up", blur=True)(x, w).shape
+        TensorShape([4, 32, 32, 32])
+
     Reference: Karras et al. 2019 (StyleGAN), figure 1b; without style and noise and with pixel normalisation, a
     layer of Karras et al. 2018 (progressive growing), table 2.
     """
@@ -93,7 +98,7 @@ class StyledLayer(keras.layers.Layer):
 
     def call(self, x: Any, w: Any, noise: Any = "fixed", style: Any = None) -> Any:
         if self.conv is not None:
-            x = self.conv(x)
+            x = self.conv(x)  # [N, 2H, 2W, filters] or [N, H, W, filters]
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         x = self.activation(x)

@@ -18,6 +18,11 @@ class ToRGB(EqualizedConv2D):
 
     Input shape: [N, H, W, C]. Output shape: [N, H, W, channels], about [-1, 1].
 
+    Example:
+        >>> x = keras.random.normal((4, 16, 16, 64))
+        >>> ToRGB(3)(x).shape
+        TensorShape([4, 16, 16, 3])
+
     Reference: Karras et al. 2018 (progressive growing), section 2.
     """
 

@@ -56,8 +56,8 @@ class Generator(keras.Model):
 
     def map(self, z: Any, labels: Any = None) -> Any:
         """z [N, z_size] to ws [N, num_ws, w_size], not truncated."""
-        w = self.mapping(z, labels=labels)
-        return ops.repeat(ops.expand_dims(w, 1), self.synthesis.num_ws, axis=1)
+        w = self.mapping(z, labels=labels)  # [N, w_size]
+        return ops.repeat(ops.expand_dims(w, 1), self.synthesis.num_ws, axis=1)  # [N, num_ws, w_size]
 
     def call(
         self,
@@ -69,10 +69,10 @@ class Generator(keras.Model):
         fade_in: Any = None,
         noise: str | Sequence[Any] = "fixed",
     ) -> Any:
-        ws = self.map(z, labels)
+        ws = self.map(z, labels)  # [N, num_ws, w_size]
         if truncation_psi is not None:
             ws = truncate(ws, self.w_average, truncation_psi, truncation_cutoff)
-        return self.synthesis(ws, level=level, fade_in=fade_in, noise=noise)
+        return self.synthesis(ws, level=level, fade_in=fade_in, noise=noise)  # [N, H, W, channels]
 
     def active_weights(self, level: int) -> list[Any]:
         """Trainable weights that take part at a level, those that its fade-in needs included."""
@@ -85,7 +85,7 @@ class Generator(keras.Model):
             w: [N, w_size].
             decay: Share of the old mean that stays, 0.995 as published.
         """
-        mean = ops.mean(ops.cast(w, "float32"), axis=0)
+        mean = ops.mean(ops.cast(w, "float32"), axis=0)  # [w_size]
         self.w_average.assign(mean + (self.w_average - mean) * decay)
 
     def get_config(self) -> dict[str, Any]:

@@ -109,22 +109,22 @@ class MappingNetwork(keras.layers.Layer):
 
     def call(self, z: Any, labels: Any = None) -> Any:
         check_labels(labels, self.num_classes, "network")
-        parts = [] if z is None else [z]
+        parts = [] if z is None else [z]  # [N, z_size]
         if self.num_classes:
-            labels = ops.cast(labels, "float32")
+            labels = ops.cast(labels, "float32")  # [N, num_classes]
             if self.label_input == "normalized":
-                labels = self.label_dense(labels)
+                labels = self.label_dense(labels)  # [N, w_size]
             elif self.label_input == "embedded":
-                labels = ops.matmul(labels, self.label_embedding)
+                labels = ops.matmul(labels, self.label_embedding)  # [N, z_size]
             parts.append(labels)
         apart = self.label_input == "normalized"
         if self.normalize and apart:
             parts = [pixel_norm(part) for part in parts]
-        x = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+        x = ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]  # [N, z_size + size of labels]
         if self.normalize and not apart:
             x = pixel_norm(x)
         for layer in self.dense:
-            x = layer(x)
+            x = layer(x)  # [N, hidden_size], behind the last [N, w_size]
         return x
 
     def get_config(self) -> dict[str, Any]:

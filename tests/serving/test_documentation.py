@@ -78,8 +78,3 @@ def test_the_model_configuration_is_one():
     (model,) = config.model_config_list.config
     assert dict(model.version_labels) == {"stable": 3, "canary": 4}
     assert list(model.model_version_policy.specific.versions) == [3, 4]
-
-
-def test_the_python_examples_are_python():
-    for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
-        compile(code, "docs/serving.md", "exec")

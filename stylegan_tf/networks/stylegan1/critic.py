@@ -136,22 +136,22 @@ class Critic(BaseCritic):
         check_labels(labels, self.num_classes, "critic")
         level = self.num_levels - 1 if level is None else level
         check_image_size(images, self.base_size, level)
-        x = self.from_rgb[level](images)
+        x = self.from_rgb[level](images)  # [N, H, W, channels] -> [N, H, W, C]
         for index in range(level, 0, -1):
             for conv in self.blocks[index]:
-                x = conv(x)
+                x = conv(x)  # [N, h, w, C], then [N, h/2, w/2, C']
             if conv.resample is None:  # progressive growing's separate form averages after the activation
-                x = downsample_average(x)
+                x = downsample_average(x)  # [N, h, w, C'] -> [N, h/2, w/2, C']
             if index == level and fade_in is not None:
-                smooth = self.from_rgb[level - 1](downsample_average(images))
+                smooth = self.from_rgb[level - 1](downsample_average(images))  # [N, H/2, W/2, C']
                 x = smooth + (x - smooth) * ops.cast(fade_in, x.dtype)
         if self.minibatch_stddev is not None:
-            x = self.minibatch_stddev(x, num_batches=num_batches)
-        x = self.conv(x)
-        x = self.dense(ops.reshape(x, (-1, self.dense.kernel.shape[0])))
-        scores = self.score(x)
+            x = self.minibatch_stddev(x, num_batches=num_batches)  # [N, h, w, C + features of the statistic]
+        x = self.conv(x)  # [N, h, w, C] of level 0
+        x = self.dense(ops.reshape(x, (-1, self.dense.kernel.shape[0])))  # [N, h * w * C] -> [N, feature_maps(-1)]
+        scores = self.score(x)  # [N, 1]; with classes [N, num_classes], or [N, 1 + num_classes] when it classifies
         if self.num_classes and not self.classifies:
-            scores = ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)
+            scores = ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)  # [N, 1]
         return scores
 
     def active_weights(self, level: int) -> list[Any]:

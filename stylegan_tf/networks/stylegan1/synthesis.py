@@ -131,20 +131,20 @@ class SynthesisNetwork(BaseSynthesis):
         self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
     ) -> Any:
         level = self.num_levels - 1 if level is None else level
-        by_layer = self.by_layer(ws, level)
+        by_layer = self.by_layer(ws, level)  # [N, w_size] for each layer
         layers = self.styled_layers[: len(by_layer)]
-        adains = [layer.adain for layer in layers if layer.adain is not None]  # of all layers, or of none
-        styles = dense_together([adain.style for adain in adains], by_layer) if adains else [None] * len(layers)
-        x = self.input_layer(by_layer[0])
+        affine = [layer.adain.style for layer in layers if layer.adain is not None]  # of all layers, or of none
+        styles = dense_together(affine, by_layer) if affine else [None] * len(layers)  # [N, 2C] for each layer
+        x = self.input_layer(by_layer[0])  # [N, h, w, C] of level 0
         below = None
         for index in range(2 * (level + 1)):
             if index == 2 * level:
                 below = x
             layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
-            x = layers[index](x, by_layer[index], noise=layer_noise, style=styles[index])
-        images = self.to_rgb[level](x)
+            x = layers[index](x, by_layer[index], noise=layer_noise, style=styles[index])  # [N, h, w, C]
+        images = self.to_rgb[level](x)  # [N, H, W, channels]
         if fade_in is not None and level > 0:
-            smooth = upsample_nearest(self.to_rgb[level - 1](below))
+            smooth = upsample_nearest(self.to_rgb[level - 1](below))  # [N, H/2, W/2, channels] -> [N, H, W, channels]
             images = smooth + (images - smooth) * ops.cast(fade_in, images.dtype)
         return images
 

@@ -202,32 +202,33 @@ class StyleGAN2Critic(BaseCritic):
         check_labels(labels, self.num_classes, "critic")
         level = checked_level(level, self.num_levels, self.grows)
         check_image_size(images, self.base_size, level)
-        x = self.from_rgb[level - self.num_levels](images)
+        x = self.from_rgb[level - self.num_levels](images)  # [N, H, W, channels] -> [N, H, W, C]
         for index in range(level, 0, -1):
-            x = self._run_block(index, x)
+            x = self._run_block(index, x)  # [N, h, w, C] -> [N, h/2, w/2, C']
             fades = self.grows and index == level and fade_in is not None
             if fades or self.architecture == "skip":
-                images = downsample_fir(images, self._taps)
-                seen = self.from_rgb[index - 1 - self.num_levels](images)
+                images = downsample_fir(images, self._taps)  # [N, h/2, w/2, channels]
+                seen = self.from_rgb[index - 1 - self.num_levels](images)  # [N, h/2, w/2, C']
                 x = seen + (x - seen) * ops.cast(fade_in, x.dtype) if fades else x + seen
-        return self._score(x, labels, num_batches)
+        return self._score(x, labels, num_batches)  # [N, 1]
 
     def _run_block(self, level: int, x: Any) -> Any:
-        skipped = self.skips[level - self.num_levels](x) if self.skips else None
+        skipped = self.skips[level - self.num_levels](x) if self.skips else None  # [N, h/2, w/2, C']
         for conv in self.blocks[level]:
-            x = conv(x)
+            x = conv(x)  # [N, h, w, C], then [N, h/2, w/2, C']
         return x if skipped is None else x + skipped
 
     def _score(self, x: Any, labels: Any, num_batches: int) -> Any:
         if self.minibatch_stddev is not None:
-            x = self.minibatch_stddev(x, num_batches=num_batches)
-        x = self.conv(x)
-        x = self.score(self.dense(ops.reshape(x, (-1, self.dense.kernel.shape[0]))))
+            x = self.minibatch_stddev(x, num_batches=num_batches)  # [N, h, w, C + features of the statistic]
+        x = self.conv(x)  # [N, h, w, C] of level 0
+        x = self.dense(ops.reshape(x, (-1, self.dense.kernel.shape[0])))  # [N, h * w * C] -> [N, C]
+        x = self.score(x)  # [N, 1]; with classes [N, C], to be multiplied by the label's, or [N, num_classes]
         if not self.num_classes:
             return x
         if self.mapping is None:
-            return ops.sum(x * ops.cast(labels, x.dtype), axis=1, keepdims=True)
-        x = ops.sum(x * self.mapping(None, labels=labels), axis=1, keepdims=True)
+            return ops.sum(x * ops.cast(labels, x.dtype), axis=1, keepdims=True)  # [N, 1]
+        x = ops.sum(x * self.mapping(None, labels=labels), axis=1, keepdims=True)  # [N, 1]
         return x / math.sqrt(self.feature_maps(0))
 
     def active_weights(self, level: int) -> list[Any]:

@@ -168,22 +168,22 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
         self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
     ) -> Any:
         level = checked_level(level, self.num_levels, self.grows)
-        by_layer = self.by_layer(ws, level)
+        by_layer = self.by_layer(ws, level)  # [N, w_size] for each layer and for the image
         shown = [index for index in range(level + 1) if self._shows(index, level, fade_in)]
         layers = [layer for block in self.blocks[: level + 1] for layer in block]
         images_of = {index: self.to_rgb[index - self.num_levels] for index in shown}
         convolutions = [*(layer.conv for layer in layers), *images_of.values()]
         inputs = [*by_layer[: len(layers)], *(by_layer[2 * index + 1] for index in shown)]
-        styles = dense_together([conv.affine for conv in convolutions], inputs)
-        x = self.constant(by_layer[0])
+        styles = dense_together([conv.affine for conv in convolutions], inputs)  # [N, C] or [N, C'] for each layer
+        x = self.constant(by_layer[0])  # [N, h, w, C] of level 0
         images = None
         for index in range(level + 1):
-            x = self._run_block(index, x, by_layer, noise, styles)
+            x = self._run_block(index, x, by_layer, noise, styles)  # [N, h, w, C]
             if index in shown:
                 image_styles = styles[len(layers) + shown.index(index)]
-                added = images_of[index](x, by_layer[2 * index + 1], styles=image_styles)
-                images = self._combine(images, added, fade_in)
-        return images
+                added = images_of[index](x, by_layer[2 * index + 1], styles=image_styles)  # [N, h, w, channels]
+                images = self._combine(images, added, fade_in)  # [N, h, w, channels]
+        return images  # [N, H, W, channels]
 
     def _shows(self, index: int, level: int, fade_in: Any) -> bool:
         """Whether a level makes an image that takes part in that of another."""
@@ -192,11 +192,11 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
     def _run_block(
         self, level: int, x: Any, ws: Sequence[Any], noise: str | Sequence[Any], styles: Sequence[Any]
     ) -> Any:
-        skipped = self.skips[level - self.num_levels](x) if self.skips and level else None
+        skipped = self.skips[level - self.num_levels](x) if self.skips and level else None  # [N, h, w, C]
         for offset, layer in enumerate(self.blocks[level]):
             index = max(2 * level - 1, 0) + offset
             layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
-            x = layer(x, ws[index], noise=layer_noise, styles=styles[index])
+            x = layer(x, ws[index], noise=layer_noise, styles=styles[index])  # [N, h, w, C]
         return x if skipped is None else x + skipped
 
     def _fades(self, fade_in: Any) -> bool:
@@ -206,7 +206,7 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
         """The images of a level with those of the level below: their sum, or faded from them."""
         if below is None:
             return images
-        below = upsample_fir(below, self._taps)
+        below = upsample_fir(below, self._taps)  # [N, h/2, w/2, channels] -> [N, h, w, channels]
         return below + (images - below) * ops.cast(fade_in, images.dtype) if self.grows else below + images
 
     def active_weights(self, level: int) -> list[Any]:
