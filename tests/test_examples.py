@@ -15,7 +15,8 @@ import stylegan_tf
 from stylegan_tf import layers
 from stylegan_tf.configuration.presets import PRESETS
 from stylegan_tf.configuration.resolve import resolve
-from stylegan_tf.training.run_directory import DatasetInfo, RunDirectory
+from stylegan_tf.runs.dataset_info import DatasetInfo
+from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -70,7 +70,7 @@ def path_lengths(
 
     Args:
         synthesize: From ws to images [N, H, W, C].
-        ws: [N, layers, w_size].
+        ws: [N, num_ws, w_size].
         noise: [N, H, W, C], N(0, 1); divided by sqrt(H * W) here.
         scale: As in `image_gradients`.
 

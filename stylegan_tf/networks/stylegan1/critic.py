@@ -11,7 +11,7 @@ from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
 from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.networks.bases import BaseCritic
-from stylegan_tf.networks.sizes import check_image_size, check_labels
+from stylegan_tf.networks.sizes import check_image_size, check_labels, checked_level
 from stylegan_tf.ops.resample import downsample_average
 
 
@@ -134,7 +134,7 @@ class Critic(BaseCritic):
         self, images: Any, labels: Any = None, level: int | None = None, fade_in: Any = None, num_batches: int = 1
     ) -> Any:
         check_labels(labels, self.num_classes, "critic")
-        level = self.num_levels - 1 if level is None else level
+        level = checked_level(level, self.num_levels, self.grows)
         check_image_size(images, self.base_size, level)
         x = self.from_rgb[level](images)  # [N, H, W, channels] -> [N, H, W, C]
         for index in range(level, 0, -1):

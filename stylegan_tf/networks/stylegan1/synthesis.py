@@ -14,6 +14,7 @@ from stylegan_tf.layers.learned_constant import LearnedConstant
 from stylegan_tf.layers.styled_layer import StyledLayer
 from stylegan_tf.layers.to_rgb import ToRGB
 from stylegan_tf.networks.bases import BaseSynthesis
+from stylegan_tf.networks.sizes import checked_level
 from stylegan_tf.ops.resample import upsample_nearest
 
 
@@ -130,7 +131,7 @@ class SynthesisNetwork(BaseSynthesis):
     def call(
         self, ws: Any, *, level: int | None = None, fade_in: Any = None, noise: str | Sequence[Any] = "fixed"
     ) -> Any:
-        level = self.num_levels - 1 if level is None else level
+        level = checked_level(level, self.num_levels, self.grows)
         by_layer = self.by_layer(ws, level)  # [N, w_size] for each layer
         layers = self.styled_layers[: len(by_layer)]
         affine = [layer.adain.style for layer in layers if layer.adain is not None]  # of all layers, or of none
