@@ -18,6 +18,8 @@ from stylegan_tf.runs.checkpoints import readable
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
 
 @dataclasses.dataclass(frozen=True)
 class LoadedRun:
@@ -57,9 +59,25 @@ def read_run(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> LoadedRu
     num_levels = config.num_levels_for(dataset.size)
     generator = build_generator(config, num_levels, dataset.num_classes)
     seen = restore_network(prefix, "generator_ema", generator)
-    stage = Schedule.from_config(resolve(config, dataset.size, 1), num_levels).at(seen)
-    fade_in = stage.fade_in if stage.fade_in < 1.0 else None
-    return LoadedRun(GeneratorAtLevel(generator, stage.level, fade_in), seen, config, dataset)
+    level, fade_in = _read_level(prefix) or _level_by_schedule(config, dataset, seen)
+    at_level = GeneratorAtLevel(generator, level, fade_in if fade_in < 1.0 else None)
+    return LoadedRun(at_level, seen, config, dataset)
+
+
+def _read_level(prefix: str) -> tuple[int, float] | None:
+    """Level and fade-in that a checkpoint keeps; None for one of an earlier version."""
+    with readable(prefix) as path:
+        reader = tf.train.load_checkpoint(path)
+        if not reader.has_tensor(f"level{_VALUE}"):
+            return None
+        return int(reader.get_tensor(f"level{_VALUE}")), float(reader.get_tensor(f"fade_in{_VALUE}"))
+
+
+def _level_by_schedule(config: TrainConfig, dataset: DatasetInfo, images_seen: int) -> tuple[int, float]:
+    """Level and fade-in where the schedule was."""
+    num_levels = config.num_levels_for(dataset.size)
+    stage = Schedule.from_config(resolve(config, dataset.size, 1), num_levels).at(images_seen)
+    return stage.level, stage.fade_in
 
 
 def restore_network(prefix: str, name: str, network: keras.Model) -> int:

@@ -38,7 +38,7 @@ class Checkpoints:
         """Saves, unless that was done at this very moment."""
         if progress.images_seen == self._saved_at:
             return
-        self.state.images_seen.assign(progress.images_seen)
+        self.state.set_clock(progress.images_seen, progress.schedule.at(progress.images_seen))
         require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
         self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
         self._saved_at = progress.images_seen

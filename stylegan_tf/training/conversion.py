@@ -125,7 +125,8 @@ def convert(file: PublishedFile, conversion: Conversion) -> dict[str, int]:
     if "critic" in networks:
         load_published_critic(state.critic, networks["critic"].arrays)
     state.augment_p.assign(file.augment_p)
-    state.images_seen.assign(conversion.images_seen)
+    schedule = Schedule.from_config(resolved, conversion.num_levels)
+    state.set_clock(conversion.images_seen, schedule.at(conversion.images_seen))
     try:
         with written_folder(target) as beside:
             directory = RunDirectory(beside)

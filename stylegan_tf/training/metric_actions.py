@@ -157,7 +157,7 @@ class Metrics:
     def _keep_if_best(self, result: Result, progress: Progress) -> None:
         if self.best is not None and not result.better_than(self.best):
             return
-        self.state.images_seen.assign(progress.images_seen)
+        self.state.set_clock(progress.images_seen, progress.schedule.at(progress.images_seen))
         require_sound(self.state, progress.statistics.read())
         self.best = result
         self.folder.save(self.state.checkpoint, progress.images_seen, keep=1)

@@ -12,13 +12,16 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.configuration.resolve import ResolvedConfig
+from stylegan_tf.configuration.schedule import Stage
 from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.networks.build import build_critic, build_generator, by_path
 from stylegan_tf.training.adam import Adam
 from stylegan_tf.training.phases import lazy_factor, training_phases
 
-# What a converted network's checkpoint does not have, and one of a version that counted no signs.
-_OPTIONAL_PARTS = frozenset({"generator_optimizer", "critic_optimizer", "sign_steps", "sign_images"})
+# What a converted network's checkpoint does not have, and one of a version that counted no signs, or kept no level.
+_OPTIONAL_PARTS = frozenset(
+    {"generator_optimizer", "critic_optimizer", "sign_steps", "sign_images", "level", "fade_in"}
+)
 
 
 class TrainState:
@@ -35,6 +38,8 @@ class TrainState:
         generator_ema: The generator's running average, in float32.
         generator_optimizer, critic_optimizer: Adam, with loss scaling under mixed_float16.
         images_seen: int64 variable.
+        level, fade_in: int64 and float64 variables, where the schedule was when the clock was set: whoever reads the
+            generator needs no schedule.
         path_length_mean: Running mean of path lengths.
         augment_p: Strength of the augmentation.
         sign_sum: Sum of the signs of real scores since the strength was last adjusted.
@@ -59,6 +64,8 @@ class TrainState:
         self.generator_optimizer = self._adam(self.generator, lazy_factor(self.phases, "generator"))
         self.critic_optimizer = self._adam(self.critic, lazy_factor(self.phases, "critic"))
         self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
+        self.level = tf.Variable(num_levels - 1, dtype=tf.int64, trainable=False, name="level")
+        self.fade_in = tf.Variable(1.0, dtype=tf.float64, trainable=False, name="fade_in")
         self.optimizer_period = tf.Variable(0, dtype=tf.int64, trainable=False, name="optimizer_period")
         # Replicas move it from their own images: the mean keeps their copies equal.
         self.path_length_mean = tf.Variable(
@@ -78,6 +85,8 @@ class TrainState:
             "sign_steps": self.sign_steps,
             "sign_images": self.sign_images,
             "images_seen": self.images_seen,
+            "level": self.level,
+            "fade_in": self.fade_in,
             "optimizer_period": self.optimizer_period,
         }
         self.checkpoint_without_optimizers = tf.train.Checkpoint(**without_optimizers)
@@ -114,6 +123,17 @@ class TrainState:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
         optimizer.build(network.trainable_variables)
         return optimizer
+
+    def set_clock(self, images_seen: int, stage: Stage) -> None:
+        """What a checkpoint says of its moment.
+
+        Args:
+            images_seen: The clock.
+            stage: Of the schedule, then.
+        """
+        self.images_seen.assign(images_seen)
+        self.level.assign(stage.level)
+        self.fade_in.assign(stage.fade_in)
 
     def set_learning_rates(self, generator: float, critic: float) -> None:
         """Sets the learning rates of the two optimizers, each corrected for its lazy regularisation."""

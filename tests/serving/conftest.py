@@ -13,6 +13,7 @@ import tensorflow as tf
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.configuration.resolve import resolve
+from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.networks.build import build_generator
 from stylegan_tf.networks.generator import Generator
@@ -101,11 +102,12 @@ def make_run() -> Callable[..., Path]:
         )
         directory = RunDirectory(path)
         dataset = DatasetInfo("made up", 100, (8, 8), 3, "0" * 8, label_names)
-        directory.prepare(config, resolve(config, dataset.size, 1), dataset)
+        resolved = resolve(config, dataset.size, 1)
+        directory.prepare(config, resolved, dataset)
         if checkpoint:
             state = TrainState(config, 2, len(label_names), "float32")
             _look_trained(state.generator_ema)
-            state.images_seen.assign(images_seen)
+            state.set_clock(images_seen, Schedule.from_config(resolved, 2).at(images_seen))
             tf.train.CheckpointManager(state.checkpoint, str(directory.checkpoints), max_to_keep=1).save()
         return path
 

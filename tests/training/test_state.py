@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_run import tiny_config, tiny_stylegan2
+from tiny_run import schedule_of, tiny_config, tiny_stylegan2
 
 from stylegan_tf.training.state import TrainState
 
@@ -25,6 +25,7 @@ def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
     one, other = TrainState(configure(), 2, 3, policy), TrainState(configure(seed=1), 2, 3, policy)
     for index, variable in enumerate(variables_of(one)):
         variable.assign(tf.cast(tf.fill(variable.shape, 1 + index % 7), variable.dtype))
+    one.set_clock(40, schedule_of(configure()).at(40))
     one.images_seen.assign(123)
     one.optimizer_period.assign(4)
     one.sign_steps.assign(3)
@@ -36,6 +37,7 @@ def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
     for a, b in zip(variables_of(one), variables_of(other), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
     assert (int(other.images_seen), int(other.optimizer_period)) == (123, 4)
+    assert (int(other.level), float(other.fade_in)) == (1, 0.25 if configure is tiny_config else 1.0)
     assert (int(other.sign_steps), int(other.sign_images)) == (3, 24)
     assert {name: float(getattr(other, name)) for name in scalars} == scalars
 
