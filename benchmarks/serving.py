@@ -56,13 +56,13 @@ def make_served() -> Any:
 
     from stylegan_tf.configuration.presets import preset
     from stylegan_tf.networks.at_level import GeneratorAtLevel
-    from stylegan_tf.networks.build import build_generator
+    from stylegan_tf.networks.build import build_generator, shape_of
     from stylegan_tf.serving.endpoints import ServedGenerator
 
     keras.utils.set_random_seed(0)
     config = preset(_PRESET.value)
     levels = config.num_levels_for((_RESOLUTION.value,) * 2)
-    return ServedGenerator(GeneratorAtLevel(build_generator(config, levels, 0)))
+    return ServedGenerator(GeneratorAtLevel(build_generator(config.network, shape_of(config, levels, 0))))
 
 
 def write(served: Any, path: Path) -> None:

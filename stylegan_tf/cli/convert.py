@@ -171,7 +171,7 @@ def export_safetensors(run_dir: str, network: str, checkpoint: str, target: Path
     """
     require(target.suffix == ".safetensors", "--safetensors must be a file's name ending with .safetensors", target)
     with app.quiet_startup():
-        from stylegan_tf.networks.build import build_critic, build_generator
+        from stylegan_tf.networks.build import build_critic, build_generator, shape_of
         from stylegan_tf.pretrained.safetensors_file import write_safetensors
         from stylegan_tf.runs.directory import RunDirectory
         from stylegan_tf.runs.load import restore_network
@@ -179,7 +179,7 @@ def export_safetensors(run_dir: str, network: str, checkpoint: str, target: Path
     config, dataset = directory.read_config(), directory.read_dataset()
     prefix = directory.find_checkpoints(checkpoint)[-1]
     build = build_critic if network == "critic" else build_generator
-    built = build(config, config.num_levels_for(dataset.size), dataset.num_classes)
+    built = build(config.network, shape_of(config, config.num_levels_for(dataset.size), dataset.num_classes))
     kimg = restore_network(prefix, network, built) / 1000
     count = write_safetensors(built, target, {"network": network, "run": directory.path.name, "kimg": f"{kimg:g}"})
     size = target.stat().st_size

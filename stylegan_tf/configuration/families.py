@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
 
-if TYPE_CHECKING:
-    from stylegan_tf.configuration.model_sections import NetworkConfig
+NetworkConfig = Any  # of `model_sections`, which imports this module
 
 # Images a step by number of devices and resolution, as published with StyleGAN.
 PUBLISHED_BATCH_SIZES = {

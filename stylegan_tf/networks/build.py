@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.families import FAMILIES
 from stylegan_tf.configuration.model_sections import NetworkConfig
 from stylegan_tf.configuration.resolutions import level_size
 from stylegan_tf.networks.bases import BaseCritic, BaseSynthesis
@@ -31,42 +32,38 @@ class FamilyModule(Protocol):
         """The critic, named "critic"."""
 
 
-def build_generator(
-    config: TrainConfig, num_levels: int, num_classes: int = 0, dtype_policy: str = "float32"
-) -> Generator:
-    """A built generator.
+def shape_of(config: TrainConfig, num_levels: int, num_classes: int = 0, dtype_policy: str = "float32") -> NetworkShape:
+    """What generator and critic of a configuration have in common.
 
     Args:
         config: The configuration.
         num_levels: Number of resolutions.
         num_classes: Size of the one-hot labels, 0 for none.
-        dtype_policy: Keras policy of the synthesis network; the mapping network is always float32.
+        dtype_policy: Keras policy of synthesis network and critic; the mapping network is always float32.
     """
-    network, make = config.network, _module(config)
-    mapping = make.make_mapping(network, num_classes)
-    synthesis = make.make_synthesis(network, _shape(config, num_levels, num_classes, dtype_policy))
-    generator = Generator(network.z_size, mapping, synthesis, name="generator")
+    network, size = config.network, level_size(config.base_size, num_levels - 1)
+    maps = int(network.feature_maps_base.at(size)), network.feature_maps_max
+    return NetworkShape(config.base_size, num_levels, config.channels, num_classes, *maps, dtype_policy)
+
+
+def build_generator(network: NetworkConfig, shape: NetworkShape) -> Generator:
+    """A built generator of the settings' family."""
+    make = _module(network)
+    mapping = make.make_mapping(network, shape.num_classes)
+    generator = Generator(network.z_size, mapping, make.make_synthesis(network, shape), name="generator")
     generator.build()
     return generator
 
 
-def build_critic(
-    config: TrainConfig, num_levels: int, num_classes: int = 0, dtype_policy: str = "float32"
-) -> BaseCritic:
-    """A built critic; arguments as of `build_generator`."""
-    critic = _module(config).make_critic(config.network, _shape(config, num_levels, num_classes, dtype_policy))
+def build_critic(network: NetworkConfig, shape: NetworkShape) -> BaseCritic:
+    """A built critic of the settings' family."""
+    critic = _module(network).make_critic(network, shape)
     critic.build()
     return critic
 
 
-def _module(config: TrainConfig) -> FamilyModule:
-    return cast(FamilyModule, importlib.import_module(config.family.networks))
-
-
-def _shape(config: TrainConfig, num_levels: int, num_classes: int, dtype_policy: str) -> NetworkShape:
-    network, size = config.network, level_size(config.base_size, num_levels - 1)
-    maps = int(network.feature_maps_base.at(size)), network.feature_maps_max
-    return NetworkShape(config.base_size, num_levels, config.channels, num_classes, *maps, dtype_policy)
+def _module(network: NetworkConfig) -> FamilyModule:
+    return cast(FamilyModule, importlib.import_module(FAMILIES[network.family].networks))
 
 
 def by_path(variables: Iterable[keras.Variable]) -> dict[str, tf.Variable]:

@@ -13,7 +13,7 @@ from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError
 from stylegan_tf.networks.at_level import GeneratorAtLevel
-from stylegan_tf.networks.build import build_generator, by_path
+from stylegan_tf.networks.build import build_generator, by_path, shape_of
 from stylegan_tf.runs.checkpoints import readable
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
@@ -57,7 +57,7 @@ def load_run(run_dir: str | Path, checkpoint: str = "newest") -> LoadedRun:
 def read_run(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> LoadedRun:
     """Reads the averaged generator of one checkpoint of a run with this configuration and data."""
     num_levels = config.num_levels_for(dataset.size)
-    generator = build_generator(config, num_levels, dataset.num_classes)
+    generator = build_generator(config.network, shape_of(config, num_levels, dataset.num_classes))
     seen = restore_network(prefix, "generator_ema", generator)
     level, fade_in = _read_level(prefix) or _level_by_schedule(config, dataset, seen)
     at_level = GeneratorAtLevel(generator, level, fade_in if fade_in < 1.0 else None)

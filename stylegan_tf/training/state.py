@@ -6,6 +6,7 @@ so the clock is their whole state: nothing has to be replayed.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import keras
@@ -14,7 +15,7 @@ import tensorflow as tf
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Stage
 from stylegan_tf.keras_defaults import keras_defaults
-from stylegan_tf.networks.build import build_critic, build_generator, by_path
+from stylegan_tf.networks.build import build_critic, build_generator, by_path, shape_of
 from stylegan_tf.training.adam import Adam
 from stylegan_tf.training.phases import lazy_factor, training_phases
 
@@ -54,9 +55,10 @@ class TrainState:
         self.config = config
         self.dtype_policy = dtype_policy
         keras.utils.set_random_seed(config.run.seed)
-        self.generator = build_generator(config, num_levels, num_classes, dtype_policy)
-        self.critic = build_critic(config, num_levels, num_classes, dtype_policy)
-        self.generator_ema = build_generator(config, num_levels, num_classes, "float32")
+        shape = shape_of(config, num_levels, num_classes, dtype_policy)
+        self.generator = build_generator(config.network, shape)
+        self.critic = build_critic(config.network, shape)
+        self.generator_ema = build_generator(config.network, dataclasses.replace(shape, dtype_policy="float32"))
         self.generator_ema.trainable = False
         for average, value in zip(self.generator_ema.weights, self.generator.weights, strict=True):
             average.assign(value)

@@ -13,7 +13,7 @@ from stylegan_tf.evaluation.generated import NetworkImages, Origin
 from stylegan_tf.evaluation.results import Result
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs
 from stylegan_tf.networks.at_level import GeneratorAtLevel
-from stylegan_tf.networks.build import build_generator
+from stylegan_tf.networks.build import build_generator, shape_of
 
 FEATURES, CLASSES = 6, 3
 
@@ -53,7 +53,7 @@ def make_set(count: int, seed: int = 0, size: int = 8, classes: int = 0) -> Arra
 def make_generator(num_classes: int = 0, strategy: Any = None, levels: int = 2, **values: Any) -> NetworkImages:
     """Images of 8x8 of a generator that looks trained."""
     config = tiny_config(mapping_learning_rate_multiplier=1.0, **values)
-    generator = build_generator(config, levels, num_classes)
+    generator = build_generator(config.network, shape_of(config, levels, num_classes))
     random = np.random.default_rng(1)
     for weight in generator.weights:
         if "seed" not in weight.path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorflow_pickle import Network, pickled
 
-from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.networks.build import build_critic, build_generator, shape_of
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator, published_arrays
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.training.conversion import plan_conversion
@@ -55,13 +55,13 @@ def test_images_and_scores(
     config, classes = conversion.config, conversion.dataset.num_classes
     assert config.network.fused_from == fused_from
     assert classes == numbers.config["kwargs"]["label_size"]
-    generator = build_generator(config, conversion.num_levels, classes)
+    generator = build_generator(config.network, shape_of(config, conversion.num_levels, classes))
     load_published_generator(generator, file.generator.arrays)
     wanted = numbers.outputs["images_lod0" if "progan" in name else "images_lod0_psi_none"]
     labels = numbers.inputs["labels"] if classes else None
     assert relative_error(channels_first(generator(numbers.inputs["z"], labels=labels)), wanted) < 1e-4
     if critic_numbers:
-        critic = build_critic(config, conversion.num_levels, classes)
+        critic = build_critic(config.network, shape_of(config, conversion.num_levels, classes))
         load_published_critic(critic, file.networks["critic"].arrays)
         images = channels_last(critic_numbers.inputs["images"])
         scores = critic(images, critic_numbers.inputs["labels"] if classes else None)
@@ -89,7 +89,7 @@ def test_a_progan_with_labels(tmp_path, reference, relative_error, channels_last
     conversion = plan_conversion(file, tmp_path / "run")
     config, classes = conversion.config, conversion.dataset.num_classes
     assert (classes, config.network.critic_classifies, config.loss.label_loss_weight) == (10, True, 1.0)
-    critic = build_critic(config, conversion.num_levels, classes)
+    critic = build_critic(config.network, shape_of(config, conversion.num_levels, classes))
     load_published_critic(critic, file.networks["critic"].arrays)
     images = channels_last(numbers.inputs["images"])
     outputs = critic(images, np.eye(10, dtype=np.float32)[np.arange(len(images)) % 10])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tensorflow_pickle import Network, generator_variables, pickled, stylegan2_pickle
 
-from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.networks.build import build_critic, build_generator, shape_of
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.pretrained.structure import published_structure
@@ -52,7 +52,9 @@ def test_images_and_scores(tmp_path, reference, relative_error, channels_first, 
     assert config.network.generator_architecture == kwargs["synthesis_kwargs"]["architecture"]
     assert config.network.family == "stylegan2" and file.lod == 0
     assert file.code == ("StyleGAN2-ADA, TensorFlow" if kwargs["c_dim"] else "StyleGAN2, TensorFlow")
-    generator = build_generator(config, int(np.log2(kwargs["img_resolution"])) - 1, kwargs["c_dim"])
+    generator = build_generator(
+        config.network, shape_of(config, int(np.log2(kwargs["img_resolution"])) - 1, kwargs["c_dim"])
+    )
     load_published_generator(generator, file.generator.arrays)
     labels = numbers.inputs["c"] if kwargs["c_dim"] else None
     z, wanted = numbers.inputs["z"], numbers.outputs
@@ -62,7 +64,7 @@ def test_images_and_scores(tmp_path, reference, relative_error, channels_first, 
     assert relative_error(channels_first(truncated)[: len(wanted["img_psi0.5"])], wanted["img_psi0.5"]) < 1e-4
     if critic_numbers:
         assert config.network.critic_architecture == critic_numbers.config["kwargs"]["architecture"]
-        critic = build_critic(config, 4)
+        critic = build_critic(config.network, shape_of(config, 4))
         load_published_critic(critic, file.networks["critic"].arrays)
         images = channels_last(critic_numbers.inputs["images"])
         assert relative_error(critic(images), critic_numbers.outputs["logits"]) < 1e-4
@@ -114,8 +116,8 @@ def test_classes_as_the_first_stylegan2_has_them(tmp_path, reference, relative_e
     assert file.code == "StyleGAN2, TensorFlow"
     conversion = plan_conversion(file, tmp_path / "run")
     assert (conversion.config.network.label_design, conversion.dataset.num_classes) == ("stylegan2", 3)
-    generator = build_generator(conversion.config, 4, 3)
-    critic = build_critic(conversion.config, 4, 3)
+    generator = build_generator(conversion.config.network, shape_of(conversion.config, 4, 3))
+    critic = build_critic(conversion.config.network, shape_of(conversion.config, 4, 3))
     load_published_generator(generator, file.generator.arrays)
     load_published_critic(critic, file.networks["critic"].arrays)
     z, images = numbers.inputs["z"], channels_last(critic_numbers.inputs["images"])

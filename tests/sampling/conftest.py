@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.networks.build import build_generator
+from stylegan_tf.networks.build import build_generator, shape_of
 
 
 def make_generator(channels: int = 3, num_classes: int = 0) -> Any:
@@ -23,7 +23,7 @@ def make_generator(channels: int = 3, num_classes: int = 0) -> Any:
             "channels": channels,
         }
     )
-    generator = build_generator(config, 3, num_classes)
+    generator = build_generator(config.network, shape_of(config, 3, num_classes))
     random = np.random.default_rng(5)
     for weight in generator.weights:
         if "seed" not in weight.path:

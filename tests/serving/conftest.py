@@ -15,7 +15,7 @@ from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.networks.at_level import GeneratorAtLevel
-from stylegan_tf.networks.build import build_generator
+from stylegan_tf.networks.build import build_generator, shape_of
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
@@ -60,7 +60,8 @@ def make_served() -> Callable[..., ServedGenerator]:
         **fields: Any,
     ) -> ServedGenerator:
         keras.utils.set_random_seed(7)
-        generator = build_generator(TrainConfig().replace({**TINY, **fields}), num_levels, num_classes)
+        config = TrainConfig().replace({**TINY, **fields})
+        generator = build_generator(config.network, shape_of(config, num_levels, num_classes))
         _look_trained(generator)
         return ServedGenerator(GeneratorAtLevel(generator, level, fade_in), 0.6, cutoff)
 

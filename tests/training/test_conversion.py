@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.networks.build import build_critic, build_generator, shape_of
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.runs.checkpoints import CheckpointFolder
@@ -231,7 +231,7 @@ def test_a_file_with_an_averaged_generator_alone(tmp_path, relative_error):
     file = dataclasses.replace(file, networks={"generator_ema": file.networks["generator_ema"]})
     assert convert(file, plan_conversion(file, tmp_path / "run")) == {"generator_ema": 56}
     config = RunDirectory(tmp_path / "run").read_config()
-    generator, average = (build_generator(config, 3) for _ in range(2))
+    generator, average = (build_generator(config.network, shape_of(config, 3)) for _ in range(2))
     prefix = RunDirectory(tmp_path / "run").newest_checkpoint().prefix
     restore_network(prefix, "generator", generator)
     restore_network(prefix, "generator_ema", average)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.networks.build import build_critic, build_generator, shape_of
 from stylegan_tf.training.flat_weights import FlatWeights, computing_with, recorded
 
 SIZES = {
@@ -38,7 +38,10 @@ FACTORS = np.float32([[1.0], [-2.0], [3.0], [0.5]])  # of the images' scores, so
 
 def networks(name, policy):
     config = TrainConfig().replace({**SIZES, **CONFIGS[name]})
-    generator, critic = build_generator(config, 2, 3, policy), build_critic(config, 2, 3, policy)
+    generator, critic = (
+        build_generator(config.network, shape_of(config, 2, 3, policy)),
+        build_critic(config.network, shape_of(config, 2, 3, policy)),
+    )
     random = np.random.default_rng(0)
     for weight in [*generator.trainable_weights, *critic.trainable_weights]:  # none at zero or one, as biases begin
         weight.assign(weight + 0.3 * random.normal(size=weight.shape).astype(np.float32))
