@@ -32,8 +32,8 @@ FRAME_MS = 250
 
 
 @dataclasses.dataclass
-class Progress:
-    """What actions look at: the run so far.
+class LoopState:
+    """What the loop knows besides the weights, and actions look at: the run so far.
 
     Attributes:
         state, schedule, statistics: Of the run.
@@ -60,7 +60,7 @@ class Action(Protocol):
     def due(self, before: int, now: int) -> bool:
         """Whether it is time, the last step having moved the clock from `before` to `now` images."""
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Does it."""
 
 
@@ -99,44 +99,44 @@ class StatusLine:
             self._last = (time.monotonic(), now)  # the first step, which is traced, says nothing about speed
         return time.monotonic() - self._last[0] >= self.interval_s or now >= self.total_images
 
-    def run(self, progress: Progress) -> None:
-        statistics = progress.statistics.read()
+    def run(self, loop: LoopState) -> None:
+        statistics = loop.statistics.read()
         now = time.monotonic()
-        then, seen = self._last or (now, progress.images_seen)
-        progress.images_per_second = (progress.images_seen - seen) / max(now - then, 1e-6)
-        self._last = (now, progress.images_seen)
-        line = self.text(progress, statistics)
+        then, seen = self._last or (now, loop.images_seen)
+        loop.images_per_second = (loop.images_seen - seen) / max(now - then, 1e-6)
+        self._last = (now, loop.images_seen)
+        line = self.text(loop, statistics)
         if self.live:
             print(live_line(line), end="", flush=True)
         if not self.live or now - self._last_logged >= self.log_interval_s:
             self._last_logged = now
             self.log(line)
 
-    def text(self, progress: Progress, statistics: dict[str, float]) -> str:
+    def text(self, loop: LoopState, statistics: dict[str, float]) -> str:
         """The line."""
-        period = progress.stage.period
-        fading = f" fading in {progress.stage.fade_in:4.0%}" if period.fading else ""
-        augment = f" | augment {float(progress.state.augment_p.numpy()):.3f}" if self.show_augmentation else ""
+        period = loop.stage.period
+        fading = f" fading in {loop.stage.fade_in:4.0%}" if period.fading else ""
+        augment = f" | augment {float(loop.state.augment_p.numpy()):.3f}" if self.show_augmentation else ""
         return (
-            f"{period.size[0]}x{period.size[1]}{fading} | kimg {progress.images_seen / 1000:.1f} of "
-            f"{self.total_images / 1000:g} | {progress.images_per_second:.0f} images/s | critic "
+            f"{period.size[0]}x{period.size[1]}{fading} | kimg {loop.images_seen / 1000:.1f} of "
+            f"{self.total_images / 1000:g} | {loop.images_per_second:.0f} images/s | critic "
             f"{statistics['critic_loss']:.2f} generator {statistics['generator_loss']:.2f}{augment} | "
-            f"{format_seconds(time_left(progress, self.total_images))} left"
+            f"{format_seconds(time_left(loop, self.total_images))} left"
         )
 
 
-def time_left(progress: Progress, total_images: int) -> float:
+def time_left(loop: LoopState, total_images: int) -> float:
     """Seconds to the end, supposing that a step's time grows like the number of pixels."""
-    speed = progress.images_per_second
-    if progress.images_seen >= total_images:
+    speed = loop.images_per_second
+    if loop.images_seen >= total_images:
         return 0.0
     if speed <= 0:
         return math.inf
-    here = progress.stage.period
+    here = loop.stage.period
     seconds = 0.0
-    for period in progress.schedule.periods[here.index :]:
+    for period in loop.schedule.periods[here.index :]:
         end = min(period.start + period.length, total_images)
-        images = max(0.0, end - max(period.start, progress.images_seen))
+        images = max(0.0, end - max(period.start, loop.images_seen))
         seconds += images / speed * math.prod(period.size) / math.prod(here.size)
     return seconds
 
@@ -158,19 +158,19 @@ class TensorBoardScalars:
     def due(self, before: int, now: int) -> bool:
         return crosses(before, now, self.interval_kimg)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Writes means over the steps since the last point, unless that was done at this very moment."""
-        if progress.images_seen == self._written_at:
+        if loop.images_seen == self._written_at:
             return
-        self._written_at = progress.images_seen
+        self._written_at = loop.images_seen
         values = {
-            **self._measured_values(progress.statistics.means()),
-            **self._state_values(progress.state),
-            **self._progress_values(progress),
-            "speed/images_per_second": progress.images_per_second or math.nan,
+            **self._measured_values(loop.statistics.means()),
+            **self._state_values(loop.state),
+            **self._schedule_values(loop),
+            "speed/images_per_second": loop.images_per_second or math.nan,
             "speed/memory_gib": memory_used() / 2**30,
         }
-        with self.writer.as_default(step=progress.images_seen):
+        with self.writer.as_default(step=loop.images_seen):
             write_scalars({name: value for name, value in values.items() if math.isfinite(value)})  # else not measured
         self.writer.flush()
 
@@ -204,17 +204,17 @@ class TensorBoardScalars:
             values["augment/p"] = float(state.augment_p.numpy())
         return values
 
-    def _progress_values(self, progress: Progress) -> dict[str, float]:
+    def _schedule_values(self, loop: LoopState) -> dict[str, float]:
         """Of a schedule, only what it changes."""
-        stage, grows = progress.stage, len(progress.schedule.periods) > 1
-        values = {"progress/kimg": progress.images_seen / 1000}
+        stage, grows = loop.stage, len(loop.schedule.periods) > 1
+        values = {"progress/kimg": loop.images_seen / 1000}
         if grows:
             values["progress/fade_in"] = stage.fade_in
             values["progress/resolution"] = float(stage.period.size[0])
             values["progress/batch_size"] = float(stage.batch_size)
         if grows or self.config.schedule.learning_rate_rampup_kimg > 0:
             values["progress/learning_rate"] = stage.learning_rate
-            if progress.schedule.rates_differ:
+            if loop.schedule.rates_differ:
                 values["progress/critic_learning_rate"] = stage.critic_learning_rate
         return values
 
@@ -246,16 +246,16 @@ class SampleGrid:
     def due(self, before: int, now: int) -> bool:
         return crosses(before, now, self.config.run.grid_interval_kimg)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Draws and writes, unless that was done at this very moment."""
-        if progress.images_seen == self._drawn_at:
+        if loop.images_seen == self._drawn_at:
             return
-        images = self.images(progress.state, progress.schedule.at(progress.images_seen))
-        path = self.directory.samples / f"kimg_{progress.images_seen / 1000:09.2f}.png"
+        images = self.images(loop.state, loop.schedule.at(loop.images_seen))
+        path = self.directory.samples / f"kimg_{loop.images_seen / 1000:09.2f}.png"
         grid = readable_grid(images)
         save_png(path, grid)
-        self._drawn_at = progress.images_seen
-        with self.writer.as_default(step=progress.images_seen):
+        self._drawn_at = loop.images_seen
+        with self.writer.as_default(step=loop.images_seen):
             write_picture("images/generator_ema", grid, "The averaged generator's images, always of the same latents.")
         self.writer.flush()
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.errors import UserError
-from stylegan_tf.training.actions import Progress, crosses
+from stylegan_tf.training.actions import LoopState, crosses
 from stylegan_tf.training.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.soundness import require_sound
@@ -34,14 +34,14 @@ class Checkpoints:
         """At every interval."""
         return crosses(before, now, self.interval_kimg)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Saves, unless that was done at this very moment."""
-        if progress.images_seen == self._saved_at:
+        if loop.images_seen == self._saved_at:
             return
-        self.state.images_seen.assign(progress.images_seen)
-        require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
-        self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
-        self._saved_at = progress.images_seen
+        self.state.images_seen.assign(loop.images_seen)
+        require_sound(self.state, loop.statistics.read())  # both raise before anything unsound is saved
+        self.newest = Found(self.folder.save(self.state.checkpoint, loop.images_seen, self.keep))
+        self._saved_at = loop.images_seen
 
     def restore(self) -> int:
         """Restores the newest whole checkpoint, if there is one, and returns the images seen.

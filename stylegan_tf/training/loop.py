@@ -14,7 +14,7 @@ import tensorflow as tf
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.stop_signals import heard_signals
-from stylegan_tf.training.actions import Action, Progress
+from stylegan_tf.training.actions import Action, LoopState
 from stylegan_tf.training.memory import full_memory_told
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
@@ -99,9 +99,9 @@ class Breakable:
         self.action, self.stop = action, stop
         self.due = action.due
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Runs the action, as far as it comes."""
-        self.stop.breakable(functools.partial(self.action.run, progress))
+        self.stop.breakable(functools.partial(self.action.run, loop))
 
 
 def train(
@@ -113,7 +113,7 @@ def train(
     *,
     images_seen: int = 0,
     stop: StopRequest | None = None,
-) -> Progress:
+) -> LoopState:
     """Trains from `images_seen` to the schedule's end, or until a stop is requested.
 
     A stop that is requested while steps are prepared, or during the first one, which takes long, breaks it off; of the
@@ -137,13 +137,13 @@ def train(
     """
     stop = stop or StopRequest()
     loss_scaling = state.dtype_policy == "mixed_float16"
-    progress = Progress(state, schedule, Statistics(loss_scaling), schedule.at(images_seen), images_seen)
+    loop = LoopState(state, schedule, Statistics(loss_scaling), schedule.at(images_seen), images_seen)
     batches: Iterator[tuple[Any, Any]] = iter(())
     reading: tuple[int, int] | None = None
     started = time.monotonic()
-    while progress.images_seen < schedule.total_images and not stop.signal:
-        before = progress.images_seen
-        stage = progress.stage = schedule.at(before)
+    while loop.images_seen < schedule.total_images and not stop.signal:
+        before = loop.images_seen
+        stage = loop.stage = schedule.at(before)
         if stage.period.index != int(state.optimizer_period.numpy()):
             begin_period(state, stage.period)
         is_new = reading != (stage.level, stage.batch_size)
@@ -155,7 +155,7 @@ def train(
         due = [phase for phase in state.phases if phase.due(number)]
         batch = next(batches)
         prepare = functools.partial(step.prepare, batch, stage.level, stage.batch_size, state.phases)
-        work = functools.partial(_take_step, progress, step, batch, due)
+        work = functools.partial(_take_step, loop, step, batch, due)
         with full_memory_told(stage, step.share_at_once(stage.batch_size)):
             if is_new and not stop.breakable(prepare):
                 break
@@ -163,18 +163,18 @@ def train(
                 work()
             elif not stop.breakable(work):
                 break
-        progress.images_seen = before + stage.batch_size
-        progress.statistics.add(before, progress.report)
-        progress.seconds = time.monotonic() - started
+        loop.images_seen = before + stage.batch_size
+        loop.statistics.add(before, loop.report)
+        loop.seconds = time.monotonic() - started
         for action in actions:
-            if action.due(before, progress.images_seen):
-                action.run(progress)
-    return progress
+            if action.due(before, loop.images_seen):
+                action.run(loop)
+    return loop
 
 
-def _take_step(progress: Progress, step: TrainingStep, batch: tuple[Any, Any], phases: Sequence[Phase]) -> None:
-    stage = progress.stage
-    progress.report = step(batch, stage.level, stage.batch_size, phases, progress.images_seen, stage.fade_in)
+def _take_step(loop: LoopState, step: TrainingStep, batch: tuple[Any, Any], phases: Sequence[Phase]) -> None:
+    stage = loop.stage
+    loop.report = step(batch, stage.level, stage.batch_size, phases, loop.images_seen, stage.fade_in)
 
 
 def begin_period(state: TrainState, period: Period) -> None:

@@ -18,7 +18,7 @@ from stylegan_tf.evaluation.results import Result, append_results, best, number,
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
-from stylegan_tf.training.actions import Progress, crosses
+from stylegan_tf.training.actions import LoopState, crosses
 from stylegan_tf.training.checkpoints import CheckpointFolder
 from stylegan_tf.training.devices import rounding_allowed
 from stylegan_tf.training.loop import BrokenOffError, StopRequest
@@ -120,30 +120,30 @@ class Metrics:
         """At every interval."""
         return crosses(before, now, self.interval_kimg)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Measures, unless that was done at this very moment."""
-        if progress.images_seen == self._measured_at:
+        if loop.images_seen == self._measured_at:
             return
-        progress.statistics.read()  # raises before anything unsound is measured or saved
+        loop.statistics.read()  # raises before anything unsound is measured or saved
         try:
             with rounding_allowed(False):
-                results = self.evaluator.evaluate(self._images(progress))
+                results = self.evaluator.evaluate(self._images(loop))
         except BrokenOffError:
             return
-        self._measured_at = progress.images_seen
+        self._measured_at = loop.images_seen
         append_results(self.directory.results_file, results)
-        with self.writer.as_default(step=progress.images_seen):
+        with self.writer.as_default(step=loop.images_seen):
             for name, value in curves(results).items():
                 tf.summary.scalar(name, value, description=self._descriptions.get(name))
         self.writer.flush()
-        self.log(f"kimg {progress.images_seen / 1000:g} | " + " | ".join(map(_describe, results)))
-        self._keep_if_best(results[0], progress)
+        self.log(f"kimg {loop.images_seen / 1000:g} | " + " | ".join(map(_describe, results)))
+        self._keep_if_best(results[0], loop)
 
-    def _images(self, progress: Progress) -> NetworkImages:
+    def _images(self, loop: LoopState) -> NetworkImages:
         """The images of this stage; those of the stage before are forgotten, with what was compiled for them."""
-        stage = progress.schedule.at(progress.images_seen)  # as whoever reads the checkpoint of this moment finds it
+        stage = loop.schedule.at(loop.images_seen)  # as whoever reads the checkpoint of this moment finds it
         key = (stage.level, stage.fade_in)
-        origin = Origin("run", str(self.directory.path), progress.images_seen)
+        origin = Origin("run", str(self.directory.path), loop.images_seen)
         if key not in self._fakes:
             fade_in = stage.fade_in if stage.fade_in < 1.0 else None
             fakes = NetworkImages(self.state.generator_ema, origin, stage.level, fade_in, self.evaluator.strategy)
@@ -152,14 +152,14 @@ class Metrics:
         self._fakes[key].origin = dataclasses.replace(origin, noise="seed")
         return self._fakes[key]
 
-    def _keep_if_best(self, result: Result, progress: Progress) -> None:
+    def _keep_if_best(self, result: Result, loop: LoopState) -> None:
         if self.best is not None and not result.better_than(self.best):
             return
-        self.state.images_seen.assign(progress.images_seen)
-        require_sound(self.state, progress.statistics.read())
+        self.state.images_seen.assign(loop.images_seen)
+        require_sound(self.state, loop.statistics.read())
         self.best = result
-        self.folder.save(self.state.checkpoint, progress.images_seen, keep=1)
-        self._kept_number = progress.images_seen
+        self.folder.save(self.state.checkpoint, loop.images_seen, keep=1)
+        self._kept_number = loop.images_seen
 
     def summary(self) -> str:
         """Where the best state lies, and how good it is; empty when nothing was measured."""

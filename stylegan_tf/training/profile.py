@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from stylegan_tf.training.actions import Progress
+from stylegan_tf.training.actions import LoopState
 
 
 class Profile:
@@ -48,9 +48,9 @@ class Profile:
         self._count += 1
         return self.first - 1 <= self._count <= self.last
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Ends the marker of the step that just ended, and begins that of the next one."""
-        progress.statistics.read()  # waits for the device
+        loop.statistics.read()  # waits for the device
         if not self.recording:
             tf.profiler.experimental.start(str(self.folder))
             self.recording = True

@@ -19,7 +19,7 @@ from stylegan_tf.progress import is_live
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import (
     Action,
-    Progress,
+    LoopState,
     SampleGrid,
     StatusLine,
     TensorBoardScalars,
@@ -151,26 +151,26 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     ):
         actions = _make_actions(run, writer, log, checkpoints, reals, stop, profiling)
         try:
-            progress = train(state, run.schedule, step, pipeline, actions.in_order, images_seen=images_seen, stop=stop)
+            loop = train(state, run.schedule, step, pipeline, actions.in_order, images_seen=images_seen, stop=stop)
             profiling.close()
-            if progress.images_seen == images_seen:
+            if loop.images_seen == images_seen:
                 return tell_stop(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
-            checkpoints.run(progress)
+            checkpoints.run(loop)
         except (NonFiniteError, FullMemoryError) as error:
             newest = checkpoints.newest.prefix if checkpoints.newest else None
             message = f"training broke down: {error}. {_advice(run, error, images_seen, newest)}"
             with contextlib.suppress(DiskError):  # which would hide the reason
                 log.to_file(message)
             raise type(error)(message) from error
-        actions.scalars.run(progress)
-        _draw_the_end(actions.grid, directory, progress, stop)
+        actions.scalars.run(loop)
+        _draw_the_end(actions.grid, directory, loop, stop)
         if actions.metrics is not None and stop.signal is None:
-            actions.metrics.run(progress)
+            actions.metrics.run(loop)
         writer.close()
         if stop.signal is not None:
-            return tell_stop(stop, log, f"and saved at {progress.images_seen / 1000:g} kimg")
+            return tell_stop(stop, log, f"and saved at {loop.images_seen / 1000:g} kimg")
     newest = checkpoints.newest.prefix if checkpoints.newest else "none"
-    log(summary(directory, progress, newest, actions.metrics.summary() if actions.metrics is not None else ""))
+    log(summary(directory, loop, newest, actions.metrics.summary() if actions.metrics is not None else ""))
     return 0
 
 
@@ -238,11 +238,11 @@ def _advice(run: Run, error: NonFiniteError | FullMemoryError, images_seen: int,
     return advice_when_full(run.state.config, run.schedule, replicas, images_seen, checkpoint)
 
 
-def _draw_the_end(grid: SampleGrid, directory: RunDirectory, progress: Progress, stop: StopRequest) -> None:
+def _draw_the_end(grid: SampleGrid, directory: RunDirectory, loop: LoopState, stop: StopRequest) -> None:
     """The last grid and the animation; for Ctrl-C, too: somebody is there to look at them, or to press it again."""
 
     def draw() -> None:
-        grid.run(progress)
+        grid.run(loop)
         write_progress_animation(directory)
 
     if stop.signal == signal.SIGINT:

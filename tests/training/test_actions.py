@@ -16,7 +16,7 @@ from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.images import save_png
 from stylegan_tf.training import actions
 from stylegan_tf.training.actions import (
-    Progress,
+    LoopState,
     SampleGrid,
     StatusLine,
     crosses,
@@ -40,10 +40,10 @@ SCHEDULE = Schedule(
 )
 
 
-def progress_at(images_seen, state=None, speed=0.0, statistics=None):
-    """The progress after the step of ten images that ended at `images_seen`."""
+def loop_at(images_seen, state=None, speed=0.0, statistics=None):
+    """The loop after the step of ten images that ended at `images_seen`."""
     stage = SCHEDULE.at(max(images_seen - 10, 0))
-    return Progress(state, SCHEDULE, statistics or Statistics(), stage, images_seen, images_per_second=speed)
+    return LoopState(state, SCHEDULE, statistics or Statistics(), stage, images_seen, images_per_second=speed)
 
 
 @pytest.mark.parametrize(
@@ -95,15 +95,15 @@ def test_format_seconds(seconds, text):
 
 def test_time_left_grows_with_the_number_of_pixels():
     # 500 images of 4x4 at 10 a second, then 3000 of 8x8, four times as large.
-    assert time_left(progress_at(500, speed=10.0), 4000) == pytest.approx(50 + 300 * 4)
-    assert time_left(progress_at(2000, speed=10.0), 4000) == pytest.approx(200)
-    assert time_left(progress_at(1000, speed=10.0), 4000) == pytest.approx(1200)
+    assert time_left(loop_at(500, speed=10.0), 4000) == pytest.approx(50 + 300 * 4)
+    assert time_left(loop_at(2000, speed=10.0), 4000) == pytest.approx(200)
+    assert time_left(loop_at(1000, speed=10.0), 4000) == pytest.approx(1200)
 
 
 def test_time_left_at_the_ends():
-    assert time_left(progress_at(4000, speed=10.0), 4000) == 0
-    assert time_left(progress_at(4000, speed=0.0), 4000) == 0
-    assert time_left(progress_at(500, speed=0.0), 4000) == math.inf
+    assert time_left(loop_at(4000, speed=10.0), 4000) == 0
+    assert time_left(loop_at(4000, speed=0.0), 4000) == 0
+    assert time_left(loop_at(500, speed=0.0), 4000) == math.inf
 
 
 class Clock:
@@ -141,7 +141,7 @@ def steps(line, clock, seconds, count, start=0):
         clock.now += seconds
         statistics.add(before, report())
         if line.due(before, before + 10):
-            line.run(progress_at(before + 10, statistics=statistics))
+            line.run(loop_at(before + 10, statistics=statistics))
             ran.append(before + 10)
     return ran
 
@@ -180,22 +180,22 @@ def test_text(status):
 
 
 def test_the_line_tells_the_strength_of_the_augmentation_when_asked():
-    progress = progress_at(2000, SimpleNamespace(augment_p=tf.Variable(0.1234)))
-    text = StatusLine(4000, 10.0, print, show_augmentation=True).text(progress, progress.statistics.latest)
+    loop = loop_at(2000, SimpleNamespace(augment_p=tf.Variable(0.1234)))
+    text = StatusLine(4000, 10.0, print, show_augmentation=True).text(loop, loop.statistics.latest)
     assert "generator nan | augment 0.123 | ? left" in text
 
 
 def test_speed_is_that_of_the_steps_between_two_lines(status):
     """The first step is left out: tracing it takes longer than many steps."""
     line, clock, _, _ = status(False)
-    progress = progress_at(60)
-    progress.statistics.add(0, report())
+    loop = loop_at(60)
+    loop.statistics.add(0, report())
     clock.now += 100.0
     assert not line.due(0, 10)
     clock.now += 10.0
     assert line.due(50, 60)
-    line.run(progress)
-    assert progress.images_per_second == pytest.approx(5.0)
+    line.run(loop)
+    assert loop.images_per_second == pytest.approx(5.0)
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def sample_grid(directory, num_classes=3, **values):
 
 def test_sample_grid_writes_a_picture_named_by_kimg(state, directory):
     grid = sample_grid(directory)
-    grid.run(progress_at(2500, state))
+    grid.run(loop_at(2500, state))
     with Image.open(directory.samples / "kimg_000002.50.png") as picture:
         assert picture.size == (512, 512)  # 8 images of 8 pixels, eight times as large
         images = np.asarray(picture).reshape(8, 8, 8, 8, 8, 8, 3)[:, :, 0, :, :, 0].transpose(0, 2, 1, 3, 4)
@@ -313,34 +313,34 @@ def names(directory):
 def test_the_newest_checkpoints_are_kept(state, directory, checkpoints):
     assert checkpoints.restore() == 0
     for images_seen in (100, 200, 1000):
-        checkpoints.run(progress_at(images_seen, state))
+        checkpoints.run(loop_at(images_seen, state))
     assert names(directory) == ["ckpt-1000.index", "ckpt-200.index"]
     resumed = Checkpoints(state, directory, tiny_config(keep_checkpoints=2))
     state.images_seen.assign(5)
     assert resumed.restore() == 1000 == int(state.images_seen)
-    resumed.run(progress_at(1100, state))
+    resumed.run(loop_at(1100, state))
     assert names(directory) == ["ckpt-1000.index", "ckpt-1100.index"]
 
 
 def test_nothing_is_saved_when_a_statistic_is_not_finite(state, directory, checkpoints):
-    checkpoints.run(progress_at(100, state))
-    progress = progress_at(200, state)
-    progress.statistics.add(190, report(critic_loss=math.nan))
+    checkpoints.run(loop_at(100, state))
+    loop = loop_at(200, state)
+    loop.statistics.add(190, report(critic_loss=math.nan))
     with pytest.raises(NonFiniteError):
-        checkpoints.run(progress)
+        checkpoints.run(loop)
     assert names(directory) == ["ckpt-100.index"]
     assert checkpoints.restore() == 100
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(state, directory, checkpoints):
-    checkpoints.run(progress_at(100, state))
+    checkpoints.run(loop_at(100, state))
     other = TrainState(tiny_config(z_size=16), 2, 3, "float32")
     with pytest.raises(ValueError, match=r"^a checkpoint must fit the networks\. Received: .*ckpt-100"):
         Checkpoints(other, directory, tiny_config()).restore()
 
 
 def test_a_damaged_checkpoint_is_refused(state, directory, checkpoints):
-    checkpoints.run(progress_at(100, state))
+    checkpoints.run(loop_at(100, state))
     (directory.checkpoints / "ckpt-100.index").write_bytes(b"half of it")
     with pytest.raises(ValueError, match=r"^a run must have a whole checkpoint; .*ckpt-100 is damaged"):
         Checkpoints(state, directory, tiny_config()).restore()

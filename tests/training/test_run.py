@@ -432,8 +432,8 @@ def test_weights_that_exploded_are_not_saved(data, tmp_path, monkeypatch):
         def due(self, before, now):
             return now == 64
 
-        def run(self, progress):
-            progress.state.critic.conv.kernel.assign(tf.fill(progress.state.critic.conv.kernel.shape, 2e14))
+        def run(self, loop):
+            loop.state.critic.conv.kernel.assign(tf.fill(loop.state.critic.conv.kernel.shape, 2e14))
 
     def train(*arguments, **keywords):
         *others, actions = arguments
