@@ -22,7 +22,7 @@ from stylegan_tf.progress import format_seconds, is_live, live_line
 from stylegan_tf.training.devices import memory_used, rounding_allowed
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
-from stylegan_tf.training.statistics import Statistics
+from stylegan_tf.training.statistics import Statistics, StatisticsReader
 from stylegan_tf.training.summaries import write_picture, write_scalars
 
 GRID_COLUMNS = 8
@@ -37,7 +37,7 @@ class LoopState:
 
     Attributes:
         state, schedule, statistics: Of the run.
-        stage: Of the step that just ended.
+        stage: Of the step that just ended; before the first, of that one.
         images_seen: After that step.
         seconds: Spent in training, earlier runs of the same directory not counted.
         images_per_second: Over the last status interval.
@@ -53,12 +53,18 @@ class LoopState:
     images_per_second: float = 0.0
     report: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def at(cls, images_seen: int, state: TrainState, schedule: Schedule) -> LoopState:
+        """Before the first step of a process, `state` being that of so many images seen."""
+        statistics = Statistics(loss_scaling=state.dtype_policy == "mixed_float16")
+        return cls(state, schedule, statistics, schedule.at(images_seen), images_seen)
+
 
 class Action(Protocol):
     """Something done now and then during training."""
 
     def due(self, before: int, now: int) -> bool:
-        """Whether it is time, the last step having moved the clock from `before` to `now` images."""
+        """Whether it is time, the last step having moved the clock from `before` to `now` images. Changes nothing."""
 
     def run(self, loop: LoopState) -> None:
         """Does it."""
@@ -77,13 +83,19 @@ class StatusLine:
         total_images: At which the run ends.
         interval_s: Seconds between log lines.
         log: Writes a line to the log.
+        statistics: Of the steps.
         show_augmentation: Whether the line tells the augmentation's strength.
     """
 
     LIVE_INTERVAL_S = 1.0
 
     def __init__(
-        self, total_images: int, interval_s: float, log: Callable[[str], None], show_augmentation: bool = False
+        self,
+        total_images: int,
+        interval_s: float,
+        log: Callable[[str], None],
+        statistics: StatisticsReader,
+        show_augmentation: bool = False,
     ) -> None:
         self.show_augmentation = show_augmentation
         self.total_images = total_images
@@ -91,18 +103,25 @@ class StatusLine:
         self.interval_s = self.LIVE_INTERVAL_S if self.live else interval_s
         self.log_interval_s = interval_s
         self.log = log
+        self.statistics = statistics
         self._last: tuple[float, int] | None = None
         self._last_logged = 0.0
 
     def due(self, before: int, now: int) -> bool:
-        if self._last is None:
-            self._last = (time.monotonic(), now)  # the first step, which is traced, says nothing about speed
-        return time.monotonic() - self._last[0] >= self.interval_s or now >= self.total_images
+        """After the first step, from which the time counts, then at every interval and at the end."""
+        return self._last is None or self._has_passed(self._last[0], now)
+
+    def _has_passed(self, since: float, now: int) -> bool:
+        return time.monotonic() - since >= self.interval_s or now >= self.total_images
 
     def run(self, loop: LoopState) -> None:
-        statistics = loop.statistics.read()
-        now = time.monotonic()
-        then, seen = self._last or (now, loop.images_seen)
+        """Shows the line; after the first step, which is traced and says nothing about speed, only starts the time."""
+        if self._last is None:
+            self._last = (time.monotonic(), loop.images_seen)
+            if not self._has_passed(self._last[0], loop.images_seen):
+                return
+        statistics = self.statistics.means()
+        (then, seen), now = self._last, time.monotonic()
         loop.images_per_second = (loop.images_seen - seen) / max(now - then, 1e-6)
         self._last = (now, loop.images_seen)
         line = self.text(loop, statistics)
@@ -112,7 +131,7 @@ class StatusLine:
             self._last_logged = now
             self.log(line)
 
-    def text(self, loop: LoopState, statistics: dict[str, float]) -> str:
+    def text(self, loop: LoopState, statistics: Mapping[str, float]) -> str:
         """The line."""
         period = loop.stage.period
         fading = f" fading in {loop.stage.fade_in:4.0%}" if period.fading else ""
@@ -147,11 +166,13 @@ class TensorBoardScalars:
     Args:
         writer: The summary writer.
         config: Tells the interval, and which curves there are.
+        statistics: Of the steps.
     """
 
-    def __init__(self, writer: tf.summary.SummaryWriter, config: TrainConfig) -> None:
+    def __init__(self, writer: tf.summary.SummaryWriter, config: TrainConfig, statistics: StatisticsReader) -> None:
         self.writer = writer
         self.config = config
+        self.statistics = statistics
         self.interval_kimg = config.run.tensorboard_interval_kimg
         self._written_at = -1
 
@@ -164,7 +185,7 @@ class TensorBoardScalars:
             return
         self._written_at = loop.images_seen
         values = {
-            **self._measured_values(loop.statistics.means()),
+            **self._measured_values(self.statistics.means()),
             **self._state_values(loop.state),
             **self._schedule_values(loop),
             "speed/images_per_second": loop.images_per_second or math.nan,

@@ -39,7 +39,7 @@ class Checkpoints:
         if loop.images_seen == self._saved_at:
             return
         self.state.images_seen.assign(loop.images_seen)
-        require_sound(self.state, loop.statistics.read())  # both raise before anything unsound is saved
+        require_sound(self.state, loop.statistics.newest())  # both raise before anything unsound is saved
         self.newest = Found(self.folder.save(self.state.checkpoint, loop.images_seen, self.keep))
         self._saved_at = loop.images_seen
 

@@ -11,14 +11,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from stylegan_tf.configuration.schedule import Period, Schedule
+from stylegan_tf.configuration.schedule import Period
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.stop_signals import heard_signals
 from stylegan_tf.training.actions import Action, LoopState
 from stylegan_tf.training.memory import full_memory_told
-from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
-from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.steps import TrainingStep
 
 _ONE_REQUEST_S = 0.5  # terminals and `timeout` send a signal to a process and to its group
@@ -105,42 +103,34 @@ class Breakable:
 
 
 def train(
-    state: TrainState,
-    schedule: Schedule,
+    loop: LoopState,
     step: TrainingStep,
     pipeline: ImagePipeline,
     actions: Sequence[Action],
     *,
-    images_seen: int = 0,
     stop: StopRequest | None = None,
-) -> LoopState:
-    """Trains from `images_seen` to the schedule's end, or until a stop is requested.
+) -> None:
+    """Trains from where the loop stands to the schedule's end, or until a stop is requested.
 
     A stop that is requested while steps are prepared, or during the first one, which takes long, breaks it off; of the
     first step, the weights are not to be used then, and the clock has not moved.
 
     Args:
-        state: Restored to `images_seen`.
-        schedule: The clock.
+        loop: Its state is restored to its clock. It is moved, and tells how far the training came.
         step: The compiled steps.
         pipeline: The reals.
         actions: Run in order after every step in which they are due.
-        images_seen: Where to start.
         stop: Looked at after every step; None for none.
-
-    Returns:
-        How far it came.
 
     Raises:
         NonFiniteError: When a loss or a gradient is not finite any more.
         FullMemoryError: When a step does not fit into a device's memory.
     """
     stop = stop or StopRequest()
-    loss_scaling = state.dtype_policy == "mixed_float16"
-    loop = LoopState(state, schedule, Statistics(loss_scaling), schedule.at(images_seen), images_seen)
+    state, schedule = loop.state, loop.schedule
     batches: Iterator[tuple[Any, Any]] = iter(())
     reading: tuple[int, int] | None = None
-    started = time.monotonic()
+    first, started = loop.images_seen, time.monotonic()
     while loop.images_seen < schedule.total_images and not stop.signal:
         before = loop.images_seen
         stage = loop.stage = schedule.at(before)
@@ -151,15 +141,13 @@ def train(
             reading = (stage.level, stage.batch_size)
             batches = read_batches(pipeline, step.strategy, stage.period, before)
         state.set_learning_rates(stage.learning_rate, stage.critic_learning_rate)
-        number = stage.step_at(before)
-        due = [phase for phase in state.phases if phase.due(number)]
         batch = next(batches)
         prepare = functools.partial(step.prepare, batch, stage.level, stage.batch_size, state.phases)
-        work = functools.partial(_take_step, loop, step, batch, due)
+        work = functools.partial(_take_step, loop, step, batch)
         with full_memory_told(stage, step.share_at_once(stage.batch_size)):
             if is_new and not stop.breakable(prepare):
                 break
-            if before > images_seen:
+            if before > first:
                 work()
             elif not stop.breakable(work):
                 break
@@ -169,11 +157,11 @@ def train(
         for action in actions:
             if action.due(before, loop.images_seen):
                 action.run(loop)
-    return loop
 
 
-def _take_step(loop: LoopState, step: TrainingStep, batch: tuple[Any, Any], phases: Sequence[Phase]) -> None:
-    stage = loop.stage
+def _take_step(loop: LoopState, step: TrainingStep, batch: tuple[Any, Any]) -> None:
+    stage, number = loop.stage, loop.stage.step_at(loop.images_seen)
+    phases = [phase for phase in loop.state.phases if phase.due(number)]
     loop.report = step(batch, stage.level, stage.batch_size, phases, loop.images_seen, stage.fade_in)
 
 

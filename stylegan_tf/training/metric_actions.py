@@ -124,7 +124,7 @@ class Metrics:
         """Measures, unless that was done at this very moment."""
         if loop.images_seen == self._measured_at:
             return
-        loop.statistics.read()  # raises before anything unsound is measured or saved
+        loop.statistics.newest()  # raises before anything unsound is measured or saved
         try:
             with rounding_allowed(False):
                 results = self.evaluator.evaluate(self._images(loop))
@@ -156,7 +156,7 @@ class Metrics:
         if self.best is not None and not result.better_than(self.best):
             return
         self.state.images_seen.assign(loop.images_seen)
-        require_sound(self.state, loop.statistics.read())
+        require_sound(self.state, loop.statistics.newest())
         self.best = result
         self.folder.save(self.state.checkpoint, loop.images_seen, keep=1)
         self._kept_number = loop.images_seen

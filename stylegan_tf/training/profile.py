@@ -44,13 +44,15 @@ class Profile:
             self.log(f"Nothing was profiled: this run ended after {self._count} steps, before step {self.first}.")
 
     def due(self, before: int, now: int) -> bool:
-        """From the step before the first one to the last one."""
-        self._count += 1
-        return self.first - 1 <= self._count <= self.last
+        """Up to the last one."""
+        return self._count < self.last
 
     def run(self, loop: LoopState) -> None:
-        """Ends the marker of the step that just ended, and begins that of the next one."""
-        loop.statistics.read()  # waits for the device
+        """Counts; ends the marker of the step that just ended, and begins that of the next one."""
+        self._count += 1
+        if self._count < self.first - 1:
+            return
+        loop.statistics.newest()  # waits for the device
         if not self.recording:
             tf.profiler.experimental.start(str(self.folder))
             self.recording = True

@@ -149,9 +149,10 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
         contextlib.ExitStack() as profiling,
         stop_on_signals() as stop,
     ):
-        actions = _make_actions(run, writer, log, checkpoints, reals, stop, profiling)
+        loop = LoopState.at(images_seen, state, run.schedule)
+        actions = _make_actions(run, loop, writer, log, checkpoints, reals, stop, profiling)
         try:
-            loop = train(state, run.schedule, step, pipeline, actions.in_order, images_seen=images_seen, stop=stop)
+            train(loop, step, pipeline, actions.in_order, stop=stop)
             profiling.close()
             if loop.images_seen == images_seen:
                 return tell_stop(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
@@ -194,6 +195,7 @@ class _Actions(NamedTuple):
 
 def _make_actions(
     run: Run,
+    loop: LoopState,
     writer: tf.summary.SummaryWriter,
     log: Logger,
     checkpoints: Checkpoints,
@@ -202,7 +204,7 @@ def _make_actions(
     profiling: contextlib.ExitStack,
 ) -> _Actions:
     config, directory = run.config, run.directory
-    scalars = TensorBoardScalars(writer, config)
+    scalars = TensorBoardScalars(writer, config, loop.statistics.reader())
     grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
     metrics = None
     if run.evaluator is not None:
@@ -220,6 +222,7 @@ def _make_actions(
             run.schedule.total_images,
             config.run.status_interval_s,
             log.to_file if is_live() else log,
+            loop.statistics.reader(),
             show_augmentation=run.augmentation is not None,
         ),
         scalars,

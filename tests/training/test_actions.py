@@ -129,73 +129,81 @@ def status(monkeypatch):
         logged, out, clock = [], Terminal(is_terminal), Clock(monkeypatch)
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setenv("TERM", "xterm")
-        return StatusLine(total_images, 10.0, logged.append), clock, out, logged
+        statistics = Statistics()
+        line = StatusLine(total_images, 10.0, logged.append, statistics.reader())
+        return SimpleNamespace(line=line, clock=clock, out=out, logged=logged, statistics=statistics)
 
     return make
 
 
-def steps(line, clock, seconds, count, start=0):
+def steps(status, seconds, count, start=0):
     """Runs the line as the loop does, in `count` steps of ten images; returns the images seen at each line."""
-    ran, statistics = [], Statistics()
+    ran = []
     for before in range(start, start + 10 * count, 10):
-        clock.now += seconds
-        statistics.add(before, report())
-        if line.due(before, before + 10):
-            line.run(loop_at(before + 10, statistics=statistics))
+        status.clock.now += seconds
+        status.statistics.add(before, report())
+        said = len(status.logged), status.out.getvalue()
+        if status.line.due(before, before + 10):
+            status.line.run(loop_at(before + 10, statistics=status.statistics))
+        if said != (len(status.logged), status.out.getvalue()):
             ran.append(before + 10)
     return ran
 
 
 def test_without_a_terminal_there_is_a_log_line_now_and_then(status):
-    line, clock, out, logged = status(False)
-    assert steps(line, clock, 2.0, 14) == [60, 110]
-    assert len(logged) == 2
-    assert out.getvalue() == ""
-    assert "\r" not in "".join(logged)
+    made = status(False)
+    assert steps(made, 2.0, 14) == [60, 110]
+    assert len(made.logged) == 2
+    assert made.out.getvalue() == ""
+    assert "\r" not in "".join(made.logged)
 
 
 def test_on_a_terminal_one_line_is_written_over_and_the_log_gets_one_now_and_then(status):
-    line, clock, out, logged = status(True)
-    assert steps(line, clock, 0.5, 44) == list(range(30, 441, 20))  # each second
-    shown = out.getvalue()
+    made = status(True)
+    assert steps(made, 0.5, 44) == list(range(30, 441, 20))  # each second
+    shown = made.out.getvalue()
     assert "\n" not in shown
     assert shown.count("\r\033[K") == 21
-    assert len(logged) == 3  # the first, and each ten seconds
-    assert all("\r" not in text for text in logged)
+    assert len(made.logged) == 3  # the first, and each ten seconds
+    assert all("\r" not in text for text in made.logged)
 
 
-def test_the_last_step_always_has_a_line(status):
-    line, clock, _, logged = status(False, total_images=70)
-    assert steps(line, clock, 2.0, 7) == [60, 70]
-    assert "kimg 0.1 of 0.07" in logged[1]
-    assert " 0 s left" in logged[1]
+@pytest.mark.parametrize(("count", "ran"), [(7, [60, 70]), (1, [10])])
+def test_the_last_step_always_has_a_line(status, count, ran):
+    """Also where it is the first."""
+    made = status(False, total_images=10 * count)
+    assert steps(made, 2.0, count) == ran
+    assert f"kimg {count / 100:.1f} of {count / 100:g}" in made.logged[-1]
+    assert " 0 s left" in made.logged[-1]
 
 
 def test_text(status):
-    line, clock, _, logged = status(False)
-    steps(line, clock, 2.0, 6, start=1990)
-    assert logged == ["8x8 fading in  52% | kimg 2.0 of 4 | 5 images/s | critic 1.00 generator 2.00 | 6 min 30 s left"]
-    steps(line, clock, 2.0, 6, start=3490)
-    assert logged[1].startswith("8x8 | kimg 3.5 of 4 | ")
+    made = status(False)
+    steps(made, 2.0, 6, start=1990)
+    text = "8x8 fading in  52% | kimg 2.0 of 4 | 5 images/s | critic 1.00 generator 2.00 | 6 min 30 s left"
+    assert made.logged == [text]
+    steps(made, 2.0, 6, start=3490)
+    assert made.logged[1].startswith("8x8 | kimg 3.5 of 4 | ")
 
 
 def test_the_line_tells_the_strength_of_the_augmentation_when_asked():
     loop = loop_at(2000, SimpleNamespace(augment_p=tf.Variable(0.1234)))
-    text = StatusLine(4000, 10.0, print, show_augmentation=True).text(loop, loop.statistics.latest)
+    reader = loop.statistics.reader()
+    text = StatusLine(4000, 10.0, print, reader, show_augmentation=True).text(loop, reader.means())
     assert "generator nan | augment 0.123 | ? left" in text
 
 
 def test_speed_is_that_of_the_steps_between_two_lines(status):
     """The first step is left out: tracing it takes longer than many steps."""
-    line, clock, _, _ = status(False)
-    loop = loop_at(60)
-    loop.statistics.add(0, report())
-    clock.now += 100.0
-    assert not line.due(0, 10)
-    clock.now += 10.0
-    assert line.due(50, 60)
-    line.run(loop)
+    made = status(False)
+    made.clock.now += 100.0
+    assert steps(made, 0.0, 1) == []
+    loop = loop_at(60, statistics=made.statistics)
+    made.clock.now += 10.0
+    assert made.line.due(50, 60)
+    made.line.run(loop)
     assert loop.images_per_second == pytest.approx(5.0)
+    assert len(made.logged) == 1
 
 
 @pytest.fixture(scope="module")

@@ -109,10 +109,11 @@ for variable in [*(weight._value for weight in weights), state.path_length_mean]
 schedule = schedule_of(config, 2)
 loop = LoopState(state, schedule, Statistics(), schedule.at(0), 8, report={"real_signs": tf.constant(1.0)})
 AugmentationControl(config.replace({"augment_kimg": 1.0, "augment_interval": 1})).run(loop)
-text = StatusLine(96, 10.0, print, show_augmentation=True).text(loop, loop.statistics.latest)
+reader = loop.statistics.reader()
+text = StatusLine(96, 10.0, print, reader, show_augmentation=True).text(loop, reader.means())
 assert "| augment 0.508 |" in text, text
 if stylegan2:
-    curves = TensorBoardScalars(None, config)._state_values(state)
+    curves = TensorBoardScalars(None, config, reader)._state_values(state)
     assert set(curves) == {"path_length/running_mean", "augment/p"}, curves
 print("EQUAL")
 """

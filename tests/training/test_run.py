@@ -49,7 +49,7 @@ def stop_after(monkeypatch, images):
     """Makes the next run see a SIGTERM once that many images have been seen."""
 
     def train(*arguments, stop, **keywords):
-        state, schedule, step, pipeline, actions = arguments
+        *others, actions = arguments
 
         class Stop:
             def due(self, before, now):
@@ -57,7 +57,7 @@ def stop_after(monkeypatch, images):
                     stop(signal.SIGTERM, None)
                 return False
 
-        return original(state, schedule, step, pipeline, [*actions, Stop()], stop=stop, **keywords)
+        return original(*others, [*actions, Stop()], stop=stop, **keywords)
 
     original = run_module.train
     monkeypatch.setattr(run_module, "train", train)

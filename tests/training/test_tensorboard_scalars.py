@@ -44,10 +44,12 @@ def read(directory, tag):
     return accumulator(directory).Tensors(tag)
 
 
-def scalars_of(directory, loop, run=".", **values):
-    """Runs the action once; its curves, each with its only point."""
+def scalars_of(directory, loop, reported=None, run=".", **values):
+    """Runs the action once after a step that reported `reported`; its curves, each with its only point."""
     writer = tf.summary.create_file_writer(str(directory.tensorboard / run))
-    scalars = TensorBoardScalars(writer, tiny_config(tensorboard_interval_kimg=1.0, **values))
+    config = tiny_config(tensorboard_interval_kimg=1.0, **values)
+    scalars = TensorBoardScalars(writer, config, loop.statistics.reader())
+    loop.statistics.add(2000, report(**(reported or {})))
     assert scalars.due(1990, 2000)
     assert not scalars.due(2000, 2010)
     scalars.run(loop)
@@ -62,8 +64,7 @@ def scalars_of(directory, loop, run=".", **values):
 
 
 def test_tensorboard_leaves_out_what_was_not_measured_yet(loop, directory):
-    loop.statistics.add(2000, report(real_scores=7.0, fake_scores=4.0))
-    found = scalars_of(directory, loop)
+    found = scalars_of(directory, loop, {"real_scores": 7.0, "fake_scores": 4.0})
     assert {tag for tag in found if not tag.startswith(("progress/", "speed/"))} == {
         "loss/critic",
         "loss/generator",
@@ -83,7 +84,6 @@ def test_tensorboard_leaves_out_what_never_changes(loop, directory):
     settings = resolved_schedule(start_resolution=8, batch_size=table("10"), total_kimg=4.0)
     loop.schedule, loop.images_per_second = Schedule(settings, (4, 4), 2), 0.0
     loop.stage = loop.schedule.at(2000)
-    loop.statistics.add(2000, report())
     found = scalars_of(directory, loop)
     assert {tag for tag in found if tag.startswith(("progress/", "speed/"))} == {"progress/kimg", "speed/memory_gib"}
     found = scalars_of(directory, loop, run="rampup", learning_rate_rampup_kimg=1.0)
@@ -102,7 +102,6 @@ def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(loop, directory):
     )
     loop.schedule = Schedule(settings, (4, 4), 2)
     loop.stage = loop.schedule.at(2000)
-    loop.statistics.add(2000, report())
     found = scalars_of(directory, loop)
     assert found["progress/learning_rate"] == pytest.approx(0.002)
     assert found["progress/critic_learning_rate"] == pytest.approx(0.004)
@@ -112,7 +111,7 @@ def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(loop, directory):
 def test_the_end_of_a_run_is_written_once(loop, directory):
     """The loop's last action may have been due just before."""
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
-    scalars = TensorBoardScalars(writer, tiny_config())
+    scalars = TensorBoardScalars(writer, tiny_config(), loop.statistics.reader())
     for images_seen in (2010, 2010, 2020):
         loop.images_seen = images_seen
         loop.statistics.add(images_seen, report(critic_loss=float(images_seen)))
@@ -123,25 +122,27 @@ def test_the_end_of_a_run_is_written_once(loop, directory):
 
 
 def test_curves_say_what_good_looks_like(loop, directory):
-    loop.statistics.add(2000, report(real_scores=7.0, fake_scores=4.0))
-    scalars_of(directory, loop)
+    scalars_of(directory, loop, {"real_scores": 7.0, "fake_scores": 4.0})
     metadata = accumulator(directory).SummaryMetadata("scores/real")
     assert "Good: above that of generated images" in metadata.summary_description
 
 
 @pytest.mark.parametrize(("loss", "name"), [("wgan-gp", "gradient_penalty"), ("hinge", "r1_penalty")])
 def test_tensorboard_calls_the_penalty_by_its_name(loop, directory, loss, name):
-    loop.statistics.add(2000, report(gradient_penalty=3.0, critic_gradient_norm=1.5, real_scores=2.0, fake_scores=1.0))
-    found = scalars_of(directory, loop, loss=loss)
+    found = scalars_of(
+        directory,
+        loop,
+        {"gradient_penalty": 3.0, "critic_gradient_norm": 1.5, "real_scores": 2.0, "fake_scores": 1.0},
+        loss=loss,
+    )
     assert (found[f"loss/{name}"], found["gradients/critic_norm"]) == (3.0, 1.5)
     assert len({"loss/gradient_penalty", "loss/r1_penalty"} & set(found)) == 1
     assert ("loss/wasserstein_estimate" in found) == (loss == "wgan-gp")
 
 
 def test_tensorboard_shows_path_lengths_and_augmentation_where_they_are_used(loop, directory):
-    loop.statistics.add(2000, report(path_length=4.0, path_length_penalty=0.5, real_signs=-0.75))
     values = {"loss": "logistic", "path_length_weight": 2.0, "augment": "fixed"}
-    found = scalars_of(directory, loop, **values)
+    found = scalars_of(directory, loop, {"path_length": 4.0, "path_length_penalty": 0.5, "real_signs": -0.75}, **values)
     wanted = {
         "path_length/batch": 4.0,
         "path_length/running_mean": 1.5,
