@@ -1,4 +1,4 @@
-"""What happens beside the steps: small objects that say when they are due, and run."""
+"""What happens beside the steps: small objects that say when they are due, run, and finish."""
 
 from __future__ import annotations
 
@@ -6,29 +6,17 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.schedule import Schedule, Stage
-from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to_uint8
-from stylegan_tf.networks.styles import truncate
-from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.progress import format_seconds, is_live, live_line
-from stylegan_tf.training.devices import memory_used, rounding_allowed
-from stylegan_tf.training.run_directory import RunDirectory
+from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics, StatisticsReader
-from stylegan_tf.training.summaries import write_picture, write_scalars
-
-GRID_COLUMNS = 8
-SMALLEST_GRID_PIXELS = 512
-LARGEST_FRAME_PIXELS = 1024
-FRAME_MS = 250
+from stylegan_tf.training.summaries import write_scalars
 
 
 @dataclasses.dataclass
@@ -69,6 +57,14 @@ class Action(Protocol):
     def run(self, loop: LoopState) -> None:
         """Does it."""
 
+    def finish(self, loop: LoopState) -> None:
+        """Does what is left at the end of a run that took a step, and then ended by itself or by a request to stop.
+
+        It is called once. After an error it is not: what it would save or show is not sound, or the disk is full. What
+        must be given back then, too, belongs into a `with`.
+        """
+        return None
+
 
 def crosses(before: int, now: int, interval_kimg: float) -> bool:
     """Whether a multiple of the interval lies in (before, now]."""
@@ -76,7 +72,36 @@ def crosses(before: int, now: int, interval_kimg: float) -> bool:
     return math.floor(now / interval) > math.floor(before / interval)
 
 
-class StatusLine:
+class IntervalAction(Action):
+    """What is done at every multiple of an interval, and at the end for what came after the last one.
+
+    Args:
+        interval_kimg: Of the clock.
+    """
+
+    def __init__(self, interval_kimg: float) -> None:
+        self.interval_kimg = interval_kimg
+        self._done_at = -1
+
+    def due(self, before: int, now: int) -> bool:
+        """At every interval."""
+        return crosses(before, now, self.interval_kimg)
+
+    def run(self, loop: LoopState) -> None:
+        """Does it; it counts as done when it came to its end."""
+        self._work(loop)
+        self._done_at = loop.images_seen
+
+    def _work(self, loop: LoopState) -> None:
+        raise NotImplementedError
+
+    def finish(self, loop: LoopState) -> None:
+        """Does it, if the last step was not the end of an interval, or if that was broken off."""
+        if self._done_at != loop.images_seen:
+            self.run(loop)
+
+
+class StatusLine(Action):
     """One live line on a terminal; elsewhere a log line every so many seconds.
 
     Args:
@@ -160,7 +185,7 @@ def time_left(loop: LoopState, total_images: int) -> float:
     return seconds
 
 
-class TensorBoardScalars:
+class TensorBoardScalars(IntervalAction):
     """Writes scalars, against images seen.
 
     Args:
@@ -170,20 +195,13 @@ class TensorBoardScalars:
     """
 
     def __init__(self, writer: tf.summary.SummaryWriter, config: TrainConfig, statistics: StatisticsReader) -> None:
+        super().__init__(config.run.tensorboard_interval_kimg)
         self.writer = writer
         self.config = config
         self.statistics = statistics
-        self.interval_kimg = config.run.tensorboard_interval_kimg
-        self._written_at = -1
 
-    def due(self, before: int, now: int) -> bool:
-        return crosses(before, now, self.interval_kimg)
-
-    def run(self, loop: LoopState) -> None:
-        """Writes means over the steps since the last point, unless that was done at this very moment."""
-        if loop.images_seen == self._written_at:
-            return
-        self._written_at = loop.images_seen
+    def _work(self, loop: LoopState) -> None:
+        """Writes means over the steps since the last point."""
         values = {
             **self._measured_values(self.statistics.means()),
             **self._state_values(loop.state),
@@ -238,89 +256,3 @@ class TensorBoardScalars:
             if loop.schedule.rates_differ:
                 values["progress/critic_learning_rate"] = stage.critic_learning_rate
         return values
-
-
-class SampleGrid:
-    """Draws the averaged generator's images of the same latents and the same noise, as PNG and in TensorBoard.
-
-    Args:
-        config: Tells interval, truncation and seed.
-        directory: Where the PNGs go.
-        writer: The summary writer.
-        num_classes: Rows cycle through the classes.
-    """
-
-    def __init__(
-        self, config: TrainConfig, directory: RunDirectory, writer: tf.summary.SummaryWriter, num_classes: int
-    ) -> None:
-        self.config = config
-        self.directory = directory
-        self.writer = writer
-        count = GRID_COLUMNS**2
-        seed = [config.run.seed % 2**31, 1]
-        self.latents = tf.random.stateless_normal([count, config.network.z_size], seed)
-        classes = tf.range(count) // GRID_COLUMNS % max(num_classes, 1)
-        self.labels = tf.one_hot(classes, num_classes) if num_classes else None
-        self._compiled: dict[int, Any] = {}
-        self._drawn_at = -1
-
-    def due(self, before: int, now: int) -> bool:
-        return crosses(before, now, self.config.run.grid_interval_kimg)
-
-    def run(self, loop: LoopState) -> None:
-        """Draws and writes, unless that was done at this very moment."""
-        if loop.images_seen == self._drawn_at:
-            return
-        images = self.images(loop.state, loop.schedule.at(loop.images_seen))
-        path = self.directory.samples / f"kimg_{loop.images_seen / 1000:09.2f}.png"
-        grid = readable_grid(images)
-        save_png(path, grid)
-        self._drawn_at = loop.images_seen
-        with self.writer.as_default(step=loop.images_seen):
-            write_picture("images/generator_ema", grid, "The averaged generator's images, always of the same latents.")
-        self.writer.flush()
-
-    def images(self, state: TrainState, stage: Stage) -> np.ndarray:
-        """uint8 [64, H, W, C] at full resolution: what this stage makes, enlarged."""
-        if stage.level not in self._compiled:
-            self._compiled[stage.level] = tf.function(
-                lambda latents, labels, fade_in: self._generate(state, stage.level, latents, labels, fade_in)
-            )
-        generate, rows = self._compiled[stage.level], []
-        for start in range(0, len(self.latents), GRID_COLUMNS):
-            part = slice(start, start + GRID_COLUMNS)
-            labels = None if self.labels is None else self.labels[part]
-            with rounding_allowed(False):
-                rows.append(generate(self.latents[part], labels, tf.constant(stage.fade_in, tf.float32)).numpy())
-        return np.concatenate(rows)
-
-    def _generate(self, state: TrainState, level: int, latents: Any, labels: Any, fade_in: Any) -> Any:
-        generator, run = state.generator_ema, self.config.run
-        ws = truncate(
-            generator.map(latents, labels), generator.w_average, run.truncation_psi, run.truncation_cutoff or None
-        )
-        images = generator.synthesis(ws, level=level, fade_in=fade_in, noise="fixed")
-        return to_uint8(upsample_nearest_to(images, generator.synthesis.size(generator.synthesis.num_levels - 1)[0]))
-
-
-def readable_grid(images: np.ndarray) -> np.ndarray:
-    """A grid of eight columns, small images enlarged until it is at least 512 pixels wide."""
-    factor = max(1, -(-SMALLEST_GRID_PIXELS // (GRID_COLUMNS * images.shape[2])))
-    return image_grid(enlarge(images, factor), GRID_COLUMNS)
-
-
-def write_progress_animation(directory: RunDirectory) -> bool:
-    """Joins the sample grids to an animation; the last one stays longer. False when there are none yet."""
-    files = directory.sample_grids()
-    if not files:
-        return False
-    frames = [_read_rgb(file) for file in files]
-    save_animation(directory.progress_file, frames, [FRAME_MS] * (len(frames) - 1) + [8 * FRAME_MS])
-    return True
-
-
-def _read_rgb(file: Path) -> np.ndarray:
-    with Image.open(file) as picture:
-        small = picture.convert("RGB")
-    small.thumbnail((LARGEST_FRAME_PIXELS, LARGEST_FRAME_PIXELS), Image.Resampling.BOX)
-    return np.asarray(small)

@@ -10,8 +10,9 @@ from stylegan_tf.augment.strength import adjusted_strength
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.images import save_png, to_float, to_uint8
-from stylegan_tf.training.actions import LoopState, crosses, readable_grid
+from stylegan_tf.training.actions import Action, LoopState, crosses
 from stylegan_tf.training.draws import draw_augmentation_pair, step_key
+from stylegan_tf.training.grid_actions import readable_grid
 from stylegan_tf.training.run_directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import write_picture
@@ -19,7 +20,7 @@ from stylegan_tf.training.summaries import write_picture
 _GRID_STREAM = 100  # beside those of the phases
 
 
-class AugmentationControl:
+class AugmentationControl(Action):
     """Moves the strength so that the critic's mean sign on reals comes to its target.
 
     It adds up signs on the device, in the state, and does not wait for a step. What it divides by, and when it
@@ -62,7 +63,7 @@ class AugmentationControl:
         state.sign_images.assign(tf.where(over, tf.zeros_like(images), images))
 
 
-class AugmentedReals:
+class AugmentedReals(Action):
     """Draws the same reals as the critic sees them now, as PNG and in TensorBoard.
 
     Args:

@@ -20,7 +20,7 @@ def tell_stop(stop: StopRequest, log: Logger, how: str) -> int:
     return 128 + number
 
 
-def summary(directory: RunDirectory, loop: LoopState, checkpoint: str, best: str) -> str:
+def describe_end(directory: RunDirectory, loop: LoopState, checkpoint: str, best: str) -> str:
     """Where everything lies, and what to do with it.
 
     Args:

@@ -85,7 +85,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-class Breakable:
+class Breakable(Action):
     """An action that a request for a stop breaks off.
 
     Args:
@@ -95,11 +95,21 @@ class Breakable:
 
     def __init__(self, action: Action, stop: StopRequest) -> None:
         self.action, self.stop = action, stop
-        self.due = action.due
+
+    def due(self, before: int, now: int) -> bool:
+        """As the action says."""
+        return self.action.due(before, now)
 
     def run(self, loop: LoopState) -> None:
         """Runs the action, as far as it comes."""
         self.stop.breakable(functools.partial(self.action.run, loop))
+
+    def finish(self, loop: LoopState) -> None:
+        """Finishes it, as far as it comes; after Ctrl-C whole: somebody is there to look at it, or to press again."""
+        if self.stop.signal == signal.SIGINT:
+            self.action.finish(loop)
+        else:
+            self.stop.breakable(functools.partial(self.action.finish, loop))
 
 
 def train(

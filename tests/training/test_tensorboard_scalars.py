@@ -109,13 +109,13 @@ def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(loop, directory):
 
 
 def test_the_end_of_a_run_is_written_once(loop, directory):
-    """The loop's last action may have been due just before."""
+    """The last step may have been the end of an interval, or not."""
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     scalars = TensorBoardScalars(writer, tiny_config(), loop.statistics.reader())
-    for images_seen in (2010, 2010, 2020):
+    for images_seen, act in ((2010, scalars.run), (2010, scalars.finish), (2020, scalars.finish)):
         loop.images_seen = images_seen
         loop.statistics.add(images_seen, report(critic_loss=float(images_seen)))
-        scalars.run(loop)
+        act(loop)
     writer.close()
     points = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in read(directory, "loss/critic")]
     assert points == [(2010, 2010.0), (2020, 2015.0)]  # the mean over what was not written yet
