@@ -61,7 +61,7 @@ class Action(Protocol):
         """Does what is left at the end of a run that took a step, and then ended by itself or by a request to stop.
 
         It is called once. After an error it is not: what it would save or show is not sound, or the disk is full. What
-        must be given back then, too, belongs into a `with`.
+        must be given back then, too, is a context manager besides, as `Profile` is.
         """
         return None
 
