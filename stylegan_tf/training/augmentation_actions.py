@@ -11,15 +11,16 @@ from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.images import save_png, to_float, to_uint8
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training.actions import Progress, crosses, readable_grid
+from stylegan_tf.training.actions import Action, LoopState, crosses
 from stylegan_tf.training.draws import draw_augmentation_pair, step_key
+from stylegan_tf.training.grid_actions import readable_grid
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import write_picture
 
 _GRID_STREAM = 100  # beside those of the phases
 
 
-class AugmentationControl:
+class AugmentationControl(Action):
     """Moves the strength so that the critic's mean sign on reals comes to its target.
 
     It adds up signs on the device, in the state, and does not wait for a step. What it divides by, and when it
@@ -41,10 +42,10 @@ class AugmentationControl:
         """After every step."""
         return True
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Adds the step's signs, and adjusts the strength when the interval is over."""
-        images = tf.constant(progress.stage.batch_size, tf.int64)
-        self._add_on_device(progress.state, progress.report["real_signs"], images)
+        images = tf.constant(loop.stage.batch_size, tf.int64)
+        self._add_on_device(loop.state, loop.report["real_signs"], images)
 
     def _add(self, state: TrainState, sign_mean: tf.Tensor, batch: tf.Tensor) -> None:
         # A sum without a count comes from a checkpoint of a version that kept none: nobody knows of how many steps.
@@ -62,7 +63,7 @@ class AugmentationControl:
         state.sign_images.assign(tf.where(over, tf.zeros_like(images), images))
 
 
-class AugmentedReals:
+class AugmentedReals(Action):
     """Draws the same reals as the critic sees them now, as PNG and in TensorBoard.
 
     Args:
@@ -91,11 +92,11 @@ class AugmentedReals:
         """With the sample grids."""
         return crosses(before, now, self.config.run.grid_interval_kimg)
 
-    def run(self, progress: Progress) -> None:
+    def run(self, loop: LoopState) -> None:
         """Draws and writes."""
-        key = step_key(self.config.run.seed, tf.constant(progress.images_seen, tf.int64), 0, _GRID_STREAM)
+        key = step_key(self.config.run.seed, tf.constant(loop.images_seen, tf.int64), 0, _GRID_STREAM)
         draws, _ = draw_augmentation_pair(key, len(self.reals), self.reals.shape[1:])
-        grid = readable_grid(self._augment(self.reals, draws, progress.state.augment_p).numpy())
+        grid = readable_grid(self._augment(self.reals, draws, loop.state.augment_p).numpy())
         save_png(self.path, grid)
-        with self.writer.as_default(step=progress.images_seen):
+        with self.writer.as_default(step=loop.images_seen):
             write_picture("images/augmented_reals", grid, "The same pictures as the critic sees them at this moment.")

@@ -8,12 +8,12 @@ from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.errors import UserError
 from stylegan_tf.runs.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training.actions import Progress, crosses
+from stylegan_tf.training.actions import IntervalAction, LoopState
 from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 
 
-class Checkpoints:
+class Checkpoints(IntervalAction):
     """Saves the state, after making sure that it is sound.
 
     Args:
@@ -23,25 +23,16 @@ class Checkpoints:
     """
 
     def __init__(self, state: TrainState, directory: RunDirectory, config: TrainConfig) -> None:
+        super().__init__(config.run.checkpoint_interval_kimg)
         self.state = state
-        self.interval_kimg = config.run.checkpoint_interval_kimg
         self.keep = config.run.keep_checkpoints
         self.directory, self.folder = directory, CheckpointFolder(directory.checkpoints)
         self.newest: Found | None = None
-        self._saved_at = -1
 
-    def due(self, before: int, now: int) -> bool:
-        """At every interval."""
-        return crosses(before, now, self.interval_kimg)
-
-    def run(self, progress: Progress) -> None:
-        """Saves, unless that was done at this very moment."""
-        if progress.images_seen == self._saved_at:
-            return
-        self.state.set_clock(progress.images_seen, progress.schedule.at(progress.images_seen))
-        require_sound(self.state, progress.statistics.read())  # both raise before anything unsound is saved
-        self.newest = Found(self.folder.save(self.state.checkpoint, progress.images_seen, self.keep))
-        self._saved_at = progress.images_seen
+    def _work(self, loop: LoopState) -> None:
+        self.state.set_clock(loop.images_seen, loop.schedule.at(loop.images_seen))
+        require_sound(self.state, loop.statistics.newest())  # both raise before anything unsound is saved
+        self.newest = Found(self.folder.save(self.state.checkpoint, loop.images_seen, self.keep))
 
     def restore(self) -> int:
         """Restores the newest whole checkpoint, if there is one, and returns the images seen.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stylegan_tf.progress import format_seconds
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training.actions import Progress
+from stylegan_tf.training.actions import LoopState
 from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import StopRequest
 
@@ -20,12 +20,12 @@ def tell_stop(stop: StopRequest, log: Logger, how: str) -> int:
     return 128 + number
 
 
-def summary(directory: RunDirectory, progress: Progress, checkpoint: str, best: str) -> str:
+def describe_end(directory: RunDirectory, loop: LoopState, checkpoint: str, best: str) -> str:
     """Where everything lies, and what to do with it.
 
     Args:
         directory: Of the run.
-        progress: At its end.
+        loop: At its end.
         checkpoint: Prefix of the newest one.
         best: The best state by the metrics, in words; empty without.
     """
@@ -33,7 +33,7 @@ def summary(directory: RunDirectory, progress: Progress, checkpoint: str, best: 
     run_dir, exports, logs = map(shlex.quote, map(str, (path, Path("exports", path.name), directory.tensorboard)))
     return "\n".join(
         [
-            f"Finished {progress.images_seen / 1000:g} kimg in {format_seconds(progress.seconds)}.",
+            f"Finished {loop.images_seen / 1000:g} kimg in {format_seconds(loop.seconds)}.",
             f"  last samples   {directory.sample_grids()[-1]}",
             f"  animation      {directory.progress_file}",
             f"  checkpoint     {checkpoint}",

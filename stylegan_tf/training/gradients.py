@@ -21,7 +21,7 @@ from stylegan_tf.training.state import TrainState
 FLOAT16_SCORE_SCALE = 256.0
 
 
-class Result(NamedTuple):
+class PhaseResult(NamedTuple):
     """What a phase computes on a replica's images, or on a piece of them: shares that add up.
 
     Attributes:
@@ -95,7 +95,7 @@ class PhaseGradients:
 
     def critic(
         self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
-    ) -> Result:
+    ) -> PhaseResult:
         """Of the critic's loss with respect to its active weights.
 
         Args:
@@ -146,11 +146,11 @@ class PhaseGradients:
         if phase.main:
             terms["critic_loss"] = losses
         report = {name: tf.reduce_sum(values) / kind.batch_size for name, values in terms.items()}
-        return Result(tape.gradient(scaled, weights.vector), report, means)
+        return PhaseResult(tape.gradient(scaled, weights.vector), report, means)
 
     def generator(
         self, fade_in: tf.Tensor, reals: tf.Tensor, labels: tf.Tensor, draws: Draws, *, kind: StepKind
-    ) -> Result:
+    ) -> PhaseResult:
         """Of the generator's loss with respect to its active weights; arguments as above."""
         state, phase, level = self.state, kind.phase, kind.level
         replicas, images = float(self.replicas), float(self.images(kind))
@@ -183,7 +183,7 @@ class PhaseGradients:
                 means["path_length"] = mean * lengths.shape[0] * replicas / images
             scaled = self._scale_loss(state.generator_optimizer, loss)
         means["w"] = w_sum * replicas / images
-        return Result(tape.gradient(scaled, weights.vector), report, means)
+        return PhaseResult(tape.gradient(scaled, weights.vector), report, means)
 
     def _scale_loss(self, optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
         return optimizer.scale_loss(loss) if self.score_scale != 1.0 else loss

@@ -11,14 +11,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from stylegan_tf.configuration.schedule import Period, Schedule
+from stylegan_tf.configuration.schedule import Period
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.stop_signals import heard_signals
-from stylegan_tf.training.actions import Action, Progress
+from stylegan_tf.training.actions import Action, LoopState
 from stylegan_tf.training.memory import full_memory_told
-from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
-from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.steps import TrainingStep
 
 _ONE_REQUEST_S = 0.5  # terminals and `timeout` send a signal to a process and to its group
@@ -87,7 +85,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-class Breakable:
+class Breakable(Action):
     """An action that a request for a stop breaks off.
 
     Args:
@@ -97,53 +95,55 @@ class Breakable:
 
     def __init__(self, action: Action, stop: StopRequest) -> None:
         self.action, self.stop = action, stop
-        self.due = action.due
 
-    def run(self, progress: Progress) -> None:
+    def due(self, before: int, now: int) -> bool:
+        """As the action says."""
+        return self.action.due(before, now)
+
+    def run(self, loop: LoopState) -> None:
         """Runs the action, as far as it comes."""
-        self.stop.breakable(functools.partial(self.action.run, progress))
+        self.stop.breakable(functools.partial(self.action.run, loop))
+
+    def finish(self, loop: LoopState) -> None:
+        """Finishes it, as far as it comes; after Ctrl-C whole: somebody is there to look at it, or to press again."""
+        if self.stop.signal == signal.SIGINT:
+            self.action.finish(loop)
+        else:
+            self.stop.breakable(functools.partial(self.action.finish, loop))
 
 
 def train(
-    state: TrainState,
-    schedule: Schedule,
+    loop: LoopState,
     step: TrainingStep,
     pipeline: ImagePipeline,
     actions: Sequence[Action],
     *,
-    images_seen: int = 0,
     stop: StopRequest | None = None,
-) -> Progress:
-    """Trains from `images_seen` to the schedule's end, or until a stop is requested.
+) -> None:
+    """Trains from where the loop stands to the schedule's end, or until a stop is requested.
 
     A stop that is requested while steps are prepared, or during the first one, which takes long, breaks it off; of the
     first step, the weights are not to be used then, and the clock has not moved.
 
     Args:
-        state: Restored to `images_seen`.
-        schedule: The clock.
+        loop: Its state is restored to its clock. It is moved, and tells how far the training came.
         step: The compiled steps.
         pipeline: The reals.
         actions: Run in order after every step in which they are due.
-        images_seen: Where to start.
         stop: Looked at after every step; None for none.
-
-    Returns:
-        How far it came.
 
     Raises:
         NonFiniteError: When a loss or a gradient is not finite any more.
         FullMemoryError: When a step does not fit into a device's memory.
     """
     stop = stop or StopRequest()
-    loss_scaling = state.dtype_policy == "mixed_float16"
-    progress = Progress(state, schedule, Statistics(loss_scaling), schedule.at(images_seen), images_seen)
+    state, schedule = loop.state, loop.schedule
     batches: Iterator[tuple[Any, Any]] = iter(())
     reading: tuple[int, int] | None = None
-    started = time.monotonic()
-    while progress.images_seen < schedule.total_images and not stop.signal:
-        before = progress.images_seen
-        stage = progress.stage = schedule.at(before)
+    first, started = loop.images_seen, time.monotonic()
+    while loop.images_seen < schedule.total_images and not stop.signal:
+        before = loop.images_seen
+        stage = loop.stage = schedule.at(before)
         if stage.period.index != int(state.optimizer_period.numpy()):
             begin_period(state, stage.period)
         is_new = reading != (stage.level, stage.batch_size)
@@ -151,30 +151,28 @@ def train(
             reading = (stage.level, stage.batch_size)
             batches = read_batches(pipeline, step.strategy, stage.period, before)
         state.set_learning_rates(stage.learning_rate, stage.critic_learning_rate)
-        number = stage.step_at(before)
-        due = [phase for phase in state.phases if phase.due(number)]
         batch = next(batches)
         prepare = functools.partial(step.prepare, batch, stage.level, stage.batch_size, state.phases)
-        work = functools.partial(_take_step, progress, step, batch, due)
+        work = functools.partial(_take_step, loop, step, batch)
         with full_memory_told(stage, step.share_at_once(stage.batch_size)):
             if is_new and not stop.breakable(prepare):
                 break
-            if before > images_seen:
+            if before > first:
                 work()
             elif not stop.breakable(work):
                 break
-        progress.images_seen = before + stage.batch_size
-        progress.statistics.add(before, progress.report)
-        progress.seconds = time.monotonic() - started
+        loop.images_seen = before + stage.batch_size
+        loop.statistics.add(before, loop.report)
+        loop.seconds = time.monotonic() - started
         for action in actions:
-            if action.due(before, progress.images_seen):
-                action.run(progress)
-    return progress
+            if action.due(before, loop.images_seen):
+                action.run(loop)
 
 
-def _take_step(progress: Progress, step: TrainingStep, batch: tuple[Any, Any], phases: Sequence[Phase]) -> None:
-    stage = progress.stage
-    progress.report = step(batch, stage.level, stage.batch_size, phases, progress.images_seen, stage.fade_in)
+def _take_step(loop: LoopState, step: TrainingStep, batch: tuple[Any, Any]) -> None:
+    stage, number = loop.stage, loop.stage.step_at(loop.images_seen)
+    phases = [phase for phase in loop.state.phases if phase.due(number)]
+    loop.report = step(batch, stage.level, stage.batch_size, phases, loop.images_seen, stage.fade_in)
 
 
 def begin_period(state: TrainState, period: Period) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.runs.checkpoints import CheckpointFolder
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training.actions import Progress, crosses
+from stylegan_tf.training.actions import IntervalAction, LoopState
 from stylegan_tf.training.devices import rounding_allowed
 from stylegan_tf.training.loop import BrokenOffError, StopRequest
 from stylegan_tf.training.soundness import require_sound
@@ -65,7 +66,7 @@ def _cache(config: TrainConfig) -> Path:
     return expanded(config.data.cache_dir) if config.data.cache_dir else default_cache()
 
 
-class Metrics:
+class Metrics(IntervalAction):
     """Measures the averaged generator as it is, and saves the state whenever the first metric is the best so far.
 
     Args:
@@ -88,9 +89,9 @@ class Metrics:
         log: Callable[[str], None],
         stop: StopRequest | None = None,
     ) -> None:
-        if stop is not None:
-            evaluator.check_stop = stop.check
-        self.interval_kimg = config.run.metrics_interval_kimg
+        super().__init__(config.run.metrics_interval_kimg)
+        self.stop = stop or StopRequest()
+        evaluator.check_stop = self.stop.check
         self.evaluator, self.state, self.directory, self.writer, self.log = evaluator, state, directory, writer, log
         self.folder = CheckpointFolder(directory.best)
         kept = self.folder.numbers()[-1:]
@@ -101,7 +102,6 @@ class Metrics:
         conditional = state.generator_ema.mapping.num_classes > 0
         self._labels = read_labels(evaluator.reals) if conditional and evaluator.reals is not None else None
         self._descriptions = {metric_curve(one): _describe_protocol(one) for one in evaluator.protocols}
-        self._measured_at = -1
         self._fakes: dict[tuple[int, float], NetworkImages] = {}
 
     def _is_ours(self, result: Result) -> bool:
@@ -117,34 +117,33 @@ class Metrics:
             and result.network_sha256 == ("" if network is None else network.checksum)
         )
 
-    def due(self, before: int, now: int) -> bool:
-        """At every interval."""
-        return crosses(before, now, self.interval_kimg)
+    def run(self, loop: LoopState) -> None:
+        """Measures; of a measurement that is broken off nothing is kept."""
+        with contextlib.suppress(BrokenOffError):
+            super().run(loop)
 
-    def run(self, progress: Progress) -> None:
-        """Measures, unless that was done at this very moment."""
-        if progress.images_seen == self._measured_at:
-            return
-        progress.statistics.read()  # raises before anything unsound is measured or saved
-        try:
-            with rounding_allowed(False):
-                results = self.evaluator.evaluate(self._images(progress))
-        except BrokenOffError:
-            return
-        self._measured_at = progress.images_seen
+    def finish(self, loop: LoopState) -> None:
+        """Measures the end, if it is that of the schedule: whoever stops a run does not wait for it."""
+        if self.stop.signal is None:
+            super().finish(loop)
+
+    def _work(self, loop: LoopState) -> None:
+        loop.statistics.newest()  # raises before anything unsound is measured or saved
+        with rounding_allowed(False):
+            results = self.evaluator.evaluate(self._images(loop))
         append_results(self.directory.results_file, results)
-        with self.writer.as_default(step=progress.images_seen):
+        with self.writer.as_default(step=loop.images_seen):
             for name, value in curves(results).items():
                 tf.summary.scalar(name, value, description=self._descriptions.get(name))
         self.writer.flush()
-        self.log(f"kimg {progress.images_seen / 1000:g} | " + " | ".join(map(_describe, results)))
-        self._keep_if_best(results[0], progress)
+        self.log(f"kimg {loop.images_seen / 1000:g} | " + " | ".join(map(_describe_result, results)))
+        self._keep_if_best(results[0], loop)
 
-    def _images(self, progress: Progress) -> NetworkImages:
+    def _images(self, loop: LoopState) -> NetworkImages:
         """The images of this stage; those of the stage before are forgotten, with what was compiled for them."""
-        stage = progress.schedule.at(progress.images_seen)  # as whoever reads the checkpoint of this moment finds it
+        stage = loop.schedule.at(loop.images_seen)  # as whoever reads the checkpoint of this moment finds it
         key = (stage.level, stage.fade_in)
-        origin = Origin("run", str(self.directory.path), progress.images_seen)
+        origin = Origin("run", str(self.directory.path), loop.images_seen)
         if key not in self._fakes:
             fade_in = stage.fade_in if stage.fade_in < 1.0 else None
             generator = GeneratorAtLevel(self.state.generator_ema, stage.level, fade_in)
@@ -154,21 +153,21 @@ class Metrics:
         self._fakes[key].origin = dataclasses.replace(origin, noise="seed")
         return self._fakes[key]
 
-    def _keep_if_best(self, result: Result, progress: Progress) -> None:
+    def _keep_if_best(self, result: Result, loop: LoopState) -> None:
         if self.best is not None and not result.better_than(self.best):
             return
-        self.state.set_clock(progress.images_seen, progress.schedule.at(progress.images_seen))
-        require_sound(self.state, progress.statistics.read())
+        self.state.set_clock(loop.images_seen, loop.schedule.at(loop.images_seen))
+        require_sound(self.state, loop.statistics.newest())
         self.best = result
-        self.folder.save(self.state.checkpoint, progress.images_seen, keep=1)
-        self._kept_number = progress.images_seen
+        self.folder.save(self.state.checkpoint, loop.images_seen, keep=1)
+        self._kept_number = loop.images_seen
 
-    def summary(self) -> str:
+    def describe_best(self) -> str:
         """Where the best state lies, and how good it is; empty when nothing was measured."""
         if self.best is None or self._kept_number is None:
             return ""
         kimg = self._kept_number / 1000
-        return f"{self.folder.prefix(self._kept_number)}, {_describe(self.best)} at {kimg:g} kimg"
+        return f"{self.folder.prefix(self._kept_number)}, {_describe_result(self.best)} at {kimg:g} kimg"
 
 
 def curves(results: list[Result]) -> Mapping[str, float]:
@@ -185,7 +184,7 @@ def _describe_protocol(protocol: Protocol) -> str:
     return f"{protocol.meaning.rstrip('.')}.{better}"
 
 
-def _describe(result: Result) -> str:
+def _describe_result(result: Result) -> str:
     values = ", ".join(
         f"{name.replace('_', ' ')} {number(value)}" if len(result.values) > 1 else number(value)
         for name, value in result.values.items()

@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from stylegan_tf.training.actions import Progress
+from stylegan_tf.training.actions import Action, LoopState
 
 
-class Profile:
+class Profile(Action):
     """Records the steps FIRST to LAST of this process, counted from 1.
 
     Steps are those of the process, so that a run that is resumed can be profiled wherever it is. A context manager: a
@@ -29,6 +29,7 @@ class Profile:
         self.folder = folder
         self.log = log
         self.recording = False
+        self._ended = False
         self._count = 0
         self._marker: Any = None
 
@@ -38,19 +39,18 @@ class Profile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.recording:
-            self._stop()
-        elif self._count < self.first - 1:
-            self.log(f"Nothing was profiled: this run ended after {self._count} steps, before step {self.first}.")
+        self._end()
 
     def due(self, before: int, now: int) -> bool:
-        """From the step before the first one to the last one."""
-        self._count += 1
-        return self.first - 1 <= self._count <= self.last
+        """Up to the last one."""
+        return self._count < self.last
 
-    def run(self, progress: Progress) -> None:
-        """Ends the marker of the step that just ended, and begins that of the next one."""
-        progress.statistics.read()  # waits for the device
+    def run(self, loop: LoopState) -> None:
+        """Counts; ends the marker of the step that just ended, and begins that of the next one."""
+        self._count += 1
+        if self._count < self.first - 1:
+            return
+        loop.statistics.newest()  # waits for the device
         if not self.recording:
             tf.profiler.experimental.start(str(self.folder))
             self.recording = True
@@ -60,6 +60,17 @@ class Profile:
         else:
             self._marker = tf.profiler.experimental.Trace("train", step_num=self._count + 1, _r=1)
             self._marker.__enter__()
+
+    def finish(self, loop: LoopState) -> None:
+        """Ends the recording, before what else is done at the end gets into it."""
+        self._end()
+
+    def _end(self) -> None:
+        if self.recording:
+            self._stop()
+        elif self._count < self.first - 1 and not self._ended:
+            self.log(f"Nothing was profiled: this run ended after {self._count} steps, before step {self.first}.")
+        self._ended = True
 
     def _stop(self) -> None:
         self._end_marker()

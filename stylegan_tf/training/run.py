@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import signal
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
@@ -19,20 +19,13 @@ from stylegan_tf.progress import is_live
 from stylegan_tf.runs.checkpoints import tell_passed_over
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
-from stylegan_tf.training.actions import (
-    Action,
-    Progress,
-    SampleGrid,
-    StatusLine,
-    TensorBoardScalars,
-    readable_grid,
-    write_progress_animation,
-)
+from stylegan_tf.training.actions import Action, LoopState, StatusLine, TensorBoardScalars
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.batch_checks import images_at_once
 from stylegan_tf.training.checkpoint_actions import Checkpoints
-from stylegan_tf.training.ending import summary, tell_stop
+from stylegan_tf.training.ending import describe_end, tell_stop
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
+from stylegan_tf.training.grid_actions import SampleGrid, readable_grid, write_progress_animation
 from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals, train
 from stylegan_tf.training.memory import FullMemoryError, advice_when_full, plan_memory, warning_before
@@ -74,26 +67,12 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
     run = prepare_run(config, dry_run=dry_run)
     with contextlib.nullcontext() if dry_run else directory.locked():
         checkpoints = Checkpoints(run.state, directory, run.config)
-        with run.strategy.scope():
-            images_seen = checkpoints.restore()
-            if config.augment.augment == "fixed":  # where an adaptive strength went on before, in a converted run
-                run.state.augment_p.assign(config.augment.augment_p)
+        images_seen = _restore(run, checkpoints)
         memory, too_much = _plan_memory(run, images_seen)
         if too_much:
             print(too_much, file=sys.stderr, flush=True)
         notes = [warning, tell_passed_over(checkpoints.newest), too_much]
-        plan = describe_plan(
-            run.state,
-            run.schedule,
-            run.dataset,
-            directory,
-            devices.describe_devices(run.strategy),
-            run.jit,
-            run.image_set.ignored,
-            memory,
-            run.strategy.num_replicas_in_sync,
-        )
-        plan = f"{plan}\n{run.start}" if run.start else plan
+        plan = _describe(run, memory)
         print(plan, flush=True)
         if dry_run:
             return 0
@@ -101,6 +80,16 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         log = Logger(directory)
         log.to_file("\n".join([*filter(None, notes), plan]))
         return _train(run, log, plan, checkpoints, images_seen)
+
+
+def _restore(run: Run, checkpoints: Checkpoints) -> int:
+    """Brings the state to where the run stopped, and returns the images seen there."""
+    augment = run.config.augment
+    with run.strategy.scope():
+        images_seen = checkpoints.restore()
+        if augment.augment == "fixed":  # where an adaptive strength went on before, in a converted run
+            run.state.augment_p.assign(augment.augment_p)
+    return images_seen
 
 
 def _plan_memory(run: Run, images_seen: int) -> tuple[str, str]:
@@ -113,64 +102,153 @@ def _plan_memory(run: Run, images_seen: int) -> tuple[str, str]:
     return str(plan), warning_before(plan, run.state, config, run.schedule, replicas, images_seen)
 
 
-def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:
-    config, directory, state = run.config, run.directory, run.state
-    if images_seen >= run.schedule.total_images:
-        if not directory.progress_file.exists():  # a signal came while it was drawn
-            write_progress_animation(directory)
-        log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
-        return 0
-    _tell_beginning(run, log, checkpoints, images_seen)
-    writer = tf.summary.create_file_writer(str(directory.tensorboard))
-    pipeline = ImagePipeline(
-        run.image_set,
-        seed=config.run.seed,
-        mirror=config.data.mirror,
-        random_crop=config.data.random_crop,
-        use_labels=config.data.use_labels,
+def _describe(run: Run, memory: str) -> str:
+    plan = describe_plan(
+        run.state,
+        run.schedule,
+        run.dataset,
+        run.directory,
+        devices.describe_devices(run.strategy),
+        run.jit,
+        run.image_set.ignored,
+        memory,
+        run.strategy.num_replicas_in_sync,
     )
+    return f"{plan}\n{run.start}" if run.start else plan
+
+
+def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:
+    """Trains from a restored state, and returns the exit code."""
+    if images_seen >= run.schedule.total_images:
+        return _leave_finished(run.directory, log, images_seen)
+    _tell_beginning(run, log, checkpoints, images_seen)
+    writer = tf.summary.create_file_writer(str(run.directory.tensorboard))
+    pipeline = _make_pipeline(run)
     reals = pipeline.sample(GRID_IMAGES)[0] if not images_seen or run.augmentation is not None else None
     if not images_seen and reals is not None:
-        picture = readable_grid(reals)
-        save_png(directory.samples / "reals.png", picture)
-        write_start(writer, config, state.config, plan, picture)
-    step = TrainingStep(
-        state,
-        make_objective(state.config),
-        run.strategy,
-        augmentation=run.augmentation,
-        jit_compile=run.jit,
-        images_at_once=functools.partial(images_at_once, state.config, replicas=run.strategy.num_replicas_in_sync),
-        tell=log,
-    )
+        _write_start(run, writer, plan, reals)
+    loop = LoopState.at(images_seen, run.state, run.schedule)
     with (
-        contextlib.closing(step),
-        devices.rounding_allowed(config.run.tf32),
+        contextlib.closing(_make_step(run, log)) as step,
+        devices.rounding_allowed(run.config.run.tf32),
         contextlib.ExitStack() as profiling,
         stop_on_signals() as stop,
     ):
-        actions = _make_actions(run, writer, log, checkpoints, reals, stop, profiling)
+        actions = _make_actions(run, loop, writer, log, checkpoints, reals, stop, profiling)
         try:
-            progress = train(state, run.schedule, step, pipeline, actions.in_order, images_seen=images_seen, stop=stop)
-            profiling.close()
-            if progress.images_seen == images_seen:
+            train(loop, step, pipeline, actions.after_a_step, stop=stop)
+            if loop.images_seen == images_seen:  # the weights may be in the middle of a step
+                profiling.close()
                 return tell_stop(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
-            checkpoints.run(progress)
+            for action in actions.at_the_end:
+                action.finish(loop)
         except (NonFiniteError, FullMemoryError) as error:
-            newest = checkpoints.newest.prefix if checkpoints.newest else None
-            message = f"training broke down: {error}. {_advice(run, error, images_seen, newest)}"
-            with contextlib.suppress(DiskError):  # which would hide the reason
-                log.to_file(message)
-            raise type(error)(message) from error
-        actions.scalars.run(progress)
-        _draw_the_end(actions.grid, directory, progress, stop)
-        if actions.metrics is not None and stop.signal is None:
-            actions.metrics.run(progress)
+            raise _told(error, run, log, checkpoints, images_seen) from error
         writer.close()
         if stop.signal is not None:
-            return tell_stop(stop, log, f"and saved at {progress.images_seen / 1000:g} kimg")
+            return tell_stop(stop, log, f"and saved at {loop.images_seen / 1000:g} kimg")
     newest = checkpoints.newest.prefix if checkpoints.newest else "none"
-    log(summary(directory, progress, newest, actions.metrics.summary() if actions.metrics is not None else ""))
+    log(describe_end(run.directory, loop, newest, actions.metrics.describe_best() if actions.metrics else ""))
+    return 0
+
+
+class _Actions(NamedTuple):
+    """Those of a run, in their two orders; and the metrics, where there are any, which know the best state."""
+
+    after_a_step: list[Action]
+    at_the_end: list[Action]
+    metrics: Metrics | None
+
+
+def _make_actions(
+    run: Run,
+    loop: LoopState,
+    writer: tf.summary.SummaryWriter,
+    log: Logger,
+    checkpoints: Checkpoints,
+    reals: np.ndarray | None,
+    stop: StopRequest,
+    profiling: contextlib.ExitStack,
+) -> _Actions:
+    """All actions of a run, in order.
+
+    What profiles or sets something comes before what shows and saves it: a profile holds steps alone, and what is shown
+    is what is saved. After a step, a checkpoint comes after what is shown: a run that is killed in between shows it
+    again. At the end it comes before, so that a second Ctrl-C, or a kill, costs pictures only. Metrics come last, since
+    they take longest, and may fail.
+    """
+    config, directory = run.config, run.directory
+    first: list[Action | None] = [
+        _make_profile(run, log, profiling),
+        AugmentationControl(run.state.config) if config.augment.augment == "adaptive" else None,
+    ]
+    shown: list[Action | None] = [
+        _make_augmented_reals(run, writer, reals, stop),
+        StatusLine(
+            run.schedule.total_images,
+            config.run.status_interval_s,
+            log.to_file if is_live() else log,
+            loop.statistics.reader(),
+            show_augmentation=run.augmentation is not None,
+        ),
+        TensorBoardScalars(writer, config, loop.statistics.reader()),
+        Breakable(SampleGrid(config, directory, writer, run.dataset.num_classes), stop),
+    ]
+    metrics = Metrics(config, run.evaluator, run.state, directory, writer, log, stop) if run.evaluator else None
+    after_a_step = [*first, *shown, checkpoints, metrics]
+    at_the_end = [*first, checkpoints, *shown, metrics]
+    return _Actions([one for one in after_a_step if one], [one for one in at_the_end if one], metrics)
+
+
+def _make_profile(run: Run, log: Logger, profiling: contextlib.ExitStack) -> Profile | None:
+    if not run.config.run.profile_steps:
+        return None
+    steps = parse_profile_steps(run.config.run.profile_steps)
+    return profiling.enter_context(Profile(steps, run.directory.tensorboard, log))
+
+
+def _make_augmented_reals(
+    run: Run, writer: tf.summary.SummaryWriter, reals: np.ndarray | None, stop: StopRequest
+) -> Breakable | None:
+    if run.augmentation is None or reals is None:
+        return None
+    return Breakable(AugmentedReals(run.config, run.augmentation, reals, run.directory, writer), stop)
+
+
+def _make_pipeline(run: Run) -> ImagePipeline:
+    data = run.config.data
+    return ImagePipeline(
+        run.image_set,
+        seed=run.config.run.seed,
+        mirror=data.mirror,
+        random_crop=data.random_crop,
+        use_labels=data.use_labels,
+    )
+
+
+def _make_step(run: Run, log: Logger) -> TrainingStep:
+    config = run.state.config
+    return TrainingStep(
+        run.state,
+        make_objective(config),
+        run.strategy,
+        augmentation=run.augmentation,
+        jit_compile=run.jit,
+        images_at_once=functools.partial(images_at_once, config, replicas=run.strategy.num_replicas_in_sync),
+        tell=log,
+    )
+
+
+def _write_start(run: Run, writer: tf.summary.SummaryWriter, plan: str, reals: np.ndarray) -> None:
+    picture = readable_grid(reals)
+    save_png(run.directory.samples / "reals.png", picture)
+    write_start(writer, run.config, run.state.config, plan, picture)
+
+
+def _leave_finished(directory: RunDirectory, log: Logger, images_seen: int) -> int:
+    if not directory.progress_file.exists():  # a signal came while it was drawn
+        write_progress_animation(directory)
+    log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
     return 0
 
 
@@ -183,69 +261,17 @@ def _tell_beginning(run: Run, log: Logger, checkpoints: Checkpoints, images_seen
         log(f"There is no checkpoint in {run.directory.checkpoints}: training starts again at 0 kimg.")
 
 
-class _Actions(NamedTuple):
-    """All that are run while training, and those that are run again at its end."""
-
-    in_order: list[Action]
-    scalars: TensorBoardScalars
-    grid: SampleGrid
-    metrics: Metrics | None
-
-
-def _make_actions(
-    run: Run,
-    writer: tf.summary.SummaryWriter,
-    log: Logger,
-    checkpoints: Checkpoints,
-    reals: Any,
-    stop: StopRequest,
-    profiling: contextlib.ExitStack,
-) -> _Actions:
-    config, directory = run.config, run.directory
-    scalars = TensorBoardScalars(writer, config)
-    grid = SampleGrid(config, directory, writer, run.dataset.num_classes)
-    metrics = None
-    if run.evaluator is not None:
-        metrics = Metrics(config, run.evaluator, run.state, directory, writer, log, stop)
-    actions: list[Action] = []
-    if config.run.profile_steps:
-        steps = parse_profile_steps(config.run.profile_steps)
-        actions.append(profiling.enter_context(Profile(steps, directory.tensorboard, log)))
-    if config.augment.augment == "adaptive":
-        actions.append(AugmentationControl(run.state.config))  # before those that show and save what it sets
-    if run.augmentation is not None:
-        actions.append(Breakable(AugmentedReals(config, run.augmentation, reals, directory, writer), stop))
-    actions += [
-        StatusLine(
-            run.schedule.total_images,
-            config.run.status_interval_s,
-            log.to_file if is_live() else log,
-            show_augmentation=run.augmentation is not None,
-        ),
-        scalars,
-        Breakable(grid, stop),
-        checkpoints,
-    ]
-    if metrics is not None:
-        actions.append(metrics)  # last: what takes longest, and may fail, comes after the checkpoint
-    return _Actions(actions, scalars, grid, metrics)
-
-
-def _advice(run: Run, error: NonFiniteError | FullMemoryError, images_seen: int, checkpoint: str | None) -> str:
+def _told(
+    error: NonFiniteError | FullMemoryError, run: Run, log: Logger, checkpoints: Checkpoints, images_seen: int
+) -> NonFiniteError | FullMemoryError:
+    """The error with what to do about it, which is written to the log."""
+    newest = checkpoints.newest.prefix if checkpoints.newest else None
     if isinstance(error, NonFiniteError):
-        return advice_after_breakdown(run.config, checkpoint, run.directory.free_neighbour())
-    replicas = run.strategy.num_replicas_in_sync
-    return advice_when_full(run.state.config, run.schedule, replicas, images_seen, checkpoint)
-
-
-def _draw_the_end(grid: SampleGrid, directory: RunDirectory, progress: Progress, stop: StopRequest) -> None:
-    """The last grid and the animation; for Ctrl-C, too: somebody is there to look at them, or to press it again."""
-
-    def draw() -> None:
-        grid.run(progress)
-        write_progress_animation(directory)
-
-    if stop.signal == signal.SIGINT:
-        draw()
+        advice = advice_after_breakdown(run.config, newest, run.directory.free_neighbour())
     else:
-        stop.breakable(draw)
+        replicas = run.strategy.num_replicas_in_sync
+        advice = advice_when_full(run.state.config, run.schedule, replicas, images_seen, newest)
+    message = f"training broke down: {error}. {advice}"
+    with contextlib.suppress(DiskError):  # which would hide the reason
+        log.to_file(message)
+    return type(error)(message)

@@ -35,7 +35,7 @@ def unsound_reason(state: TrainState, statistics: Mapping[str, float]) -> str:
 
     Args:
         state: The state.
-        statistics: Means over the last steps, among them "real_scores" and "fake_scores" where they were measured.
+        statistics: The newest values, among them "real_scores" and "fake_scores" where they were measured.
 
     Returns:
         What exploded, and how far, as text; empty for a sound state.

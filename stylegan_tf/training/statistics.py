@@ -20,7 +20,7 @@ class NonFiniteError(UserError):
 
 
 class Statistics:
-    """Collects the steps' reports and means over them. A term that was never measured yet has the mean NaN.
+    """Collects the steps' reports, and hands each reader those that it has not seen.
 
     Args:
         loss_scaling: Whether gradients of weights may overflow without harm.
@@ -29,8 +29,8 @@ class Statistics:
     def __init__(self, loss_scaling: bool = False) -> None:
         self.loss_scaling = loss_scaling
         self._pending: list[tuple[int, Mapping[str, tf.Tensor]]] = []
-        self._rows: list[dict[str, float]] = []
-        self.latest: dict[str, float] = defaultdict(lambda: math.nan)
+        self._readers: list[StatisticsReader] = []
+        self._newest: dict[str, float] = {}
 
     def add(self, images_seen: int, report: Mapping[str, tf.Tensor]) -> None:
         """Takes a step's report, without waiting for it.
@@ -41,8 +41,13 @@ class Statistics:
         """
         self._pending.append((images_seen, report))
 
-    def read(self) -> dict[str, float]:
-        """Waits for all reports, checks them, and returns means over those since the last `read`.
+    def reader(self) -> StatisticsReader:
+        """A new reader, of the reports from now on."""
+        self._readers.append(StatisticsReader(self))
+        return self._readers[-1]
+
+    def newest(self) -> Mapping[str, float]:
+        """Waits for all reports, checks them, and returns the newest finite value of every term measured so far.
 
         Raises:
             NonFiniteError: Naming the step and the term.
@@ -53,26 +58,40 @@ class Statistics:
             for name, value in row.items():
                 if not math.isfinite(value) and not (self.loss_scaling and name in MAY_OVERFLOW):
                     raise NonFiniteError(f"{name} became {value} in the step at {images_seen} images")
-            rows.append(row)
-        self._pending.clear()
-        self._rows += rows
-        if rows:
-            self.latest.update(_means(rows))
-        return self.latest
+            rows.append({name: value for name, value in row.items() if math.isfinite(value)})
+        self._pending.clear()  # not before: what is unsound stays so for whoever asks next
+        for row in rows:
+            self._newest.update(row)
+        for reader in self._readers:
+            reader.rows += rows
+        return self._newest
 
-    def means(self) -> dict[str, float]:
-        """Means over all reports since the last call of `means`."""
-        self.read()
-        rows, self._rows = self._rows, []
-        means = defaultdict(lambda: math.nan, self.latest)
-        means.update(_means(rows))
-        return means
+
+class StatisticsReader:
+    """Means over the reports since it last asked, whoever else reads; made by `Statistics.reader`."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._statistics = statistics
+        self._known: dict[str, float] = defaultdict(lambda: math.nan)
+
+    def means(self) -> Mapping[str, float]:
+        """Waits for all reports and takes those that are new: finite means by name.
+
+        Of a term that they lack it is the mean before, and NaN where there was none yet.
+
+        Raises:
+            NonFiniteError: Naming the step and the term.
+        """
+        self._statistics.newest()
+        self._known.update(_means(self.rows))
+        self.rows = []
+        return self._known.copy()
 
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
-    values: dict[str, list[float]] = defaultdict(list)
+    columns: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         for name, value in row.items():
-            if math.isfinite(value):
-                values[name].append(value)
-    return {name: float(np.mean(column)) for name, column in values.items()}
+            columns[name].append(value)
+    return {name: float(np.mean(column)) for name, column in columns.items()}

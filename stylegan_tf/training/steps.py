@@ -17,11 +17,11 @@ from stylegan_tf.training import devices
 from stylegan_tf.training.compilation import PhaseFunctions
 from stylegan_tf.training.draws import Draws, draw, draw_augmentation_pair, draw_path_noise, step_key
 from stylegan_tf.training.flat_weights import FlatWeights
-from stylegan_tf.training.gradients import PhaseGradients, Result, StepKind
+from stylegan_tf.training.gradients import PhaseGradients, PhaseResult, StepKind
 from stylegan_tf.training.phases import Phase
 from stylegan_tf.training.state import TrainState
 
-Compute = Callable[..., Any]  # of a Result; as a `tf.function` under XLA
+Compute = Callable[..., Any]  # of a PhaseResult; as a `tf.function` under XLA
 
 
 class TrainingStep:
@@ -207,7 +207,7 @@ class TrainingStep:
         kind: StepKind,
         draws: Draws | None,
         xla: bool,
-    ) -> Result:
+    ) -> PhaseResult:
         """What a phase computes before it changes anything."""
         inputs = self._gradient_inputs(images, labels, images_seen, fade_in, kind, draws)
         return self._accumulate(self._compute(kind, xla), fade_in, inputs, kind.batch_size)
@@ -250,7 +250,7 @@ class TrainingStep:
         function = self.gradients.critic if kind.phase.network == "critic" else self.gradients.generator
         target = Target.XLA if xla else devices.training_target()
 
-        def compute(*inputs: Any) -> Result:
+        def compute(*inputs: Any) -> PhaseResult:
             with tracing_for(target):
                 return function(*inputs, kind=kind)
 
@@ -261,7 +261,7 @@ class TrainingStep:
         compiled = tf.function(compute, jit_compile=True, autograph=False)
         return self._compiled_gradients.setdefault((kind, replica), compiled)
 
-    def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any, batch_size: int) -> Result:
+    def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any, batch_size: int) -> PhaseResult:
         """Sums results over pieces of the batch that fit the device."""
         batch = tf.nest.flatten(inputs)[0].shape[0]
         limit = self.share_at_once(batch_size)
@@ -279,7 +279,7 @@ class TrainingStep:
 
         by_piece = tf.nest.map_structure(split, inputs)
 
-        def piece(index: tf.Tensor) -> Result:
+        def piece(index: tf.Tensor) -> PhaseResult:
             return compute(fade_in, *tf.nest.map_structure(lambda x: None if x is None else x[index], by_piece))
 
         def add(index: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:

@@ -8,7 +8,7 @@ from tiny_run import schedule_of, table, tiny_stylegan2
 
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training.actions import Progress
+from stylegan_tf.training.actions import LoopState
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics
@@ -32,7 +32,7 @@ def run_control(config, state, signs, first_step=0):
         before, now = step * batch, (step + 1) * batch
         assert control.due(before, now)
         report = {"real_signs": tf.constant(sign, tf.float32)}
-        control.run(Progress(state, schedule, Statistics(), schedule.at(before), now, report=report))
+        control.run(LoopState(state, schedule, Statistics(), schedule.at(before), now, report=report))
         found.append(float(state.augment_p))
     return found
 
@@ -119,7 +119,7 @@ def control_steps(config, state, steps):
     schedule, control, found = schedule_of(config, 3), AugmentationControl(config), {}
     for seen, batch, sign in steps:
         report = {"real_signs": tf.constant(sign, tf.float32)}
-        control.run(Progress(state, schedule, Statistics(), schedule.at(seen), seen + batch, report=report))
+        control.run(LoopState(state, schedule, Statistics(), schedule.at(seen), seen + batch, report=report))
         found[seen + batch] = float(state.augment_p)
     return found
 
@@ -172,7 +172,7 @@ def show(tmp_path):
     schedule = schedule_of(config, 2)
 
     def draw(strength, images_seen=1000):
-        action.run(Progress(State(strength), schedule, Statistics(), schedule.at(0), images_seen))
+        action.run(LoopState(State(strength), schedule, Statistics(), schedule.at(0), images_seen))
         with Image.open(directory.samples / "augmented_reals.png") as picture:
             assert picture.size == (512, 128)  # two rows of eight, eight times as large
             return np.asarray(picture).reshape(2, 8, 8, 8, 8, 8, 3)[:, :, 0, :, :, 0].transpose(0, 2, 1, 3, 4)

@@ -80,6 +80,22 @@ def test_a_recording_ends_with_the_training(profiler, tmp_path, count, steps):
     assert logged == [f"The profile of {steps} lies in {tmp_path}/plugins/profile"]
 
 
+def test_a_recording_ends_before_what_else_is_done_at_the_end_and_says_so_once(profiler, tmp_path):
+    logged = []
+    with Profile((3, 9), tmp_path, logged.append) as profile:
+        take_steps(profile, 4)
+        profile.finish(None)
+        assert profiler.calls[-1] == "stop"
+    with Profile((10, 11), tmp_path, logged.append) as profile:
+        take_steps(profile, 1)
+        profile.finish(None)
+    assert profiler.calls.count("stop") == 1
+    assert logged == [
+        f"The profile of steps 3 to 4 lies in {tmp_path}/plugins/profile",
+        "Nothing was profiled: this run ended after 1 steps, before step 10.",
+    ]
+
+
 def test_a_run_that_ends_before_says_so(profiler, tmp_path):
     logged = []
     with Profile((10, 11), tmp_path, logged.append) as profile:

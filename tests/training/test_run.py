@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from stylegan_tf.runs.checkpoints import CheckpointFolder
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.runs.load import load_run
 from stylegan_tf.training import run as run_module
-from stylegan_tf.training.loop import StopRequest, stop_on_signals
+from stylegan_tf.training.actions import IntervalAction
+from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals
 from stylegan_tf.training.preparation import make_augmentation
 from stylegan_tf.training.run import run_training
 from stylegan_tf.training.statistics import NonFiniteError
@@ -46,19 +48,19 @@ def assert_equal_checkpoints(one, other):
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
 
-def stop_after(monkeypatch, images):
-    """Makes the next run see a SIGTERM once that many images have been seen."""
+def stop_after(monkeypatch, images, number=signal.SIGTERM):
+    """Makes the next run see a signal once that many images have been seen."""
 
     def train(*arguments, stop, **keywords):
-        state, schedule, step, pipeline, actions = arguments
+        *others, actions = arguments
 
         class Stop:
             def due(self, before, now):
                 if now >= images:
-                    stop(signal.SIGTERM, None)
+                    stop(number, None)
                 return False
 
-        return original(state, schedule, step, pipeline, [*actions, Stop()], stop=stop, **keywords)
+        return original(*others, [*actions, Stop()], stop=stop, **keywords)
 
     original = run_module.train
     monkeypatch.setattr(run_module, "train", train)
@@ -433,8 +435,8 @@ def test_weights_that_exploded_are_not_saved(data, tmp_path, monkeypatch):
         def due(self, before, now):
             return now == 64
 
-        def run(self, progress):
-            progress.state.critic.conv.kernel.assign(tf.fill(progress.state.critic.conv.kernel.shape, 2e14))
+        def run(self, loop):
+            loop.state.critic.conv.kernel.assign(tf.fill(loop.state.critic.conv.kernel.shape, 2e14))
 
     def train(*arguments, **keywords):
         *others, actions = arguments
@@ -446,6 +448,32 @@ def test_weights_that_exploded_are_not_saved(data, tmp_path, monkeypatch):
     with pytest.raises(NonFiniteError, match=r"critic/conv_0/kernel grew to 2e\+14 by 64 images.*ckpt-32"):
         run_training(configure(data, directory, metrics=""))
     assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-32")
+    assert not RunDirectory(directory).progress_file.exists()  # nothing is finished after an error
+
+
+def test_a_second_interrupt_while_the_end_is_drawn_costs_pictures_only(data, finished, tmp_path, monkeypatch):
+    made = []
+
+    def make(*arguments):
+        made.append(original(*arguments))
+        return made[-1]
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    original, directory = run_module._make_actions, tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "_make_actions", make)
+        stop_after(patched, 40, signal.SIGINT)
+        patched.setattr(run_module.SampleGrid, "images", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(configure(data, directory))
+    assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-40")
+    assert RunDirectory(directory).sample_grids() == []
+    (actions,) = made
+    assert sorted(map(id, actions.after_a_step)) == sorted(map(id, actions.at_the_end))
+    assert run_training(configure(data, directory)) == 0
+    assert_equal_checkpoints(finished, directory)
 
 
 @pytest.mark.parametrize(
@@ -544,6 +572,28 @@ def test_under_nohup_a_hangup_stays_ignored():
             assert stop.signal is None
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(("number", "times"), [(None, 1), (signal.SIGTERM, 1), (signal.SIGINT, 2)], ids=str)
+def test_what_a_stop_broke_off_is_done_at_the_end_after_an_interrupt_alone(number, times):
+    """Somebody is there to look at it; other requests come from a machine that will not wait."""
+
+    class Slow(IntervalAction):
+        begun = 0
+
+        def _work(self, loop):
+            self.begun += 1
+            if number is not None and self.begun == 1:
+                os.kill(os.getpid(), number)
+                time.sleep(60)
+
+    action, loop = Slow(1.0), SimpleNamespace(images_seen=1000)
+    with stop_on_signals() as stop:
+        breakable = Breakable(action, stop)
+        breakable.run(loop)
+        breakable.finish(loop)
+        breakable.finish(loop)
+    assert action.begun == times
 
 
 def test_a_second_interrupt_does_not_wait(monkeypatch):

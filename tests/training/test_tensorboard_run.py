@@ -23,14 +23,14 @@ def run(tmp_path_factory):
     )  # fmt: skip
     original = run_module.train
 
-    def train(state, schedule, step, pipeline, actions, *, stop: StopRequest, **keywords):
+    def train(loop, step, pipeline, actions, *, stop: StopRequest, **keywords):
         class Stop:
             def due(self, before, now):
                 if now >= 40:
                     stop(signal.SIGTERM, None)
                 return False
 
-        return original(state, schedule, step, pipeline, [*actions, Stop()], stop=stop, **keywords)
+        return original(loop, step, pipeline, [*actions, Stop()], stop=stop, **keywords)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(run_module, "train", train)

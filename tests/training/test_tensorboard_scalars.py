@@ -8,7 +8,7 @@ from tiny_run import report, resolved_schedule, table, tiny_config
 
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training.actions import Progress, TensorBoardScalars
+from stylegan_tf.training.actions import LoopState, TensorBoardScalars
 from stylegan_tf.training.statistics import Statistics
 from stylegan_tf.training.summaries import CURVES
 
@@ -27,10 +27,10 @@ def directory(tmp_path):
 
 
 @pytest.fixture
-def progress():
+def loop():
     """After the step from 2000 to 2010 images, in the middle of fading 8x8 in."""
     state = SimpleNamespace(path_length_mean=tf.Variable(1.5), augment_p=tf.Variable(0.25))
-    return Progress(state, SCHEDULE, Statistics(), SCHEDULE.at(2000), 2010, images_per_second=3.0)
+    return LoopState(state, SCHEDULE, Statistics(), SCHEDULE.at(2000), 2010, images_per_second=3.0)
 
 
 def accumulator(directory, run="."):
@@ -44,26 +44,27 @@ def read(directory, tag):
     return accumulator(directory).Tensors(tag)
 
 
-def scalars_of(directory, progress, run=".", **values):
-    """Runs the action once; its curves, each with its only point."""
+def scalars_of(directory, loop, reported=None, run=".", **values):
+    """Runs the action once after a step that reported `reported`; its curves, each with its only point."""
     writer = tf.summary.create_file_writer(str(directory.tensorboard / run))
-    scalars = TensorBoardScalars(writer, tiny_config(tensorboard_interval_kimg=1.0, **values))
+    config = tiny_config(tensorboard_interval_kimg=1.0, **values)
+    scalars = TensorBoardScalars(writer, config, loop.statistics.reader())
+    loop.statistics.add(2000, report(**(reported or {})))
     assert scalars.due(1990, 2000)
     assert not scalars.due(2000, 2010)
-    scalars.run(progress)
+    scalars.run(loop)
     writer.close()
     events = accumulator(directory, run)
     found = {}
     for tag in events.Tags()["tensors"]:
         (event,) = events.Tensors(tag)
-        assert event.step == progress.images_seen
+        assert event.step == loop.images_seen
         found[tag] = float(tf.make_ndarray(event.tensor_proto))
     return found
 
 
-def test_tensorboard_leaves_out_what_was_not_measured_yet(progress, directory):
-    progress.statistics.add(2000, report(real_scores=7.0, fake_scores=4.0))
-    found = scalars_of(directory, progress)
+def test_tensorboard_leaves_out_what_was_not_measured_yet(loop, directory):
+    found = scalars_of(directory, loop, {"real_scores": 7.0, "fake_scores": 4.0})
     assert {tag for tag in found if not tag.startswith(("progress/", "speed/"))} == {
         "loss/critic",
         "loss/generator",
@@ -78,19 +79,18 @@ def test_tensorboard_leaves_out_what_was_not_measured_yet(progress, directory):
     assert set(found) <= set(CURVES)
 
 
-def test_tensorboard_leaves_out_what_never_changes(progress, directory):
+def test_tensorboard_leaves_out_what_never_changes(loop, directory):
     """A network that does not grow has one period, and no speed is known before the first status line."""
     settings = resolved_schedule(start_resolution=8, batch_size=table("10"), total_kimg=4.0)
-    progress.schedule, progress.images_per_second = Schedule(settings, (4, 4), 2), 0.0
-    progress.stage = progress.schedule.at(2000)
-    progress.statistics.add(2000, report())
-    found = scalars_of(directory, progress)
+    loop.schedule, loop.images_per_second = Schedule(settings, (4, 4), 2), 0.0
+    loop.stage = loop.schedule.at(2000)
+    found = scalars_of(directory, loop)
     assert {tag for tag in found if tag.startswith(("progress/", "speed/"))} == {"progress/kimg", "speed/memory_gib"}
-    found = scalars_of(directory, progress, run="rampup", learning_rate_rampup_kimg=1.0)
-    assert found["progress/learning_rate"] == pytest.approx(progress.stage.learning_rate)
+    found = scalars_of(directory, loop, run="rampup", learning_rate_rampup_kimg=1.0)
+    assert found["progress/learning_rate"] == pytest.approx(loop.stage.learning_rate)
 
 
-def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(progress, directory):
+def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(loop, directory):
     settings = resolved_schedule(
         start_resolution=4,
         batch_size=table("10"),
@@ -100,50 +100,49 @@ def test_a_learning_rate_of_the_critic_has_a_curve_of_its_own(progress, director
         learning_rate=table("0.002"),
         critic_learning_rate=table("0.004"),
     )
-    progress.schedule = Schedule(settings, (4, 4), 2)
-    progress.stage = progress.schedule.at(2000)
-    progress.statistics.add(2000, report())
-    found = scalars_of(directory, progress)
+    loop.schedule = Schedule(settings, (4, 4), 2)
+    loop.stage = loop.schedule.at(2000)
+    found = scalars_of(directory, loop)
     assert found["progress/learning_rate"] == pytest.approx(0.002)
     assert found["progress/critic_learning_rate"] == pytest.approx(0.004)
     assert set(found) <= set(CURVES)
 
 
-def test_the_end_of_a_run_is_written_once(progress, directory):
-    """The loop's last action may have been due just before."""
+def test_the_end_of_a_run_is_written_once(loop, directory):
+    """The last step may have been the end of an interval, or not."""
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
-    scalars = TensorBoardScalars(writer, tiny_config())
-    for images_seen in (2010, 2010, 2020):
-        progress.images_seen = images_seen
-        progress.statistics.add(images_seen, report(critic_loss=float(images_seen)))
-        scalars.run(progress)
+    scalars = TensorBoardScalars(writer, tiny_config(), loop.statistics.reader())
+    for images_seen, act in ((2010, scalars.run), (2010, scalars.finish), (2020, scalars.finish)):
+        loop.images_seen = images_seen
+        loop.statistics.add(images_seen, report(critic_loss=float(images_seen)))
+        act(loop)
     writer.close()
     points = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in read(directory, "loss/critic")]
     assert points == [(2010, 2010.0), (2020, 2015.0)]  # the mean over what was not written yet
 
 
-def test_curves_say_what_good_looks_like(progress, directory):
-    progress.statistics.add(2000, report(real_scores=7.0, fake_scores=4.0))
-    scalars_of(directory, progress)
+def test_curves_say_what_good_looks_like(loop, directory):
+    scalars_of(directory, loop, {"real_scores": 7.0, "fake_scores": 4.0})
     metadata = accumulator(directory).SummaryMetadata("scores/real")
     assert "Good: above that of generated images" in metadata.summary_description
 
 
 @pytest.mark.parametrize(("loss", "name"), [("wgan-gp", "gradient_penalty"), ("hinge", "r1_penalty")])
-def test_tensorboard_calls_the_penalty_by_its_name(progress, directory, loss, name):
-    progress.statistics.add(
-        2000, report(gradient_penalty=3.0, critic_gradient_norm=1.5, real_scores=2.0, fake_scores=1.0)
+def test_tensorboard_calls_the_penalty_by_its_name(loop, directory, loss, name):
+    found = scalars_of(
+        directory,
+        loop,
+        {"gradient_penalty": 3.0, "critic_gradient_norm": 1.5, "real_scores": 2.0, "fake_scores": 1.0},
+        loss=loss,
     )
-    found = scalars_of(directory, progress, loss=loss)
     assert (found[f"loss/{name}"], found["gradients/critic_norm"]) == (3.0, 1.5)
     assert len({"loss/gradient_penalty", "loss/r1_penalty"} & set(found)) == 1
     assert ("loss/wasserstein_estimate" in found) == (loss == "wgan-gp")
 
 
-def test_tensorboard_shows_path_lengths_and_augmentation_where_they_are_used(progress, directory):
-    progress.statistics.add(2000, report(path_length=4.0, path_length_penalty=0.5, real_signs=-0.75))
+def test_tensorboard_shows_path_lengths_and_augmentation_where_they_are_used(loop, directory):
     values = {"loss": "logistic", "path_length_weight": 2.0, "augment": "fixed"}
-    found = scalars_of(directory, progress, **values)
+    found = scalars_of(directory, loop, {"path_length": 4.0, "path_length_penalty": 0.5, "real_signs": -0.75}, **values)
     wanted = {
         "path_length/batch": 4.0,
         "path_length/running_mean": 1.5,
