@@ -28,7 +28,7 @@ def fail(capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "export must be given"),
+        ([], "--export must be the output directory of export.py"),
         (["--export=.", "--model=a/b"], "model must be made of"),
         (["--export=/nowhere"], "an export must hold versions"),
         (["--port=70000"], "port"),
