@@ -22,7 +22,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.cli.flags import FlagGroup, cache_flag, require_one, run_flags
 from stylegan_tf.errors import UserError, require
-from stylegan_tf.files import check_writable, expanded, is_new_or_empty
+from stylegan_tf.files import check_writable, is_new_or_empty
 from stylegan_tf.names import can_be_written
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
 def _download(given: str) -> Path:
     """Downloads a network of the list, or a URL, into the cache; says the file's checksum."""
     with app.quiet_startup():
-        from stylegan_tf.data.loading import default_cache
+        from stylegan_tf.data.loading import cache_folder
         from stylegan_tf.downloads import download, split_checksum
         from stylegan_tf.features.base import file_checksum
         from stylegan_tf.pretrained.catalogue import find_published
@@ -251,7 +251,7 @@ def _download(given: str) -> Path:
 
     if _CACHE_DIR.value:
         check_target(_CACHE_DIR)
-    folder = (expanded(_CACHE_DIR.value) if _CACHE_DIR.value else default_cache()) / "pretrained"
+    folder = cache_folder(_CACHE_DIR.value) / "pretrained"
     advice = ""
     if "://" in given:
         require(given.lower().startswith(("http://", "https://")), "--url must begin with http:// or https://", given)

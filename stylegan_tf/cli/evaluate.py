@@ -23,7 +23,6 @@ from stylegan_tf.cli.flags import FlagGroup, cache_flag, check_picture_file, req
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.errors import require
-from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import DEFAULT_PROTOCOLS, EXAMPLES, PUBLISHED, Protocol, parse_protocols, protocol
 from stylegan_tf.printing import note_line
 
@@ -240,9 +239,9 @@ def _read(settings: DataSettings) -> ImageSet:
 
 
 def _cache() -> Path:
-    from stylegan_tf.data.loading import default_cache
+    from stylegan_tf.data.loading import cache_folder
 
-    return expanded(_CACHE_DIR.value) if _CACHE_DIR.value else default_cache()
+    return cache_folder(_CACHE_DIR.value)
 
 
 def join_compared(arguments: list[str]) -> list[str]:
