@@ -12,7 +12,7 @@ from made_up import make_result
 from PIL import Image
 from tiny_run import tiny_config, write_images
 
-from stylegan_tf.cli import app, evaluate
+from stylegan_tf.cli import evaluate
 from stylegan_tf.cli.export import export_run
 from stylegan_tf.evaluation.results import Result, append_results, read_results
 from stylegan_tf.files import DiskError
@@ -43,16 +43,12 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def command(capsys, tmp_path):
+def command(run_command, tmp_path):
     """`command(*arguments)`: exit code, stdout, stderr."""
 
     def call(*arguments, **values):
-        values.setdefault("cache_dir", tmp_path / "cache")
-        words = [*map(str, arguments), *(f"--{name}={value}" for name, value in values.items())]
-        with pytest.raises(SystemExit) as stop:
-            app.run(evaluate.main, evaluate.join_compared(["evaluate.py", *words]), evaluate.FLAGS)
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
+        words = evaluate.join_compared([*map(str, arguments)])
+        return run_command(evaluate, *words, **{"cache_dir": tmp_path / "cache", **values})
 
     return call
 
