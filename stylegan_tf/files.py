@@ -147,6 +147,14 @@ def written_together(paths: Sequence[str | os.PathLike[str]]) -> Iterator[list[P
         _in_work.difference_update(parts)
 
 
+def text_or_empty(path: str | os.PathLike[str]) -> str:
+    """What a file of the system says; "" where it is missing or cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text file, whole or not at all."""
     with written_whole(path) as beside:

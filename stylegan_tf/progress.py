@@ -9,7 +9,7 @@ import sys
 import time
 from concurrent.futures import Future, wait
 from types import TracebackType
-from typing import TextIO, TypeVar
+from typing import Self, TextIO, TypeVar
 
 from stylegan_tf.printing import CLEAR_LINE
 
@@ -30,7 +30,36 @@ def live_line(text: str) -> str:
     return f"{CLEAR_LINE}{text[: shutil.get_terminal_size().columns - 1]}"
 
 
-class ProgressLine:
+class _Line:
+    """A line that is written anew on a terminal, or now and then in a log.
+
+    A context manager: the line of a terminal is cleared at the end.
+
+    Args:
+        stream: Where it is printed; None for stdout.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._live = is_live(self._stream)
+        self._interval_s = _LIVE_INTERVAL_S if self._live else _LOG_INTERVAL_S
+        self._printed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _print(self, line: str) -> None:
+        print(live_line(line) if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True)
+        self._printed = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live and self._printed:
+            print(CLEAR_LINE, end="", file=self._stream, flush=True)
+
+
+class ProgressLine(_Line):
     """Called with the work done and the whole work, prints how far it is and how long it will take.
 
     A context manager: the line of a terminal is cleared at the end.
@@ -42,12 +71,10 @@ class ProgressLine:
     """
 
     def __init__(self, what: str, units: str = "pictures", stream: TextIO | None = None) -> None:
+        super().__init__(stream)
         self._what, self._units = what, units
-        self._stream = stream or sys.stdout
-        self._live = is_live(self._stream)
-        self._printed = False
 
-    def __enter__(self) -> ProgressLine:
+    def __enter__(self) -> Self:
         self._started = self._last = time.monotonic()
         self._first: int | None = None
         return self
@@ -56,24 +83,15 @@ class ProgressLine:
         now = time.monotonic()
         if self._first is None:
             self._first = done  # what an earlier run did says nothing about speed
-        interval = _LIVE_INTERVAL_S if self._live else _LOG_INTERVAL_S
-        if now - self._started < _QUIET_S or now - self._last < interval:
+        if now - self._started < _QUIET_S or now - self._last < self._interval_s:
             return
         self._last = now
         speed = (done - self._first) / (now - self._started)
         left = format_seconds((total - done) / speed) if speed > 0 else "?"
-        line = f"{self._what}: {done:,} of {total:,} {self._units}, {speed:,.0f}/s, {left} left"
-        print(live_line(line) if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True)
-        self._printed = True
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live and self._printed:
-            print(CLEAR_LINE, end="", file=self._stream, flush=True)
+        self._print(f"{self._what}: {done:,} of {total:,} {self._units}, {speed:,.0f}/s, {left} left")
 
 
-class WaitingLine:
+class WaitingLine(_Line):
     """Says what is being waited for, and for how long already.
 
     A context manager: the line of a terminal is cleared at the end.
@@ -82,30 +100,12 @@ class WaitingLine:
         stream: Where it is printed; None for stdout.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
-        self._live = is_live(self._stream)
-        self._printed = False
-
-    def __enter__(self) -> WaitingLine:
-        return self
-
     def wait(self, future: Future[T], what: str) -> T:
         """The result of work that another thread does; raises what it raises."""
         started = time.monotonic()
-        while not wait([future], _LIVE_INTERVAL_S if self._live else _LOG_INTERVAL_S).done:
-            line = f"{what}: {format_seconds(time.monotonic() - started)}"
-            print(
-                live_line(line) if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True
-            )
-            self._printed = True
+        while not wait([future], self._interval_s).done:
+            self._print(f"{what}: {format_seconds(time.monotonic() - started)}")
         return future.result()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live and self._printed:
-            print(CLEAR_LINE, end="", file=self._stream, flush=True)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import importlib.util
 import json
 import math
 import os
@@ -61,6 +62,21 @@ def _load_reference(name: str) -> Reference:
         return {key[len(prefix) :]: array for key, array in arrays.items() if key.startswith(prefix)}
 
     return Reference(json.loads(str(arrays["config"])), part("in/"), part("out/"), part("var/"))
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[str], Any]:
+    """`load_script("tools/name.py")`: a script of the repository as a module, without running its main."""
+
+    def load(path: str) -> Any:
+        file = pathlib.Path(__file__).parents[1] / path
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture

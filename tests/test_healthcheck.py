@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import subprocess
 import sys
@@ -21,11 +20,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 
 @pytest.fixture(scope="module")
-def healthcheck():
-    spec = importlib.util.spec_from_file_location("healthcheck", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def healthcheck(load_script):
+    return load_script("docker/healthcheck.py")
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.flags import FlagGroup, require_given
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.data.loading import DataSettings, default_size, find_source, read_into_memory, resolve
 from stylegan_tf.data.sources.base import Source
@@ -35,28 +34,22 @@ BASE_SIZES = (4, 7)
 FLAGS = flags.FlagValues()
 
 
-def _flag(define: Callable[..., Any], name: str, default: Any, text: str, **options: Any) -> flags.FlagHolder[Any]:
-    return define(name=name, default=default, help=text, flag_values=FLAGS, module_name="__main__", **options)
-
-
-_DATA = _flag(flags.DEFINE_string, "data", "", "a labelled set: whatever train.py takes; directories are classes")
-_OUTPUT = _flag(flags.DEFINE_string, "output", "", "the .keras file to write")
-_RESOLUTION = _flag(
-    flags.DEFINE_string,
+_FLAGS = FlagGroup(FLAGS)
+_DATA = _FLAGS.text("data", "", "a labelled set: whatever train.py takes; directories are classes")
+_OUTPUT = _FLAGS.text("output", "", "the .keras file to write")
+_RESOLUTION = _FLAGS.text(
     "resolution",
     "",
     f"height and width to classify at, such as 28 or 32x48; empty: what fits the data, at most {LARGEST_DEFAULT_SIZE}",
 )
-_CHANNELS = _flag(flags.DEFINE_integer, "channels", 0, "1 grey, 3 RGB; 0: what the data has")
-_EPOCHS = _flag(flags.DEFINE_integer, "epochs", 5, "passes over the pictures", lower_bound=1)
-_SEED = _flag(
-    flags.DEFINE_integer, "seed", 0, "of the weights, the order, and which pictures are held out", lower_bound=0
-)
+_CHANNELS = _FLAGS.whole("channels", 0, "1 grey, 3 RGB; 0: what the data has")
+_EPOCHS = _FLAGS.whole("epochs", 5, "passes over the pictures", least=1)
+_SEED = _FLAGS.whole("seed", 0, "of the weights, the order, and which pictures are held out", least=0)
 
 
 def main() -> None:
     """Checks the flags, reads the set, trains and writes."""
-    require(bool(_DATA.value), "--data must be a labelled set of pictures", "nothing")
+    require_given(_DATA, "a labelled set of pictures")
     output = expanded(_OUTPUT.value)
     require(output.suffix == ".keras" and not output.is_dir(), "--output must be a file that ends in .keras", output)
     size = parse_size(_RESOLUTION.value, "resolution") if _RESOLUTION.value else None

@@ -9,7 +9,8 @@ import re
 import sys
 from pathlib import Path
 
-from stylegan_tf.data.loading import default_cache
+from stylegan_tf.data.loading import cache_folder
+from stylegan_tf.files import text_or_empty
 
 # Flags that TensorFlow does not know end the process, so they are given only to versions that were seen to know them.
 _KNOWN_TO = ("2.21.",)
@@ -31,7 +32,7 @@ def keep_compiled_code(cache_dir: str, *, on_cpu: bool = False, system: Path = P
     if "tensorflow" in sys.modules or not machine or not version.startswith(_KNOWN_TO):
         return
     try:
-        cache = Path(cache_dir) if cache_dir else default_cache()
+        cache = cache_folder(cache_dir)
     except ValueError:  # there is no place for one
         return
     folder = cache / "xla" / _name(f"tensorflow {version}") / _name(machine)
@@ -63,24 +64,17 @@ def _cards(system: Path) -> str:
         {
             match[1]
             for file in driver.glob("gpus/*/information")
-            for match in [re.search(r"^Model:\s*(.+?)\s*$", _text(file), re.MULTILINE)]
+            for match in [re.search(r"^Model:\s*(.+?)\s*$", text_or_empty(file), re.MULTILINE)]
             if match
         }
     )
-    version = re.search(r"Kernel Module\D*([\d.]+)", _text(driver / "version"))
+    version = re.search(r"Kernel Module\D*([\d.]+)", text_or_empty(driver / "version"))
     return " ".join([*models, version[1] if version else ""]).strip() if models else ""
 
 
 def _processor(system: Path) -> str:
-    match = re.search(r"^model name\s*:\s*(.+?)\s*$", _text(system / "proc" / "cpuinfo"), re.MULTILINE)
+    match = re.search(r"^model name\s*:\s*(.+?)\s*$", text_or_empty(system / "proc" / "cpuinfo"), re.MULTILINE)
     return match[1] if match else "processor"
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _name(text: str) -> str:

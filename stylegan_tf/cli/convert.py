@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.flags import FlagGroup, cache_flag, require_one, run_flags
 from stylegan_tf.errors import UserError, require
-from stylegan_tf.files import check_writable, expanded, is_new_or_empty
+from stylegan_tf.files import check_writable, is_new_or_empty
 from stylegan_tf.names import can_be_written
 
 if TYPE_CHECKING:
@@ -30,47 +31,20 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FlagValues()
 
-_PICKLE = flags.DEFINE_string("pickle", "", "file of published networks", FLAGS, module_name="From a pickle")
-_URL = flags.DEFINE_string(
-    "url",
-    "",
-    "a name of --list, or the address of a pickle; #sha256=HEX behind it is checked",
-    FLAGS,
-    module_name="From a pickle",
-)
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "", "the run's directory; new or empty", FLAGS, module_name="From a pickle"
-)
-_SKIP_CRITIC = flags.DEFINE_bool(
-    "skip_critic", False, "leave the file's critic out and make a new one", FLAGS, module_name="From a pickle"
-)
-_DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "say what the file holds, and stop; no --output_dir is needed", FLAGS, module_name="From a pickle"
-)
-_CACHE_DIR = flags.DEFINE_string(
-    "cache_dir",
-    "",
-    "where downloads are kept; empty: stylegan_tf in the user's cache directory",
-    FLAGS,
-    module_name="From a pickle",
-)
-_LIST = flags.DEFINE_bool("list", False, "well-known published networks, and stop", FLAGS, module_name="From a pickle")
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "directory of a run", FLAGS, module_name="To safetensors")
-_SAFETENSORS = flags.DEFINE_string("safetensors", "", "file to be written", FLAGS, module_name="To safetensors")
-_NETWORK = flags.DEFINE_enum(
-    "network",
-    "generator_ema",
-    ["generator_ema", "generator", "critic"],
-    "which of the run's networks",
-    FLAGS,
-    module_name="To safetensors",
-)
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint",
-    "newest",
-    "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
-    FLAGS,
-    module_name="To safetensors",
+_FROM_PICKLE = FlagGroup(FLAGS, "From a pickle")
+_PICKLE = _FROM_PICKLE.text("pickle", "", "file of published networks")
+_URL = _FROM_PICKLE.text("url", "", "a name of --list, or the address of a pickle; #sha256=HEX behind it is checked")
+_OUTPUT_DIR = _FROM_PICKLE.text("output_dir", "", "the run's directory; new or empty")
+_SKIP_CRITIC = _FROM_PICKLE.switch("skip_critic", False, "leave the file's critic out and make a new one")
+_DRY_RUN = _FROM_PICKLE.switch("dry_run", False, "say what the file holds, and stop; no --output_dir is needed")
+_CACHE_DIR = cache_flag(_FROM_PICKLE, "downloads are kept")
+_LIST = _FROM_PICKLE.switch("list", False, "well-known published networks, and stop")
+
+_TO_SAFETENSORS = FlagGroup(FLAGS, "To safetensors")
+_RUN_DIR, _CHECKPOINT = run_flags(_TO_SAFETENSORS)
+_SAFETENSORS = _TO_SAFETENSORS.text("safetensors", "", "file to be written")
+_NETWORK = _TO_SAFETENSORS.choice(
+    "network", "generator_ema", "which of the run's networks", ("generator_ema", "generator", "critic")
 )
 
 
@@ -81,17 +55,12 @@ def main() -> None:
 
         print(describe_catalogue())
         return
-    sources = [flag for flag in (_PICKLE, _URL, _RUN_DIR) if flag.value]
-    require(
-        len(sources) == 1,
-        "give one of --pickle, --url and --run_dir (or --list)",
-        ", ".join(f"--{flag.name}={flag.value}" for flag in sources) or "none",
-    )
+    source = require_one((_PICKLE, _URL, _RUN_DIR), "--list")
     needed, other = (_SAFETENSORS, _OUTPUT_DIR) if _RUN_DIR.value else (_OUTPUT_DIR, _SAFETENSORS)
-    require(bool(needed.value) or _DRY_RUN.value, f"--{needed.name} must be given with --{sources[0].name}", "none")
-    require(not other.value, f"--{other.name} does not go with --{sources[0].name}", other.value)
+    require(bool(needed.value) or _DRY_RUN.value, f"--{needed.name} must be given with --{source.name}", "none")
+    require(not other.value, f"--{other.name} does not go with --{source.name}", other.value)
     for flag in (_SKIP_CRITIC, _DRY_RUN, _CACHE_DIR) if _RUN_DIR.value else (_NETWORK, _CHECKPOINT):
-        require(flag.value == flag.default, f"--{flag.name} does not go with --{sources[0].name}", flag.value)
+        require(flag.value == flag.default, f"--{flag.name} does not go with --{source.name}", flag.value)
     if _OUTPUT_DIR.value:
         check_output(Path(_OUTPUT_DIR.value))
     if needed.value:
@@ -265,7 +234,7 @@ def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
 def _download(given: str) -> Path:
     """Downloads a network of the list, or a URL, into the cache; says the file's checksum."""
     with app.quiet_startup():
-        from stylegan_tf.data.loading import default_cache
+        from stylegan_tf.data.loading import cache_folder
         from stylegan_tf.downloads import download, split_checksum
         from stylegan_tf.features.base import file_checksum
         from stylegan_tf.pretrained.catalogue import find_published
@@ -273,7 +242,7 @@ def _download(given: str) -> Path:
 
     if _CACHE_DIR.value:
         check_target(_CACHE_DIR)
-    folder = (expanded(_CACHE_DIR.value) if _CACHE_DIR.value else default_cache()) / "pretrained"
+    folder = cache_folder(_CACHE_DIR.value) / "pretrained"
     advice = ""
     if "://" in given:
         require(given.lower().startswith(("http://", "https://")), "--url must begin with http:// or https://", given)

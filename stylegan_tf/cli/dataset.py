@@ -17,15 +17,14 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.cli.flags import FlagGroup, check_picture_file, require_given, training_flag
 from stylegan_tf.configuration.resolutions import count_levels, parse_size
 from stylegan_tf.data.contact_images import contact_images
 from stylegan_tf.data.decode import CROPS
@@ -52,66 +51,40 @@ _COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 PREPARE, INSPECT, VERIFY = flags.FlagValues(), flags.FlagValues(), flags.FlagValues()
 
 
-def _flag(
-    define: Callable[..., Any], values: flags.FlagValues, name: str, default: Any, text: str, **options: Any
-) -> flags.FlagHolder[Any]:
-    return define(name=name, default=default, help=text, flag_values=values, module_name="__main__", **options)
+_PREPARE, _INSPECT, _VERIFY = map(FlagGroup, (PREPARE, INSPECT, VERIFY))
 
-
-def _data_flag(
-    values: flags.FlagValues, name: str, define: Callable[..., Any], **options: Any
-) -> flags.FlagHolder[Any]:
-    """A flag with the name, the default and the help of a training run's."""
-    text = next(field.metadata["help"] for _, field in all_fields() if field.name == name)
-    return _flag(define, values, name, TrainConfig().get(name), text, **options)
-
-
-_DATA = _flag(flags.DEFINE_string, PREPARE, "data", "", "the source, see above")
-_OUTPUT = _flag(flags.DEFINE_string, PREPARE, "output", "", "directory to write: new, or one to go on with")
-_RESOLUTION = _data_flag(PREPARE, "resolution", flags.DEFINE_string)
-_BASE_SIZE = _data_flag(PREPARE, "base_size", flags.DEFINE_string)
-_CHANNELS = _data_flag(PREPARE, "channels", flags.DEFINE_integer)
-_CROP = _data_flag(PREPARE, "crop", flags.DEFINE_enum, enum_values=CROPS)
-_BACKGROUND = _data_flag(PREPARE, "background", flags.DEFINE_string)
-_USE_LABELS = _flag(
-    flags.DEFINE_bool,
-    PREPARE,
-    "use_labels",
-    False,
-    "make folders labels, as in cats/1.png; labels that the data brings are kept anyway",
+_DATA = _PREPARE.text("data", "", "the source, see above")
+_OUTPUT = _PREPARE.text("output", "", "directory to write: new, or one to go on with")
+_RESOLUTION = training_flag(_PREPARE, "resolution")
+_BASE_SIZE = training_flag(_PREPARE, "base_size")
+_CHANNELS = training_flag(_PREPARE, "channels")
+_CROP = training_flag(_PREPARE, "crop", CROPS)
+_BACKGROUND = training_flag(_PREPARE, "background")
+_USE_LABELS = _PREPARE.switch(
+    "use_labels", False, "make folders labels, as in cats/1.png; labels that the data brings are kept anyway"
 )
-_ENCODING = _flag(
-    flags.DEFINE_enum,
-    PREPARE,
-    "encoding",
-    "raw",
-    "Raw pixels are read fastest; png takes less room, without loss",
-    enum_values=ENCODINGS,
+_ENCODING = _PREPARE.choice(
+    "encoding", "raw", "Raw pixels are read fastest; png takes less room, without loss", ENCODINGS
 )
-_ON_ERROR = _flag(
-    flags.DEFINE_enum,
-    PREPARE,
+_ON_ERROR = _PREPARE.choice(
     "on_error",
     "fail",
     "Pictures that cannot be read: name them at the end and leave the set incomplete, or leave them out",
-    enum_values=ON_ERROR,
+    ON_ERROR,
 )
-_WORKERS = {
-    values: _flag(flags.DEFINE_integer, values, "workers", 0, "processes; 0 for one for each core", lower_bound=0)
-    for values in (PREPARE, INSPECT, VERIFY)
-}
-_INSPECT_DATA = _flag(flags.DEFINE_string, INSPECT, "data", "", "the source or prepared set; also without --data=")
-_INSPECT_LABELS = _flag(flags.DEFINE_bool, INSPECT, "use_labels", False, "count folders as labels, as in cats/1.png")
-_SHEET = _flag(
-    flags.DEFINE_string, INSPECT, "sheet", "contact_sheet.png", "where the contact sheet is written; empty for none"
+_INSPECT_DATA = _INSPECT.text("data", "", "the source or prepared set; also without --data=")
+_INSPECT_LABELS = _INSPECT.switch("use_labels", False, "count folders as labels, as in cats/1.png")
+_SHEET = _INSPECT.text("sheet", "contact_sheet.png", "where the contact sheet is written; empty for none")
+_VERIFY_DATA = _VERIFY.text("data", "", "the prepared set; also without --data=")
+_WORKERS, _INSPECT_WORKERS, _VERIFY_WORKERS = (
+    group.whole("workers", 0, "processes; 0 for one for each core", least=0) for group in (_PREPARE, _INSPECT, _VERIFY)
 )
-_VERIFY_DATA = _flag(flags.DEFINE_string, VERIFY, "data", "", "the prepared set; also without --data=")
 
 
 def main_prepare() -> int:
     """Prepares a set; returns the exit code."""
-    require(bool(_DATA.value), "prepare needs a source: --data=SOURCE", "none")
-    require(bool(_OUTPUT.value), "prepare needs a directory to write: --output=DIR", "none")
+    require_given(_DATA, "a source")
+    require_given(_OUTPUT, "a directory to write")
     size = parse_size(_RESOLUTION.value, "resolution") if _RESOLUTION.value else None
     settings = DataSettings(
         _DATA.value,
@@ -139,7 +112,7 @@ def main_prepare() -> int:
                 count_levels(conversion.size, settings.base_size),
                 encoding=_ENCODING.value,
                 on_error=settings.on_error,
-                max_workers=_WORKERS[PREPARE].value or None,
+                max_workers=_WORKERS.value or None,
                 progress=progress,
             )
     except KeyboardInterrupt as stop:
@@ -151,9 +124,10 @@ def main_prepare() -> int:
 
 def main_inspect() -> int:
     """Prints what a source or a prepared set holds; returns the exit code."""
-    require(bool(_INSPECT_DATA.value), "inspect needs a source or a prepared set", "none")
+    require_given(_INSPECT_DATA, "a source or a prepared set")
     sheet = expanded(_SHEET.value) if _SHEET.value else None
-    require(sheet is None or sheet.suffix.lower() == ".png", "sheet must be a .png file, or empty for none", sheet)
+    if sheet is not None:
+        check_picture_file(_SHEET.name, sheet)
     folder = expanded(_INSPECT_DATA.value).resolve()
     require(
         sheet is None or folder not in sheet.resolve().parents,
@@ -166,7 +140,7 @@ def main_inspect() -> int:
     else:
         _say_source(source)
     with ProgressLine("Looking at") as progress:
-        inspection = inspect_source(source, max_workers=_WORKERS[INSPECT].value or None, progress=progress)
+        inspection = inspect_source(source, max_workers=_INSPECT_WORKERS.value or None, progress=progress)
     print(format_inspection(inspection))
     _say_notes(classes_notes(inspection.labels))
     if sheet is not None:
@@ -176,11 +150,11 @@ def main_inspect() -> int:
 
 def main_verify() -> int:
     """Checks a prepared set; returns the exit code."""
-    require(bool(_VERIFY_DATA.value), "verify needs the directory of a prepared set", "none")
+    require_given(_VERIFY_DATA, "the directory of a prepared set")
     directory = expanded(_VERIFY_DATA.value)
     started = time.monotonic()
     with ProgressLine("Verifying", "images") as progress:
-        damages = verify(directory, max_workers=_WORKERS[VERIFY].value or None, progress=progress)
+        damages = verify(directory, max_workers=_VERIFY_WORKERS.value or None, progress=progress)
     manifest = Manifest.read(directory)
     if damages:
         for damage in damages:

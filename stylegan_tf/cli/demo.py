@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.flags import FlagGroup, require_given
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.serving.request_head import AllowedHosts
 
@@ -25,45 +26,28 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FlagValues()
 
-_EXPORT = flags.DEFINE_string(
+_DEMO = FlagGroup(FLAGS, "Demo")
+_EXPORT = _DEMO.text(
     "export",
     "",
     "output directory of export.py, which holds the versions 1, 2, ...; the newest is shown, also when it comes later",
-    flag_values=FLAGS,
-    module_name="Demo",
 )
-_HOST = flags.DEFINE_string(
-    "host",
-    "127.0.0.1",
-    "address to listen on; 0.0.0.0 lets other machines in, which nothing protects from them",
-    flag_values=FLAGS,
-    module_name="Demo",
+_HOST = _DEMO.text(
+    "host", "127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, which nothing protects from them"
 )
-_ALLOWED_HOSTS = flags.DEFINE_list(
+_ALLOWED_HOSTS = _DEMO.words(
     "allowed_hosts",
     [],
     "further names by which browsers may ask for the page, such as this machine's name in its "
     "network; localhost, and the addresses that it listens on, always are",
-    flag_values=FLAGS,
-    module_name="Demo",
 )
-_PORT = flags.DEFINE_integer(
-    "port",
-    8080,
-    "port to listen on; 0 for any that is free",
-    flag_values=FLAGS,
-    module_name="Demo",
-    lower_bound=0,
-    upper_bound=65535,
-)
-_MODEL = flags.DEFINE_string(
-    "model", "stylegan", "name of the model in the REST paths", flag_values=FLAGS, module_name="Demo"
-)
+_PORT = _DEMO.whole("port", 8080, "port to listen on; 0 for any that is free", least=0, most=65535)
+_MODEL = _DEMO.text("model", "stylegan", "name of the model in the REST paths")
 
 
 def main() -> None:
     """Serves what the flags say until it is interrupted."""
-    require(bool(_EXPORT.value), "export must be given: --export=EXPORT", "none")
+    require_given(_EXPORT, "the output directory of export.py")
     require(
         re.fullmatch(r"[A-Za-z0-9_.-]+", _MODEL.value) is not None,
         "model must be made of letters, digits, '.', '_' and '-'",

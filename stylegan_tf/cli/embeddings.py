@@ -11,39 +11,23 @@ import shlex
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.flags import FlagGroup, check_psi, psi_flag, require_run, run_flags, seeds_flag
 from stylegan_tf.errors import require
 from stylegan_tf.sampling.seeds import parse_seeds
 
-LARGEST_PSI = 2.0
-
 FLAGS = flags.FlagValues()
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "directory of a training run", flag_values=FLAGS)
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint",
-    "newest",
-    "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
-    flag_values=FLAGS,
-)
-_SEEDS = flags.DEFINE_string("seeds", "0-511", "such as 0-511; with labels, each has its own class", flag_values=FLAGS)
-_PSI = flags.DEFINE_float(
-    "truncation_psi",
-    None,
-    "of w and the images, from -2 to 2: 1 for all the variety; empty: the run's own setting",
-    flag_values=FLAGS,
-)
+_FLAGS = FlagGroup(FLAGS)
+_RUN_DIR, _CHECKPOINT = run_flags(_FLAGS)
+_SEEDS = seeds_flag(_FLAGS, "0-511", "with labels, each has its own class")
+_PSI = psi_flag(_FLAGS, "w and the images")
 
 
 def main() -> None:
     """Checks the flags, reads the run, draws and writes."""
-    require(bool(_RUN_DIR.value), "--run_dir must be the directory of a training run", "nothing")
+    require_run(_RUN_DIR)
     seeds = parse_seeds(_SEEDS.value, "--seeds")
-    psi = _PSI.value
-    require(
-        psi is None or -LARGEST_PSI <= psi <= LARGEST_PSI,
-        f"--truncation_psi must lie between -{LARGEST_PSI:g} and {LARGEST_PSI:g}",
-        psi,
-    )
+    check_psi(_PSI.name, _PSI.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.runs.directory import RunDirectory
         from stylegan_tf.runs.load import load_run
@@ -53,7 +37,7 @@ def main() -> None:
     require(len(seeds) <= MOST_POINTS, f"--seeds must be at most {MOST_POINTS}", f"{len(seeds)} of them")
     trained = load_run(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
-    psi = settings.truncation_psi if psi is None else psi
+    psi = settings.truncation_psi if _PSI.value is None else _PSI.value
     sampler = Sampler(trained.generator)
     folder = RunDirectory(_RUN_DIR.value).tensorboard
     cutoff = settings.truncation_cutoff or None

@@ -1,4 +1,4 @@
-"""Measures generated images: of a run, of an export, or of a directory that any program made.
+"""Measures generated images: of a run's averaged generator, of an export, or of a directory that any program made.
 
   python -m stylegan_tf.cli.evaluate --run_dir=RUN
   python -m stylegan_tf.cli.evaluate --export=EXPORT --data=DATA --metrics=fd10k_full_efficientnet_lite0,swd2k
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.flags import FlagGroup, cache_flag, check_picture_file, require_one, run_flags, training_flag
 from stylegan_tf.configuration.resolutions import parse_size
+from stylegan_tf.data.decode import CROPS
 from stylegan_tf.errors import require
-from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import DEFAULT_PROTOCOLS, EXAMPLES, PUBLISHED, Protocol, parse_protocols, protocol
 from stylegan_tf.printing import note_line
 
@@ -34,93 +35,39 @@ if TYPE_CHECKING:
 FLAGS = flags.FlagValues()
 
 
-def _flag(define: Any, section: str, name: str, default: Any, text: str, **options: Any) -> flags.FlagHolder[Any]:
-    return define(name=name, default=default, help=text, flag_values=FLAGS, module_name=section, **options)
+_WHAT = FlagGroup(FLAGS, "What")
+_RUN_DIR, _CHECKPOINT = run_flags(_WHAT, several=True)
+_EXPORT = _WHAT.text("export", "", "an export, or one version of it; its noise is fixed")
+_IMAGES = _WHAT.text("images", "", "generated images, whoever made them: anything that --data of train.py reads")
+_METRICS = _WHAT.words("metrics", DEFAULT_PROTOCOLS, "protocols, joined by commas; --list explains them")
 
+_REALS = FlagGroup(FLAGS, "Real images")
+_DATA = _REALS.text("data", "", "as for train.py; empty: what the run, or the export, was trained on")
+_RESOLUTION = _REALS.text(
+    "resolution", "", "size of --images, such as 256, to which both are brought; empty: what fits them"
+)
+_USE_LABELS = _REALS.switch(
+    "use_labels", False, "generated classes follow the labels of --data; a run's own data have their labels anyway"
+)
+_CROP = training_flag(_REALS, "crop", CROPS, note="; with --run_dir, as the run has it")
 
-_RUN_DIR = _flag(flags.DEFINE_string, "What", "run_dir", "", "directory of a training run: its averaged generator")
-_CHECKPOINT = _flag(
-    flags.DEFINE_string,
-    "What",
-    "checkpoint",
-    "newest",
-    "of the run: newest, best (by the first metric of its training), all that are kept, or one by its kimg, such as 76",
-)
-_EXPORT = _flag(flags.DEFINE_string, "What", "export", "", "an export, or one version of it; its noise is fixed")
-_IMAGES = _flag(
-    flags.DEFINE_string,
-    "What",
-    "images",
-    "",
-    "generated images, whoever made them: anything that --data of train.py reads",
-)
-_METRICS = _flag(
-    flags.DEFINE_list, "What", "metrics", list(DEFAULT_PROTOCOLS), "protocols, joined by commas; --list explains them"
-)
-_DATA = _flag(
-    flags.DEFINE_string,
-    "Real images",
-    "data",
-    "",
-    "as for train.py; empty: what the run, or the export, was trained on",
-)
-_RESOLUTION = _flag(
-    flags.DEFINE_string,
-    "Real images",
-    "resolution",
-    "",
-    "size of --images, such as 256, to which both are brought; empty: what fits them",
-)
-_USE_LABELS = _flag(
-    flags.DEFINE_bool,
-    "Real images",
-    "use_labels",
-    False,
-    "generated classes follow the labels of --data; a run's own data have their labels anyway",
-)
-_CROP = _flag(
-    flags.DEFINE_enum,
-    "Real images",
-    "crop",
-    "center",
-    "how pictures get their shape, without --run_dir: see train.py",
-    enum_values=("center", "pad", "none"),
-)
-_WEIGHTS = _flag(
-    flags.DEFINE_list,
-    "Feature networks",
+_NETWORKS = FlagGroup(FLAGS, "Feature networks")
+_WEIGHTS = _NETWORKS.words(
     "weights",
     [],
     "files of networks: inception=FILE, vgg16=URL#sha256=CHECKSUM, classifier=FILE, model=FILE; see docs/metrics.md",
 )
-_CACHE_DIR = _flag(
-    flags.DEFINE_string,
-    "Feature networks",
-    "cache_dir",
-    "",
-    "where downloads and what is known of real images lie; empty: stylegan_tf in the user's cache directory",
-)
-_SEED = _flag(flags.DEFINE_integer, "How", "seed", 0, "of the generated images", lower_bound=0, upper_bound=10**9)
-_NUM_DEVICES = _flag(
-    flags.DEFINE_integer,
-    "How",
-    "num_devices",
-    0,
-    "GPUs (without any: logical CPUs); 0 for all GPUs or one CPU",
-    lower_bound=0,
-)
-_RESULTS = _flag(
-    flags.DEFINE_string, "How", "results", "", "file that JSON lines are added to; empty: RUN/metrics.jsonl for runs"
-)
-_COMPARE = _flag(
-    flags.DEFINE_list,
-    "Comparing",
-    "compare",
-    [],
-    "runs, or files of results; draws their metrics over kimg to --output",
-)
-_OUTPUT = _flag(flags.DEFINE_string, "Comparing", "output", "comparison.png", "the chart, a .png")
-_LIST = _flag(flags.DEFINE_bool, "Comparing", "list", False, "list protocols and stop")
+_CACHE_DIR = cache_flag(_NETWORKS, "downloads and what is known of real images lie")
+
+_HOW = FlagGroup(FLAGS, "How")
+_SEED = _HOW.whole("seed", 0, "of the generated images", least=0, most=10**9)
+_NUM_DEVICES = training_flag(_HOW, "num_devices", least=0)
+_RESULTS = _HOW.text("results", "", "file that JSON lines are added to; empty: RUN/metrics.jsonl for runs")
+
+_COMPARING = FlagGroup(FLAGS, "Comparing")
+_COMPARE = _COMPARING.words("compare", [], "runs, or files of results; draws their metrics over kimg to --output")
+_OUTPUT = _COMPARING.text("output", "comparison.png", "the chart, a .png")
+_LIST = _COMPARING.switch("list", False, "list protocols and stop")
 
 
 def main() -> None:
@@ -147,7 +94,7 @@ def describe_protocols() -> str:
 
 def _compare() -> None:
     output = Path(_OUTPUT.value)
-    require(output.suffix.lower() == ".png" and not output.is_dir(), "--output must be a .png", output)
+    check_picture_file(_OUTPUT.name, output)
     from stylegan_tf.evaluation.comparison import draw_comparison, read_runs
 
     runs = read_runs([Path(path) for path in _COMPARE.value])
@@ -156,12 +103,7 @@ def _compare() -> None:
 
 
 def _measure() -> None:
-    sources = [flag for flag in (_RUN_DIR, _EXPORT, _IMAGES) if flag.value]
-    require(
-        len(sources) == 1,
-        "give one of --run_dir, --export and --images (or --compare, --list)",
-        ", ".join(f"--{flag.name}={flag.value}" for flag in sources) or "none",
-    )
+    require_one((_RUN_DIR, _EXPORT, _IMAGES), "--compare, --list")
     protocols = parse_protocols(_METRICS.value)
     require(bool(protocols), "--metrics must name protocols", "none")
     if _RESOLUTION.value:
@@ -298,9 +240,9 @@ def _read(settings: DataSettings) -> ImageSet:
 
 
 def _cache() -> Path:
-    from stylegan_tf.data.loading import default_cache
+    from stylegan_tf.data.loading import cache_folder
 
-    return expanded(_CACHE_DIR.value) if _CACHE_DIR.value else default_cache()
+    return cache_folder(_CACHE_DIR.value)
 
 
 def join_compared(arguments: list[str]) -> list[str]:

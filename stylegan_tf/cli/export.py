@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.flags import FlagGroup, require_given, require_run, run_flags
 from stylegan_tf.errors import require
 from stylegan_tf.files import check_room
 from stylegan_tf.names import can_be_written
@@ -36,43 +37,29 @@ FLAGS = flags.FlagValues()
 VERIFICATION_FAILED = 1
 TEMPORARY_BYTES = 2**20
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "directory of a training run", flag_values=FLAGS, module_name="Export")
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint",
-    "newest",
-    "of the run: newest, best (by the first metric that training measured), or one that is kept, by its kimg",
-    flag_values=FLAGS,
-    module_name="Export",
-)
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "", "directory of the versions, which a model server watches", flag_values=FLAGS, module_name="Export"
-)
-_VERSION = flags.DEFINE_integer(
-    "version", None, "number of the version; empty: one above the highest", flag_values=FLAGS, module_name="Export"
-)
-_FORMAT = flags.DEFINE_enum(
+_EXPORT = FlagGroup(FLAGS, "Export")
+_RUN_DIR, _CHECKPOINT = run_flags(_EXPORT)
+_OUTPUT_DIR = _EXPORT.text("output_dir", "", "directory of the versions, which a model server watches")
+_VERSION = _EXPORT.whole("version", None, "number of the version; empty: one above the highest")
+_FORMAT = _EXPORT.choice(
     "format",
     "saved_model",
-    ["saved_model", "tflite", "onnx"],
     "saved_model for TensorFlow Serving; tflite and onnx write OUTPUT_DIR/generator.tflite or .onnx, latents to images "
     "only, for devices and browsers",
-    flag_values=FLAGS,
-    module_name="Export",
+    ("saved_model", "tflite", "onnx"),
 )
-_WARMUP_BATCHES = flags.DEFINE_list(
+_WARMUP_BATCHES = _EXPORT.words(
     "warmup_batches",
     ["1"],
     "sizes of the batches that a server runs through every signature when it loads the version, before it answers; "
     "empty: none",
-    flag_values=FLAGS,
-    module_name="Export",
 )
 
 
 def main() -> int:
     """Exports what the flags say; returns the exit code."""
-    for flag in (_RUN_DIR, _OUTPUT_DIR):
-        require(bool(flag.value), f"{flag.name} must be given: --run_dir=RUN --output_dir=EXPORT", "none")
+    require_run(_RUN_DIR)
+    require_given(_OUTPUT_DIR, "the directory of the versions")
     sizes = _WARMUP_BATCHES.value
     path = os.path.realpath(_OUTPUT_DIR.value)  # where another process reads it, by TensorFlow, which wants UTF-8
     require(can_be_written(path), "output_dir must lie in folders whose names are written in UTF-8", repr(path))

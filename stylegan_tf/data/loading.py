@@ -284,10 +284,15 @@ def default_cache() -> Path:
     return Path(folder) / "stylegan_tf"
 
 
+def cache_folder(cache_dir: str) -> Path:
+    """The folder that a setting names; empty for `default_cache`."""
+    return expanded(cache_dir) if cache_dir else default_cache()
+
+
 def cache_directory(settings: DataSettings, source: Source, conversion: Conversion) -> Path:
     """Where a source is prepared: a name of its own for each content and each way to convert it."""
     key = digest([source.signature(), repr(source.label_names), repr(conversion), repr(settings.base_size)])
-    return (expanded(settings.cache_dir) if settings.cache_dir else default_cache()) / key
+    return cache_folder(settings.cache_dir) / key
 
 
 def _open_prepared(settings: DataSettings) -> PreparedImageSet:

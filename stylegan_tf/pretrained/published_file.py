@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from stylegan_tf.configuration.presets import preset
 from stylegan_tf.errors import UserError
 from stylegan_tf.pickles.machine import shortened
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 # Names in a table, of which real ones have less than a hundred: one that a short file uses many times stays harmless.
 _LONGEST_TABLE = 1000
@@ -99,17 +102,50 @@ def advice_for(role: str) -> Iterator[None]:
         raise UserError(f"{error} --skip_critic makes a new critic instead.") from None
 
 
+def wanted_networks(networks: Mapping[str, Any], *, skip_critic: bool) -> dict[str, Any]:
+    """Those of a file's networks, by role, that are there and are to be read."""
+    return {
+        role: network
+        for role, network in networks.items()
+        if network is not None and not (skip_critic and role == "critic")
+    }
+
+
+def read_each(networks: Mapping[str, T], read: Callable[[str, T], S]) -> dict[str, S]:
+    """What `read(role, network)` gives for each network; the errors of a critic say that one can do without it.
+
+    Raises:
+        UserError: Without a generator.
+    """
+    generates = bool(networks.keys() - {"critic"})
+    require_field(generates, "the networks", "a generator at least", described="a critic alone" if networks else "none")
+    found = {}
+    for role, network in networks.items():
+        with advice_for(role):
+            found[role] = read(role, network)
+    return found
+
+
 def repr_of_plain(value: Any) -> str:
     """How a stranger's value is shown: numbers and words as they are, anything else by its type."""
     value = value[:_LONGEST_NAME] if isinstance(value, str) else value
     return repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"a {type(value).__name__}"
 
 
-def as_number(value: Any, name: str) -> float:
-    """A finite number of a stranger's file. Raises ValueError for anything else."""
+def as_number(value: Any, name: str, *, if_none: float | None = None) -> float:
+    """A finite number of a stranger's file, or what None stands for there. Raises ValueError for anything else."""
+    if value is None and if_none is not None:
+        return if_none
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
     require_field(number, name, "a number", value)
     return float(value)
+
+
+def as_num_classes(table: Mapping[str, Any], name: str) -> int:
+    """The size of labels in a table of a stranger's file, 0 without any. Raises ValueError for anything else."""
+    value = table.get(name, 0)
+    require_field(isinstance(value, int) and 0 <= value < 1 << 20, name, "a number of classes", value)
+    return int(value)
 
 
 def as_text_table(value: Any, name: str) -> dict[str, Any]:
@@ -120,9 +156,14 @@ def as_text_table(value: Any, name: str) -> dict[str, Any]:
     return dict(value)
 
 
+def require_at_most(most: int, number: int, name: str, unit: str = "") -> None:
+    """Raises ValueError for more of something than networks have: a short file can name the same again and again."""
+    require_field(number <= most, name, f"at most {most:,}{unit}", described="more")
+
+
 def require_array_count(count: int) -> None:
-    """Raises ValueError for more arrays than networks have: a short file can name the same ones again and again."""
-    require_field(count <= _MOST_ARRAYS, "arrays of a network", f"at most {_MOST_ARRAYS:,}", described="more")
+    """Raises ValueError for more arrays than networks have."""
+    require_at_most(_MOST_ARRAYS, count, "arrays of a network")
 
 
 def require_array_name(name: Any) -> None:

@@ -19,12 +19,15 @@ from stylegan_tf.pretrained.published_file import (
     STYLEGAN2,
     PublishedFile,
     PublishedNetwork,
-    advice_for,
+    as_num_classes,
     as_number,
     as_text_table,
     checked_arrays,
+    read_each,
     require_array_count,
+    require_at_most,
     require_field,
+    wanted_networks,
 )
 
 _NETWORKS = {"G": "generator", "D": "critic", "G_ema": "generator_ema"}
@@ -83,15 +86,8 @@ def read_pytorch_file(unpickled: Any, *, skip_critic: bool = False) -> Published
         unpickled = {"G_ema": unpickled}
     if not isinstance(unpickled, dict) or not any(isinstance(unpickled.get(key), PickledModule) for key in _NETWORKS):
         return None
-    networks = {}
-    for key, role in _NETWORKS.items():
-        module = unpickled.get(key)
-        if module is not None and not (skip_critic and role == "critic"):
-            with advice_for(role):
-                require_field(isinstance(module, PickledModule), key, "a network", module)
-                networks[role] = _read_critic(module) if role == "critic" else _read_generator(module)
-    generates = bool(networks.keys() - {"critic"})
-    require_field(generates, "the networks", "a generator at least", described="a critic alone")
+    modules = {role: unpickled.get(key) for key, role in _NETWORKS.items()}
+    networks = read_each(wanted_networks(modules, skip_critic=skip_critic), _read_network)
     data = unpickled.get("training_set_kwargs")
     data = {} if data is None else as_text_table(data, "training_set_kwargs")
     settings, augment_p = _augmentation(unpickled.get("augment_pipe"))
@@ -111,7 +107,7 @@ def read_pytorch_file(unpickled: Any, *, skip_critic: bool = False) -> Published
 
 def _modules(module: PickledModule, path: str = "", depth: int = 0) -> Iterator[tuple[str, PickledModule]]:
     """A module and those in it, each with its path, such as "synthesis.b8.conv0."."""
-    require_field(depth < _DEEPEST_MODULE, "modules", f"at most {_DEEPEST_MODULE} levels deep", described="more")
+    require_at_most(_DEEPEST_MODULE, depth + 1, "modules", " levels deep")
     yield path, module
     for name, child in as_text_table(module.state.get("_modules", {}), "the modules of a module").items():
         if child is not None:
@@ -121,7 +117,7 @@ def _modules(module: PickledModule, path: str = "", depth: int = 0) -> Iterator[
 
 def _all_modules(module: PickledModule) -> dict[str, PickledModule]:
     found = list(itertools.islice(_modules(module), _MOST_MODULES + 1))  # one can be in many places, which can, too
-    require_field(len(found) <= _MOST_MODULES, "modules", f"at most {_MOST_MODULES:,}", described="more")
+    require_at_most(_MOST_MODULES, len(found), "modules")
     return dict(found)
 
 
@@ -144,6 +140,11 @@ def _attribute(modules: Mapping[str, PickledModule], path: str, name: str, defau
     return modules[path].state.get(name, default) if path in modules else default
 
 
+def _read_network(role: str, module: Any) -> PublishedNetwork:
+    require_field(isinstance(module, PickledModule), f"the {role}", "a network", module)
+    return _read_critic(module) if role == "critic" else _read_generator(module)
+
+
 def _read_generator(module: PickledModule) -> PublishedNetwork:
     modules = _all_modules(module)
     require_field(
@@ -155,8 +156,8 @@ def _read_generator(module: PickledModule) -> PublishedNetwork:
     settings = _shared_settings(modules)
     settings |= _mapping_settings(modules, "mapping_learning_rate_multiplier")
     decay = _attribute(modules, "mapping.", "w_avg_beta", None)
-    settings["w_average_decay"] = 1.0 if decay is None else as_number(decay, "w_avg_beta")
-    return PublishedNetwork(_read_arrays(modules), settings, _num_classes(module))
+    settings["w_average_decay"] = as_number(decay, "w_avg_beta", if_none=1.0)
+    return PublishedNetwork(_read_arrays(modules), settings, as_num_classes(module.state, "c_dim"))
 
 
 def _read_critic(module: PickledModule) -> PublishedNetwork:
@@ -173,13 +174,7 @@ def _read_critic(module: PickledModule) -> PublishedNetwork:
         features = int(as_number(modules[statistic].state.get("num_channels", 1), "mbstd's num_channels"))
     settings |= {"minibatch_stddev_group": group, "minibatch_stddev_features": features}
     settings |= _mapping_settings(modules, "critic_mapping_learning_rate_multiplier")
-    return PublishedNetwork(_read_arrays(modules), settings, _num_classes(module))
-
-
-def _num_classes(module: PickledModule) -> int:
-    size = module.state.get("c_dim", 0)
-    require_field(isinstance(size, int) and 0 <= size < 1 << 20, "c_dim", "a number of classes", size)
-    return int(size)
+    return PublishedNetwork(_read_arrays(modules), settings, as_num_classes(module.state, "c_dim"))
 
 
 def _mapping_settings(modules: Mapping[str, PickledModule], field: str) -> dict[str, Any]:
@@ -201,8 +196,7 @@ def _shared_settings(modules: Mapping[str, PickledModule]) -> dict[str, Any]:
     for path, module in modules.items():
         state = module.state
         if "conv_clamp" in state and not path.endswith(".skip."):  # skips never have one
-            clamp = state["conv_clamp"]
-            clamps.add(0.0 if clamp is None else as_number(clamp, f"{path}conv_clamp"))
+            clamps.add(as_number(state["conv_clamp"], f"{path}conv_clamp", if_none=0.0))
         filters.add(_taps(module, path))
         _check_layer(path, state)
     filters.discard(None)

@@ -17,13 +17,16 @@ from stylegan_tf.pretrained.published_file import (
     STYLEGAN2,
     PublishedFile,
     PublishedNetwork,
-    advice_for,
+    as_num_classes,
     as_number,
     as_text_table,
     checked_arrays,
+    read_each,
     require_array_count,
     require_array_name,
+    require_at_most,
     require_field,
+    wanted_networks,
 )
 from stylegan_tf.pretrained.tensorflow_names import as_pytorch_names
 
@@ -54,7 +57,7 @@ _CRITIC_FIELDS = {
     "mbstd_group_size": "minibatch_stddev_group",
     "mbstd_num_features": "minibatch_stddev_features",
 }
-_NONE_MEANS = {"dlatent_avg_beta": 1.0, "style_mixing_prob": 0.0, "truncation_psi": 1.0, "truncation_cutoff": 0}
+_NONE_MEANS = {"dlatent_avg_beta": 1.0, "style_mixing_prob": 0.0, "truncation_psi": 1.0, "truncation_cutoff": 0.0}
 _WHOLE = ("truncation_cutoff", "minibatch_stddev_group", "minibatch_stddev_features")
 
 
@@ -98,25 +101,13 @@ def read_tensorflow_file(unpickled: Any, *, skip_critic: bool = False) -> Publis
         unpickled = (None, None, unpickled)
     if not isinstance(unpickled, (tuple, list)) or len(unpickled) != 3:
         return None
-    named = {
-        role: network
-        for role, network in zip(ROLES, unpickled, strict=True)
-        if network is not None and not (skip_critic and role == "critic")
-    }
+    named = wanted_networks(dict(zip(ROLES, unpickled, strict=True)), skip_critic=skip_critic)
     if not all(isinstance(network, PickledNetwork) for network in named.values()):
         return None
-    require_field(bool(named.keys() - {"critic"}), "the networks", "a generator at least", described="none")
-    states = {}
-    for role, network in named.items():
-        with advice_for(role):
-            arguments, arrays = _read_network(network, role)
-            states[role] = arguments, checked_arrays(arrays)
+    states = read_each(named, _read_checked)
     _, first = states.get("generator_ema") or states["generator"]
     preset = _preset(first)
-    networks = {}
-    for role, (arguments, arrays) in states.items():
-        with advice_for(role):
-            networks[role] = _network(preset, role, arguments, arrays)
+    networks = read_each(states, lambda role, state: _network(preset, role, *state))
     if preset == STYLEGAN2:
         embeds = any("LabelEmbed" in name or name.startswith("Mapping") for _, a in states.values() for name in a)
         code = "StyleGAN2-ADA, TensorFlow" if embeds or _has_argument(states, "conv_clamp") else "StyleGAN2, TensorFlow"
@@ -138,14 +129,18 @@ def _has_argument(states: Mapping[str, tuple[dict[str, Any], Any]], name: str) -
     return any(name in arguments for arguments, _ in states.values())
 
 
+def _read_checked(role: str, network: PickledNetwork) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    arguments, arrays = _read_network(network, role)
+    return arguments, checked_arrays(arrays)
+
+
 def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Arguments and arrays, as they are in the file, of a network with its components.
 
     Variables of components get the prefix G_<component>/.
     """
     state = network.state
-    deepest = f"at most {_DEEPEST_COMPONENT} levels deep"
-    require_field(depth < _DEEPEST_COMPONENT, "components", deepest, described="more")
+    require_at_most(_DEEPEST_COMPONENT, depth + 1, "components", " levels deep")
     arguments = as_text_table(state.get("static_kwargs", {}), "static_kwargs")
     arrays: dict[str, np.ndarray] = {}
     variables = state.get("variables", [])
@@ -159,7 +154,7 @@ def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[d
         number = isinstance(pair[1], PickledArray)
         arrays[pair[0]] = pair[1].read() if number else np.asarray(as_number(pair[1], f"variable {pair[0]}"))
     components = as_text_table(state.get("components", {}), "components")
-    require_field(len(components) <= _MOST_COMPONENTS, "components", f"at most {_MOST_COMPONENTS}", len(components))
+    require_at_most(_MOST_COMPONENTS, len(components), "components")
     for name, component in components.items():
         require_field(isinstance(component, PickledNetwork), f"component {name}", "a network", component)
         inner_arguments, inner = _read_network(component, f"{role}'s {name}", depth + 1)
@@ -191,16 +186,9 @@ def _settings(role: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name, field in (_CRITIC_FIELDS if role == "critic" else _GENERATOR_FIELDS).items():
         if name in arguments:
-            value = arguments[name]
-            value = _NONE_MEANS[name] if value is None and name in _NONE_MEANS else as_number(value, name)
+            value = as_number(arguments[name], name, if_none=_NONE_MEANS.get(name))
             settings[field] = int(value) if field in _WHOLE else value
     return settings
-
-
-def _num_classes(arguments: Mapping[str, Any]) -> int:
-    size = arguments.get("label_size", 0)
-    require_field(isinstance(size, int) and 0 <= size < 1 << 20, "label_size", "a number of classes", size)
-    return int(size)
 
 
 def _network(preset: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
@@ -226,7 +214,7 @@ def _growing_network(
         known = all(isinstance(norm, bool) for norm in norms) and norms in names
         require_field(known, "the normalisation", "one of instance, pixel and none", described="both")
         settings["normalization"] = names[norms]
-    return PublishedNetwork(arrays, settings, _num_classes(arguments))
+    return PublishedNetwork(arrays, settings, as_num_classes(arguments, "label_size"))
 
 
 def _fused_from(fused_scale: Any) -> int:
@@ -244,8 +232,7 @@ def _blurs(taps: Any) -> bool:
 
 def _stylegan2_network(role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
     settings = _settings(role, arguments)
-    clamp = arguments.get("conv_clamp")
-    settings["clamp"] = 0.0 if clamp is None else as_number(clamp, "conv_clamp")
+    settings["clamp"] = as_number(arguments.get("conv_clamp"), "conv_clamp", if_none=0.0)
     if role == "critic" and any(name.startswith("Mapping") for name in arrays):
         require_field("mapping_lrmul" in arguments, "mapping_lrmul of the critic", "there", described="none")
     taps = arguments.get("resample_kernel", [1, 3, 3, 1])
@@ -254,4 +241,4 @@ def _stylegan2_network(role: str, arguments: dict[str, Any], arrays: dict[str, n
     settings["resample_filter"] = tuple(as_number(tap, "resample_kernel") for tap in taps)
     if any(re.match(r"(G_synthesis/)?(To|From)RGB_lod", name) for name in arrays):
         settings["critic_architecture" if role == "critic" else "generator_architecture"] = "growing"
-    return PublishedNetwork(as_pytorch_names(arrays), settings, _num_classes(arguments))
+    return PublishedNetwork(as_pytorch_names(arrays), settings, as_num_classes(arguments, "label_size"))

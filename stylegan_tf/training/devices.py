@@ -11,6 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from stylegan_tf.errors import UserError, require
+from stylegan_tf.files import text_or_empty
 from stylegan_tf.ops.target import Target
 from stylegan_tf.training.gpu_diagnosis import card_memory
 
@@ -137,18 +138,11 @@ def memory_total(count: int = 1) -> int:
     limits = [
         int(text)
         for file in ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
-        if (text := _text(Path("/", file))).isdigit()
+        if (text := text_or_empty(Path("/", file)).strip()).isdigit()
     ]
     with contextlib.suppress(ValueError, OSError, AttributeError):  # not on Windows
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(limits, default=0)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
 
 
 def _most_memory() -> int:
@@ -159,8 +153,6 @@ def _most_memory() -> int:
 
 
 def _cpu_flags() -> set[str]:
-    path = Path("/proc/cpuinfo")
-    if not path.exists():
-        return set()
-    line = next((line for line in path.read_text().splitlines() if line.startswith("flags")), "")
+    lines = text_or_empty(Path("/proc/cpuinfo")).splitlines()
+    line = next((line for line in lines if line.startswith("flags")), "")
     return set(line.split())

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.data.image_set import ImageSet
-from stylegan_tf.data.loading import default_cache
+from stylegan_tf.data.loading import cache_folder
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.evaluation.generated import NetworkImages, Origin, read_labels
 from stylegan_tf.evaluation.networks import build_networks, parse_weights
 from stylegan_tf.evaluation.results import Result, append_results, best, number, read_results
 from stylegan_tf.features.base import FeatureNetwork
-from stylegan_tf.files import expanded
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.runs.checkpoints import CheckpointFolder
@@ -49,7 +47,7 @@ def prepare_instruments(config: TrainConfig, strategy: tf.distribute.Strategy) -
     if not protocols:
         return Instruments([], {})
     with strategy.scope():
-        return Instruments(protocols, build_networks(protocols, weights, _cache(config)))
+        return Instruments(protocols, build_networks(protocols, weights, cache_folder(config.data.cache_dir)))
 
 
 def make_evaluator(
@@ -58,12 +56,8 @@ def make_evaluator(
     """What measures during training, or None. Raises ValueError when the images are too few for a protocol."""
     if not instruments.protocols:
         return None
-    cache = _cache(config) / "metrics"
+    cache = cache_folder(config.data.cache_dir) / "metrics"
     return Evaluator(instruments.protocols, image_set, instruments.networks, cache, strategy=strategy, quiet=True)
-
-
-def _cache(config: TrainConfig) -> Path:
-    return expanded(config.data.cache_dir) if config.data.cache_dir else default_cache()
 
 
 class Metrics(IntervalAction):

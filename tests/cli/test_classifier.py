@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 
@@ -9,22 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_tf.cli import app, classifier
+from stylegan_tf.cli import classifier
 from stylegan_tf.features.classifier import ClassifierFeatures, TrainedClassifier, build_classifier
 
 
 @pytest.fixture
-def command(capsys):
+def command(run_command):
     """`command(**flags)`: exit code, stdout, stderr."""
-
-    def call(**values):
-        arguments = [f"--{name}={value}" for name, value in values.items()]
-        with pytest.raises(SystemExit) as stop:
-            app.run(classifier.main, ["classifier.py", *arguments], classifier.FLAGS)
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+    return functools.partial(run_command, classifier)
 
 
 @pytest.fixture(scope="module")

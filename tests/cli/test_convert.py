@@ -20,7 +20,7 @@ import pytest
 from test_train_command import train
 from tiny_run import write_images
 
-from stylegan_tf.cli import app, convert
+from stylegan_tf.cli import convert, evaluate
 from stylegan_tf.cli.export import export_run
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.runs.directory import RunDirectory
@@ -33,19 +33,9 @@ STYLEGAN2, WITH_LABELS = PICKLES / "stylegan2_ada_2021style.pkl", PICKLES / "sty
 
 
 @pytest.fixture
-def command(capsys):
+def command(run_command):
     """`command(*flags)`: exit code, stdout, stderr."""
-
-    def call(*arguments):
-        convert.FLAGS.unparse_flags()
-        for name in convert.FLAGS:
-            convert.FLAGS[name].unparse()
-        with pytest.raises(SystemExit) as stop:
-            app.run(convert.main, ["convert", *(str(argument) for argument in arguments)], convert.FLAGS)
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+    return functools.partial(run_command, convert)
 
 
 @pytest.fixture
@@ -111,13 +101,10 @@ def test_the_first_training_may_not_change_the_networks(converted, tmp_path):
     assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "config.json", "dataset.json"]
 
 
-def test_evaluation_asks_for_the_real_images(converted):
-    from stylegan_tf.cli import evaluate
-
-    run = converted(PROGAN)
-    with pytest.raises(SystemExit) as stop:
-        app.run(evaluate.main, ["evaluate", f"--run_dir={run}", "--metrics=msssim2k"], evaluate.FLAGS)
-    assert stop.value.code == 2
+def test_evaluation_asks_for_the_real_images(converted, run_command):
+    code, _, err = run_command(evaluate, run_dir=converted(PROGAN), metrics="msssim2k")
+    assert code == 2
+    assert "--data must name the real images" in err
 
 
 def test_the_list(command):

@@ -183,7 +183,10 @@ class TestInspect:
             assert len(image.convert("RGB").getcolors(2**24)) > 100
 
     def test_the_sheet_takes_no_picture_s_place(self, run, pictures, tmp_path):
-        for sheet, words in ((tmp_path / "sheet.jpg", "must be a .png file"), (pictures / "sheet.png", "elsewhere")):
+        for sheet, words in (
+            (tmp_path / "sheet.jpg", "must be a file that ends in .png"),
+            (pictures / "sheet.png", "elsewhere"),
+        ):
             code, _, err = run("inspect", pictures, f"--sheet={sheet}")
             assert code == 2
             assert words in err
@@ -204,8 +207,8 @@ class TestInspect:
         ([], ["name a command: prepare, inspect, verify", "''"]),
         (["prepair"], ["name a command: prepare, inspect, verify", "'prepair'"]),
         (["--data=x"], ["name a command"]),
-        (["prepare", "--output=out"], ["--data=SOURCE"]),
-        (["prepare", "--data=portraits"], ["--output=DIR"]),
+        (["prepare", "--output=out"], ["--data must be a source"]),
+        (["prepare", "--data=portraits"], ["--output must be a directory to write"]),
         (["prepare", "--data=portraits", "--output=out", "--resolution=big"], ["resolution", "big"]),
         (["prepare", "--data=portraits", "--output=out", "--resolution=100"], ["100x100", "base size"]),
         (["prepare", "--data=portraits", "--output=out", "--base_size=0"], ["base_size"]),
@@ -217,9 +220,9 @@ class TestInspect:
         (["prepare", "--data=portraits", "--output=out", "--resolutoin=8"], ["resolutoin", "resolution"]),
         (["prepare", "portraits", "out"], ["'out'", "belongs to no flag"]),
         (["prepare", "--data=nowhere", "--output=out"], ["nowhere", "nothing was found there"]),
-        (["inspect"], ["inspect needs"]),
+        (["inspect"], ["--data must be a source or a prepared set"]),
         (["inspect", "nowhere"], ["nowhere"]),
-        (["verify"], ["verify needs"]),
+        (["verify"], ["--data must be the directory of a prepared set"]),
         (["verify", "nowhere"], ["manifest.json", "nowhere"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -16,19 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.cli import app, demo
-
-
-def fail(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        app.run(demo.main, ["demo.py", *arguments], demo.FLAGS)
-    return stop.value.code, capsys.readouterr().err
+from stylegan_tf.cli import demo
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "export must be given"),
+        ([], "--export must be the output directory of export.py"),
         (["--export=.", "--model=a/b"], "model must be made of"),
         (["--export=/nowhere"], "an export must hold versions"),
         (["--port=70000"], "port"),
@@ -38,15 +32,15 @@ def fail(capsys, *arguments):
         (["--export=.", "--allowed_hosts=fine,http://mine"], "a host must be a name or an address"),
     ],
 )
-def test_mistakes_are_one_line(capsys, arguments, message):
-    code, err = fail(capsys, *arguments)
+def test_mistakes_are_one_line(run_command, arguments, message):
+    code, _, err = run_command(demo, *arguments)
     assert code == 2 and message in err and err.count("\n") == 1
 
 
-def test_a_version_is_not_an_export(capsys, tmp_path):
+def test_a_version_is_not_an_export(run_command, tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").touch()
-    code, err = fail(capsys, f"--export={tmp_path / '1'}")
+    code, _, err = run_command(demo, f"--export={tmp_path / '1'}")
     assert code == 2 and f"--export={tmp_path}. " in err
 
 
@@ -66,9 +60,9 @@ def exported(tmp_path_factory):
     return path
 
 
-def test_a_port_that_is_taken(capsys, exported):
+def test_a_port_that_is_taken(run_command, exported):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        code, err = fail(capsys, f"--export={exported}", f"--port={taken.getsockname()[1]}")
+        code, _, err = run_command(demo, f"--export={exported}", f"--port={taken.getsockname()[1]}")
     assert code == 2 and "try another port" in err and err.count("\n") == 1
 
 

@@ -1,5 +1,6 @@
 """The embeddings command on a run of 8x8 images."""
 
+import functools
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from stylegan_tf.cli import app, embeddings
+from stylegan_tf.cli import embeddings
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.networks.at_level import GeneratorAtLevel
@@ -36,17 +37,9 @@ def run(request, tmp_path_factory):
 
 
 @pytest.fixture
-def command(capsys):
+def command(run_command):
     """`command(**flags)`: exit code, stdout, stderr."""
-
-    def call(**values):
-        with pytest.raises(SystemExit) as stop:
-            words = [f"--{name}={value}" for name, value in values.items()]
-            app.run(embeddings.main, ["embeddings", *words], embeddings.FLAGS)
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+    return functools.partial(run_command, embeddings)
 
 
 def test_w_and_images_are_those_of_the_seeds(command, run):

@@ -12,7 +12,7 @@ from made_up import make_result
 from PIL import Image
 from tiny_run import tiny_config, write_images
 
-from stylegan_tf.cli import app, evaluate
+from stylegan_tf.cli import evaluate
 from stylegan_tf.cli.export import export_run
 from stylegan_tf.evaluation.results import Result, append_results, read_results
 from stylegan_tf.files import DiskError
@@ -43,16 +43,12 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def command(capsys, tmp_path):
+def command(run_command, tmp_path):
     """`command(*arguments)`: exit code, stdout, stderr."""
 
     def call(*arguments, **values):
-        values.setdefault("cache_dir", tmp_path / "cache")
-        words = [*map(str, arguments), *(f"--{name}={value}" for name, value in values.items())]
-        with pytest.raises(SystemExit) as stop:
-            app.run(evaluate.main, evaluate.join_compared(["evaluate.py", *words]), evaluate.FLAGS)
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
+        words = evaluate.join_compared([*map(str, arguments)])
+        return run_command(evaluate, *words, **{"cache_dir": tmp_path / "cache", **values})
 
     return call
 
@@ -164,7 +160,7 @@ def test_the_list_of_protocols(command):
         (["--images={data}", "--data={data}", "--metrics=msssim1k"], "measures 1,000 generated images"),
         (["--images={data}", "--data={data}", "--metrics=fd1k_full_model", "--resolution=x"], "--resolution"),
         (["--compare", "{tmp}"], "must hold metrics.jsonl"),
-        (["--compare", "{tmp}", "--output=chart.svg"], "--output must be a .png"),
+        (["--compare", "{tmp}", "--output=chart.svg"], "--output must be a file that ends in .png"),
         (["--num_devices=-1"], "num_devices"),
         (["--run_dir={run}", "--metrics=swd1k", "--results={tmp}"], "results must be a file"),
         (["--run_dir={run}", "--metrics=swd1k", "--results=/proc/none/r.jsonl"], "/proc/none"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from stylegan_tf.cli import app, sample
+from stylegan_tf.cli import sample
 from stylegan_tf.configuration.config import ResolutionTable, TrainConfig
 from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.networks.at_level import GeneratorAtLevel
@@ -71,17 +72,9 @@ def labelled_run(tmp_path_factory):
 
 
 @pytest.fixture
-def command(capsys):
+def command(run_command):
     """`command(**flags)`: exit code, stdout, stderr."""
-
-    def call(**values):
-        arguments = [f"--{name}={value}" for name, value in values.items()]
-        with pytest.raises(SystemExit) as stop:
-            app.run(sample.main, ["sample.py", *arguments], sample.FLAGS)
-        out, err = capsys.readouterr()
-        return stop.value.code or 0, out, err
-
-    return call
+    return functools.partial(run_command, sample)
 
 
 def read(path) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The tool that builds the built-in set, on small made-up packages."""
 
-import importlib.util
 import io
 import json
 import pathlib
@@ -10,15 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "build_portraits.py"
-
 
 @pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("build_portraits", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_script):
+    return load_script("tools/build_portraits.py")
 
 
 def emoji(code: str, subcategory: str = "person", tones: tuple[str, ...] = ()) -> dict:

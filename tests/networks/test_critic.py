@@ -6,27 +6,21 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_networks import (
+    LABELS,
+    assert_config_and_file_keep,
+    assert_gradients_predict_change,
+    gradients_by_path,
+    images_for,
+    small_critic,
+)
 
 from stylegan_tf.networks import Critic
 from stylegan_tf.ops.resample import downsample_average
 
-LABELS = np.eye(4, dtype=np.float32)[[2, 0, 1, 2]]
-
 
 def small(**options) -> Critic:
-    critic = Critic(**{"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8, **options})
-    critic.build()
-    rng = np.random.default_rng(0)
-    for weight in critic.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape))
-    return critic
-
-
-def images_for(critic: Critic, level: int | None = None, count: int = 4) -> np.ndarray:
-    level = critic.num_levels - 1 if level is None else level
-    height, width = critic.base_size
-    shape = (count, height << level, width << level, critic.channels)
-    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    return small_critic(Critic, **options)
 
 
 @pytest.mark.parametrize(("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 5, 4), ((4, 4), 1, 3)])
@@ -82,12 +76,6 @@ def test_the_score_is_the_output_of_the_images_class():
     np.testing.assert_array_equal(critic(images, labels=LABELS.astype(np.int32)), critic(images, labels=LABELS))
 
 
-def test_missing_labels_are_refused():
-    critic = small(num_classes=4)
-    with pytest.raises(ValueError, match=r"labels must be given.*4 classes.*Received: labels=None"):
-        critic(images_for(critic))
-
-
 def test_images_of_another_size_are_refused():
     # A larger image would otherwise pass, with four scores.
     critic = small(minibatch_stddev_group=1)
@@ -95,34 +83,6 @@ def test_images_of_another_size_are_refused():
         critic(images_for(critic, 1), level=0)
     with pytest.raises(ValueError, match="images must be 8x8 pixels at level 1"):
         critic(images_for(critic, 0))
-
-
-def test_the_minibatch_statistic_of_the_whole_batch():
-    """Any number of images will do, and two batches of a call are told apart."""
-    critic = small(minibatch_stddev_group=None)
-    images = images_for(critic)[:3]
-    other = small(minibatch_stddev_group=3)
-    other.set_weights(critic.get_weights())
-    np.testing.assert_allclose(critic(images), other(images), rtol=1e-5, atol=1e-6)
-    both = critic(np.concatenate([images, images[::-1] / 2]), num_batches=2)
-    np.testing.assert_allclose(both[:3], critic(images), rtol=1e-4, atol=1e-5)
-    assert type(critic).from_config(critic.get_config()).options["minibatch_stddev_group"] is None
-
-
-@pytest.mark.parametrize("features", [0, 3])
-def test_a_statistic_that_does_not_share_out_the_feature_maps_is_refused(features):
-    with pytest.raises(ValueError, match=f"must divide the feature maps at the smallest.*Received: {features}"):
-        small(minibatch_stddev_features=features)
-    small(minibatch_stddev_features=features, minibatch_stddev_group=0)
-
-
-@pytest.mark.parametrize("group", [0, 1])
-def test_without_minibatch_statistics_images_are_scored_alone(group):
-    critic = small(minibatch_stddev_group=group)
-    images = images_for(critic)
-    np.testing.assert_allclose(critic(images)[1:2], critic(images[1:2]), rtol=1e-4, atol=1e-5)
-    with_statistics = small()
-    assert np.max(np.abs(with_statistics(images)[1:2] - with_statistics(images[1:2]))) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -137,39 +97,7 @@ def test_without_minibatch_statistics_images_are_scored_alone(group):
 def test_config_round_trip_and_saving(options, tmp_path):
     critic = small(**options)
     images, labels = images_for(critic), LABELS if "num_classes" in options else None
-    scores = critic(images, labels=labels, fade_in=0.5)
-
-    copy = Critic.from_config(critic.get_config())
-    copy.build()
-    assert copy.get_config() == critic.get_config()
-    copy.set_weights(critic.get_weights())
-    np.testing.assert_array_equal(copy(images, labels=labels, fade_in=0.5), scores)
-
-    critic.save(tmp_path / "critic.keras")
-    loaded = keras.saving.load_model(tmp_path / "critic.keras")
-    for got, want in zip(loaded.get_weights(), critic.get_weights(), strict=True):
-        np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(loaded(images, labels=labels, fade_in=0.5), scores)
-
-
-def test_is_usable_in_a_functional_model():
-    critic = small()
-    images = keras.Input((8, 8, 3))
-    model = keras.Model(images, critic(images))
-    assert model.output_shape == (None, 1)
-    np.testing.assert_allclose(model(images_for(critic)), critic(images_for(critic)), rtol=1e-4, atol=1e-5)
-
-
-def test_an_unknown_batch_inside_a_compiled_function():
-    critic = small()
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
-    def run(images):
-        return critic(images, num_batches=2)
-
-    for count in (8, 6):
-        images = images_for(critic, count=count)
-        np.testing.assert_allclose(run(images), critic(images, num_batches=2), rtol=1e-4, atol=1e-5)
+    assert_config_and_file_keep(critic, lambda network: network(images, labels=labels, fade_in=0.5), tmp_path)
 
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.015)])
@@ -244,29 +172,17 @@ def test_second_order_gradient_predicts_how_the_penalty_changes(variant):
     images = images_for(critic)
     kernels = [weight for weight in critic.active_weights(1) if weight.path.endswith("kernel")]
     _, gradients = penalty_and_gradients(critic, images, kernels, fade_in=0.5)
-    rng = np.random.default_rng(5)
-    directions = [rng.normal(size=kernel.shape).astype(np.float32) for kernel in kernels]
-    slope = sum(np.sum(g * d, dtype=np.float64) for g, d in zip(gradients, directions, strict=True))
-    step, values = 2e-3, []
-    for sign in (1, -1):
-        for kernel, direction in zip(kernels, directions, strict=True):
-            kernel.assign(kernel + sign * step * direction)
-        values.append(float(penalty_and_gradients(critic, images, kernels, fade_in=0.5)[0]))
-        for kernel, direction in zip(kernels, directions, strict=True):
-            kernel.assign(kernel - sign * step * direction)
-    np.testing.assert_allclose((values[0] - values[1]) / (2 * step), slope, rtol=0.02)
+    assert_gradients_predict_change(
+        lambda: penalty_and_gradients(critic, images, kernels, fade_in=0.5)[0], kernels, gradients
+    )
 
 
 @pytest.mark.parametrize(("level", "from_rgb"), [(0, 1), (1, 2), (2, 2)])
 def test_active_weights_are_those_with_a_gradient(level, from_rgb):
     critic = small(num_levels=3)
-    variables = critic.trainable_weights
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(critic(images_for(critic, level), level=level, fade_in=0.5) ** 2)
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
-    with_gradient = {v.path for v, g in zip(variables, gradients, strict=True) if g is not None}
-    assert with_gradient == {variable.path for variable in critic.active_weights(level)}
-    assert sum("from_rgb" in path and "kernel" in path for path in with_gradient) == from_rgb
+    gradients = gradients_by_path(critic, lambda: critic(images_for(critic, level), level=level, fade_in=0.5))
+    assert gradients.keys() == {variable.path for variable in critic.active_weights(level)}
+    assert sum("from_rgb" in path and "kernel" in path for path in gradients) == from_rgb
 
 
 @pytest.mark.parametrize(

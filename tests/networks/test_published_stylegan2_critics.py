@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from stylegan_tf.pretrained.published_names import load_published_critic
 from stylegan_tf.pretrained.stylegan2_names import critic_entries
 
 NAMES = [
@@ -17,42 +14,17 @@ NAMES = [
 ]
 
 
-class Published(NamedTuple):
-    critic: Any
-    reference: Any
-    images: np.ndarray
-    labels: np.ndarray | None
-
-
-@pytest.fixture(scope="module")
-def published(reference, build_published_stylegan2_critic, channels_last):
-    """`published(name)`: the critic of that file with its weights, built once."""
-    made: dict[str, Published] = {}
-
-    def get(name: str) -> Published:
-        if name not in made:
-            numbers = reference(name)
-            kwargs = numbers.config["kwargs"]
-            critic = build_published_stylegan2_critic(kwargs)
-            load_published_critic(critic, numbers.variables)
-            labels = numbers.inputs["c"] if kwargs["c_dim"] else None
-            made[name] = Published(critic, numbers, channels_last(numbers.inputs["images"]), labels)
-        return made[name]
-
-    return get
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_logits_gradients_and_r1(published, relative_error, channels_first, name):
     case = published(name)
     outputs, config = case.reference.outputs, case.reference.config
-    entries = critic_entries(case.critic)
+    entries = critic_entries(case.network)
     chosen = [entries[name] for name in config["grad_vars"]]
-    images = tf.constant(case.images)
+    images = tf.constant(case.inputs)
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
             inner.watch(images)
-            logits = case.critic(images, labels=case.labels)
+            logits = case.network(images, labels=case.labels)
         gradients = inner.gradient(logits, images)
         penalties = tf.reduce_sum(gradients**2, axis=[1, 2, 3])
         loss = tf.reduce_mean(penalties * (config["r1_gamma"] / 2))
@@ -74,7 +46,7 @@ def test_logits_gradients_and_r1(published, relative_error, channels_first, name
 def test_a_batch_smaller_than_the_group(published, relative_error, name):
     case = published(name)
     labels = None if case.labels is None else case.labels[:3]
-    logits = case.critic(case.images[:3], labels=labels)
+    logits = case.network(case.inputs[:3], labels=labels)
     assert relative_error(logits, case.reference.outputs["logits_first3"]) < 1e-4
 
 
@@ -88,13 +60,13 @@ def test_nothing_published_is_left_out(published, name):
 @pytest.mark.parametrize("name", ["stylegan2_discriminator_r32_resnet_cond10_f2"])
 def test_batches_behind_each_other_are_scored_apart(published, relative_error, name):
     case = published(name)
-    pair = np.concatenate([case.images, 0.3 * case.images[::-1]])
+    pair = np.concatenate([case.inputs, 0.3 * case.inputs[::-1]])
     labels = np.concatenate([case.labels, case.labels[::-1]])
-    together = case.critic(pair, labels=labels, num_batches=2)
+    together = case.network(pair, labels=labels, num_batches=2)
     assert relative_error(together[:8], case.reference.outputs["logits"]) < 1e-4
-    apart = case.critic(pair[8:], labels=labels[8:])
+    apart = case.network(pair[8:], labels=labels[8:])
     np.testing.assert_allclose(together[8:], apart, rtol=1e-4, atol=1e-4)
-    mixed = case.critic(pair, labels=labels).numpy()
+    mixed = case.network(pair, labels=labels).numpy()
     assert np.max(np.abs(mixed - together)) > 1e-3 * np.max(np.abs(together))
 
 
@@ -104,5 +76,5 @@ def test_a_clamp_that_is_never_reached_changes_nothing_and_a_small_one_does(
     case = published("stylegan2_discriminator_r32_resnet")
     for clamp, low, high in ((256.0, 0.0, 1e-6), (0.5, 1e-2, 10.0)):
         clamped = build_published_stylegan2_critic(case.reference.config["kwargs"], clamp=clamp)
-        clamped.set_weights(case.critic.get_weights())
-        assert low <= relative_error(clamped(case.images), case.critic(case.images)) < high
+        clamped.set_weights(case.network.get_weights())
+        assert low <= relative_error(clamped(case.inputs), case.network(case.inputs)) < high

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
 import pytest
 
 from stylegan_tf.networks.styles import mix_styles, truncate
-from stylegan_tf.pretrained.published_names import load_published_generator
 
 NAMES = [
     f"stylegan2_generator_{name}" for name in ("r32_skip", "r32_skip_cond10", "r32_orig", "r32_resnet", "r64_skip")
@@ -16,33 +12,9 @@ NAMES = [
 TRUNCATIONS = {"": (None, None), "_psi0.7_cut4": (0.7, 4), "_psi0.5": (0.5, None)}
 
 
-class Published(NamedTuple):
-    generator: Any
-    reference: Any
-    z: np.ndarray
-    labels: np.ndarray | None
-
-    def images(self, count: int, **options: Any) -> Any:
-        labels = None if self.labels is None else self.labels[:count]
-        return self.generator(self.z[:count], labels=labels, **options)
-
-
-@pytest.fixture(scope="module")
-def published(reference, build_published_stylegan2_generator):
-    """`published(name)`: the generator of that file with its weights, built once."""
-    made: dict[str, Published] = {}
-
-    def get(name: str) -> Published:
-        if name not in made:
-            numbers = reference(name)
-            kwargs = numbers.config["kwargs"]
-            generator = build_published_stylegan2_generator(kwargs)
-            load_published_generator(generator, numbers.variables)
-            labels = numbers.inputs["c"] if kwargs["c_dim"] else None
-            made[name] = Published(generator, numbers, numbers.inputs["z"], labels)
-        return made[name]
-
-    return get
+def images_of(case, count, **options):
+    labels = None if case.labels is None else case.labels[:count]
+    return case.network(case.inputs[:count], labels=labels, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -50,9 +22,9 @@ def published(reference, build_published_stylegan2_generator):
 def test_mapping_and_truncation(published, relative_error, name, truncation):
     case = published(name)
     psi, cutoff = TRUNCATIONS[truncation]
-    ws = case.generator.map(case.z, case.labels)
+    ws = case.network.map(case.inputs, case.labels)
     if psi is not None:
-        ws = truncate(ws, case.generator.w_average, psi, cutoff)
+        ws = truncate(ws, case.network.w_average, psi, cutoff)
     assert relative_error(ws, case.reference.outputs[f"ws{truncation}"]) < 1e-5
 
 
@@ -62,7 +34,7 @@ def test_images(published, relative_error, channels_first, name, truncation):
     case = published(name)
     psi, cutoff = TRUNCATIONS[truncation]
     want = case.reference.outputs[f"img{truncation}"]
-    images = case.images(len(want), truncation_psi=psi, truncation_cutoff=cutoff)
+    images = images_of(case, len(want), truncation_psi=psi, truncation_cutoff=cutoff)
     assert relative_error(channels_first(images), want) < 1e-4
 
 
@@ -70,37 +42,37 @@ def test_images(published, relative_error, channels_first, name, truncation):
 def test_without_noise(published, relative_error, channels_first, name):
     case = published(name)
     want = case.reference.outputs["img_noise_none"]
-    images = case.images(len(want), noise="none")
+    images = images_of(case, len(want), noise="none")
     assert relative_error(channels_first(images), want) < 1e-4
-    assert relative_error(channels_first(case.images(len(want))), want) > 1e-3
+    assert relative_error(channels_first(images_of(case, len(want))), want) > 1e-3
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_form_that_scales_weights_gives_the_same(published, relative_error, channels_first, name):
     case = published(name)
     want = case.reference.outputs["img_nonfused"]
-    assert relative_error(channels_first(case.images(len(want))), want) < 1e-4
+    assert relative_error(channels_first(images_of(case, len(want))), want) < 1e-4
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_style_mixing(published, relative_error, channels_first, name):
     case = published(name)
     crossover = case.reference.config["mix"]
-    ws = case.generator.map(case.z, case.labels)
-    images = case.generator.synthesis(mix_styles(ws[:1], ws[1:2], crossover))
+    ws = case.network.map(case.inputs, case.labels)
+    images = case.network.synthesis(mix_styles(ws[:1], ws[1:2], crossover))
     assert relative_error(channels_first(images), case.reference.outputs[f"img_mix_{crossover}"]) < 1e-4
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_moves_the_mean_of_w(published, relative_error, name):
     case = published(name)
-    before = case.generator.w_average.numpy()
-    ws = case.generator.map(case.z, case.labels)
+    before = case.network.w_average.numpy()
+    ws = case.network.map(case.inputs, case.labels)
     try:
-        case.generator.update_w_average(ws[:, 0], decay=0.995)
-        after = case.generator.w_average.numpy()
+        case.network.update_w_average(ws[:, 0], decay=0.995)
+        after = case.network.w_average.numpy()
     finally:
-        case.generator.w_average.assign(before)
+        case.network.w_average.assign(before)
     assert relative_error(after - before, case.reference.outputs["w_avg_after_train"] - before) < 1e-4
 
 
@@ -116,8 +88,8 @@ def test_a_clamp_that_is_never_reached_changes_nothing_and_a_small_one_does(
     published, build_published_stylegan2_generator, relative_error
 ):
     case = published("stylegan2_generator_r32_resnet")
-    images = case.images(2)
+    images = images_of(case, 2)
     for clamp, low, high in ((256.0, 0.0, 1e-6), (0.5, 1e-2, 10.0)):
         clamped = build_published_stylegan2_generator(case.reference.config["kwargs"], clamp=clamp)
-        clamped.set_weights(case.generator.get_weights())
-        assert low <= relative_error(clamped(case.z[:2]), images) < high
+        clamped.set_weights(case.network.get_weights())
+        assert low <= relative_error(clamped(case.inputs[:2]), images) < high

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_networks import (
+    LABELS,
+    assert_config_and_file_keep,
+    assert_gradients_predict_change,
+    gradients_by_path,
+    images_for,
+    small_critic,
+)
 
 from stylegan_tf.networks import StyleGAN2Critic
 from stylegan_tf.ops.upfirdn import downsample_fir, make_filter
 
 ARCHITECTURES = ("resnet", "orig", "skip", "growing")
-LABELS = np.eye(4, dtype=np.float32)[[2, 0, 1, 2]]
 
 
 def small(**options) -> StyleGAN2Critic:
-    critic = StyleGAN2Critic(**{"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8, **options})
-    critic.build()
-    rng = np.random.default_rng(0)
-    for weight in critic.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape) * (50.0 if "mapping/dense" in weight.path else 1.0))
-    return critic
-
-
-def images_for(critic: StyleGAN2Critic, level: int | None = None, count: int = 4) -> np.ndarray:
-    level = critic.num_levels - 1 if level is None else level
-    height, width = critic.base_size
-    shape = (count, height << level, width << level, critic.channels)
-    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    return small_critic(StyleGAN2Critic, **options)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -116,53 +113,15 @@ def test_the_score_by_class_is_the_output_that_belongs_to_it():
     assert np.max(np.abs(critic(images, labels=labels[:, ::-1]) - one(images))) > 1e-3
 
 
-def test_missing_labels_are_refused():
-    critic = small(num_classes=4, mapping_layers=1)
-    with pytest.raises(ValueError, match=r"labels must be given.*4 classes.*Received: labels=None"):
-        critic(images_for(critic))
-
-
-def test_the_minibatch_statistic_of_the_whole_batch():
-    """Any number of images will do, and two batches of a call are told apart."""
-    critic = small(minibatch_stddev_group=None)
-    images = images_for(critic)[:3]
-    other = small(minibatch_stddev_group=3)
-    other.set_weights(critic.get_weights())
-    np.testing.assert_allclose(critic(images), other(images), rtol=1e-5, atol=1e-6)
-    both = critic(np.concatenate([images, images[::-1] / 2]), num_batches=2)
-    np.testing.assert_allclose(both[:3], critic(images), rtol=1e-4, atol=1e-5)
-    assert type(critic).from_config(critic.get_config()).options["minibatch_stddev_group"] is None
-
-
-@pytest.mark.parametrize("features", [0, 3])
-def test_a_statistic_that_does_not_share_out_the_feature_maps_is_refused(features):
-    with pytest.raises(ValueError, match=f"must divide the feature maps at the smallest.*Received: {features}"):
-        small(minibatch_stddev_features=features)
-    small(minibatch_stddev_features=features, minibatch_stddev_group=0)
-
-
-@pytest.mark.parametrize("group", [0, 1])
-def test_without_minibatch_statistics_images_are_scored_alone(group):
-    critic = small(minibatch_stddev_group=group)
-    images = images_for(critic)
-    np.testing.assert_allclose(critic(images)[1:2], critic(images[1:2]), rtol=1e-4, atol=1e-5)
-    with_statistics = small()
-    assert np.max(np.abs(with_statistics(images)[1:2] - with_statistics(images[1:2]))) > 1e-3
-
-
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_active_weights_are_those_with_a_gradient(architecture):
     critic = small(architecture=architecture, num_levels=3, num_classes=4, mapping_layers=2)
-    variables = critic.trainable_weights
     for level in (0, 1, 2) if critic.grows else (2,):
-        with tf.GradientTape() as tape:
-            scores = critic(images_for(critic, level), labels=LABELS, level=level, fade_in=0.5)
-            loss = tf.reduce_sum(scores**2)
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        with_gradient = {v.path for v, g in zip(variables, gradients, strict=True) if g is not None}
-        assert with_gradient == {variable.path for variable in critic.active_weights(level)}
-        for variable, gradient in zip(variables, gradients, strict=True):
-            assert gradient is None or np.any(gradient), variable.path
+        scores = functools.partial(critic, images_for(critic, level), labels=LABELS, level=level, fade_in=0.5)
+        gradients = gradients_by_path(critic, scores)
+        assert gradients.keys() == {variable.path for variable in critic.active_weights(level)}
+        for path, gradient in gradients.items():
+            assert np.any(gradient), path
 
 
 def r1_and_gradients(critic: StyleGAN2Critic, images: np.ndarray, kernels: list, **options):
@@ -190,15 +149,9 @@ def test_second_order_gradient_predicts_how_r1_changes(architecture):
     for kernel, gradient in zip(kernels, gradients, strict=True):
         assert np.all(np.isfinite(gradient)), kernel.path
         assert np.any(gradient), kernel.path
-    rng = np.random.default_rng(5)
-    directions = [rng.normal(size=kernel.shape).astype(np.float32) for kernel in kernels]
-    slope = sum(np.sum(g * d, dtype=np.float64) for g, d in zip(gradients, directions, strict=True))
-    starts, step, values = [kernel.numpy() for kernel in kernels], 2e-3, []
-    for sign in (1, -1):
-        for kernel, start, direction in zip(kernels, starts, directions, strict=True):
-            kernel.assign(start + sign * step * direction)
-        values.append(float(r1_and_gradients(critic, images, kernels, fade_in=0.5)[0]))
-    np.testing.assert_allclose((values[0] - values[1]) / (2 * step), slope, rtol=0.02)
+    assert_gradients_predict_change(
+        lambda: r1_and_gradients(critic, images, kernels, fade_in=0.5)[0], kernels, gradients
+    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -215,18 +168,7 @@ def test_config_round_trip_and_saving(architecture, tmp_path):
         dtype="mixed_bfloat16",
     )
     images = images_for(critic)
-    scores = critic(images, labels=LABELS, fade_in=0.5)
-    copy = StyleGAN2Critic.from_config(critic.get_config())
-    copy.build()
-    assert copy.get_config() == critic.get_config()
-    copy.set_weights(critic.get_weights())
-    np.testing.assert_array_equal(copy(images, labels=LABELS, fade_in=0.5), scores)
-
-    critic.save(tmp_path / "critic.keras")
-    loaded = keras.saving.load_model(tmp_path / "critic.keras")
-    for got, want in zip(loaded.get_weights(), critic.get_weights(), strict=True):
-        np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(loaded(images, labels=LABELS, fade_in=0.5), scores)
+    assert_config_and_file_keep(critic, lambda network: network(images, labels=LABELS, fade_in=0.5), tmp_path)
 
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.015)])
@@ -242,26 +184,6 @@ def test_half_precision_scores_are_float32_and_close_to_float32(architecture, po
     for kernel, gradient in zip(kernels, r1_and_gradients(half, images, kernels, fade_in=0.5)[1], strict=True):
         assert np.all(np.isfinite(gradient)), kernel.path
         assert np.any(gradient), kernel.path
-
-
-def test_an_unknown_batch_inside_a_compiled_function():
-    critic = small()
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
-    def run(images):
-        return critic(images, num_batches=2)
-
-    for count in (8, 6):
-        images = images_for(critic, count=count)
-        np.testing.assert_allclose(run(images), critic(images, num_batches=2), rtol=1e-4, atol=1e-4)
-
-
-def test_is_usable_in_a_functional_model():
-    critic = small()
-    images = keras.Input((8, 8, 3))
-    model = keras.Model(images, critic(images))
-    assert model.output_shape == (None, 1)
-    np.testing.assert_allclose(model(images_for(critic)), critic(images_for(critic)), rtol=1e-4, atol=1e-5)
 
 
 def test_defaults_are_the_published_network():

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_networks import (
+    SMALL,
+    assert_gradients_predict_change,
+    assert_one_trace_serves_batches_and_fade_ins,
+    gradients_by_path,
+    ws_for,
+)
 
 from stylegan_tf.layers import modulated_layer
 from stylegan_tf.networks import Generator, MappingNetwork, StyleGAN2SynthesisNetwork
@@ -15,18 +24,13 @@ ARCHITECTURES = ("skip", "orig", "resnet", "growing")
 
 
 def small(**options) -> StyleGAN2SynthesisNetwork:
-    options = {"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8, **options}
-    network = StyleGAN2SynthesisNetwork(**options)
+    network = StyleGAN2SynthesisNetwork(**{**SMALL, **options})
     network.build((None, network.num_ws, 5))
     rng = np.random.default_rng(0)
     for weight in network.weights:
         if "seed_generator" not in weight.path:
             weight.assign(weight + 0.5 * rng.normal(size=weight.shape))
     return network
-
-
-def ws_for(network: StyleGAN2SynthesisNetwork, images: int = 2) -> np.ndarray:
-    return np.random.default_rng(1).normal(size=(images, network.num_ws, 5)).astype(np.float32)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -155,15 +159,11 @@ def test_the_image_of_a_lower_level_takes_the_w_of_the_next_layer():
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_active_weights_are_those_with_a_gradient(architecture):
     network = small(architecture=architecture, num_levels=3)
-    variables = network.trainable_weights
     for level in (0, 1, 2) if network.grows else (2,):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(network(ws_for(network), level=level, fade_in=0.5) ** 2)
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        with_gradient = {v.path for v, g in zip(variables, gradients, strict=True) if g is not None}
-        assert with_gradient == {variable.path for variable in network.active_weights(level)}
-        for variable, gradient in zip(variables, gradients, strict=True):
-            assert gradient is None or np.max(np.abs(gradient)) > 1e-3, variable.path
+        gradients = gradients_by_path(network, functools.partial(network, ws_for(network), level=level, fade_in=0.5))
+        assert gradients.keys() == {variable.path for variable in network.active_weights(level)}
+        for path, gradient in gradients.items():
+            assert np.max(np.abs(gradient)) > 1e-3, path
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -192,15 +192,7 @@ def test_path_lengths_have_gradients_that_predict_their_change(architecture, mon
         assert gradient is not None, kernel.path
         assert np.all(np.isfinite(gradient)), kernel.path
         assert np.max(np.abs(gradient)) > 1e-4, kernel.path
-    rng = np.random.default_rng(3)
-    changes = [rng.normal(size=kernel.shape).astype(np.float32) for kernel in kernels]
-    slope = sum(np.sum(g * c, dtype=np.float64) for g, c in zip(gradients, changes, strict=True))
-    starts, step, values = [kernel.numpy() for kernel in kernels], 2e-3, []
-    for sign in (1, -1):
-        for kernel, start, change in zip(kernels, starts, changes, strict=True):
-            kernel.assign(start + sign * step * change)
-        values.append(float(lengths_and_gradients()[0]))
-    np.testing.assert_allclose((values[0] - values[1]) / (2 * step), slope, rtol=0.02)
+    assert_gradients_predict_change(lambda: lengths_and_gradients()[0], kernels, gradients)
 
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.015)])
@@ -265,18 +257,7 @@ def test_starts_with_noise_and_biases_at_zero():
 
 
 def test_an_unknown_batch_and_a_fade_in_that_changes_need_one_trace():
-    network = small(architecture="growing")
-    fade_in = tf.Variable(0.0)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 4, 5])])
-    def run(ws):
-        return network(ws, fade_in=fade_in)
-
-    for value, images in ((0.0, 2), (0.5, 3), (1.0, 1)):
-        fade_in.assign(value)
-        ws = ws_for(network, images)
-        np.testing.assert_allclose(run(ws), network(ws, fade_in=value), rtol=1e-4, atol=1e-5)
-    assert run.experimental_get_tracing_count() == 1
+    assert_one_trace_serves_batches_and_fade_ins(small(architecture="growing"))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

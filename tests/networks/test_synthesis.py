@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_networks import SMALL, assert_one_trace_serves_batches_and_fade_ins, gradients_by_path, ws_for
 
 from stylegan_tf.networks import SynthesisNetwork
 
@@ -24,8 +25,7 @@ VARIANTS = {
 
 
 def small(**options) -> SynthesisNetwork:
-    options = {"num_levels": 2, "feature_maps_base": 32, "feature_maps_max": 8, **options}
-    network = SynthesisNetwork(**options)
+    network = SynthesisNetwork(**{**SMALL, **options})
     network.build((None, network.num_ws, 5))
     return randomize(network)
 
@@ -35,10 +35,6 @@ def randomize(network: SynthesisNetwork) -> SynthesisNetwork:
     for weight in network.trainable_weights:
         weight.assign(weight + 0.5 * rng.normal(size=weight.shape))
     return network
-
-
-def ws_for(network: SynthesisNetwork, images: int = 2) -> np.ndarray:
-    return np.random.default_rng(1).normal(size=(images, network.num_ws, 5)).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -152,15 +148,11 @@ def test_noise_of_a_level_above_is_not_looked_at():
 def test_active_weights_are_those_with_a_gradient(level, count):
     network = small(num_levels=3)
     ws = ws_for(network)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(network(ws, level=level, fade_in=0.5) ** 2)
-    variables = network.trainable_weights
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
-    with_gradient = {v.path for v, g in zip(variables, gradients, strict=True) if g is not None}
-    assert with_gradient == {variable.path for variable in network.active_weights(level)}
-    assert sum("to_rgb" in path and "kernel" in path for path in with_gradient) == count
-    for variable, gradient in zip(variables, gradients, strict=True):
-        assert gradient is None or np.max(np.abs(gradient)) > 1e-3, variable.path
+    gradients = gradients_by_path(network, lambda: network(ws, level=level, fade_in=0.5))
+    assert gradients.keys() == {variable.path for variable in network.active_weights(level)}
+    assert sum("to_rgb" in path and "kernel" in path for path in gradients) == count
+    for path, gradient in gradients.items():
+        assert np.max(np.abs(gradient)) > 1e-3, path
 
 
 @pytest.mark.parametrize("name", ["published", "progressive", "fused", "instance_norm_without_style"])
@@ -206,18 +198,7 @@ def test_half_precision_keeps_the_first_styles():
 
 
 def test_an_unknown_batch_and_a_fade_in_that_changes_need_one_trace():
-    network = small()
-    fade_in = tf.Variable(0.0)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 4, 5])])
-    def run(ws):
-        return network(ws, fade_in=fade_in)
-
-    for value, images in ((0.0, 2), (0.5, 3), (1.0, 1)):
-        fade_in.assign(value)
-        ws = ws_for(network, images)
-        np.testing.assert_allclose(run(ws), network(ws, fade_in=value), rtol=1e-4, atol=1e-5)
-    assert run.experimental_get_tracing_count() == 1
+    assert_one_trace_serves_batches_and_fade_ins(small())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -80,18 +82,22 @@ def test_both_forms_of_down_average_the_convolved_image(x, kernel, fused):
     ("function", "naive"), [(convolve_up, naive_up), (convolve_down, naive_down)], ids=["up", "down"]
 )
 def test_second_order_gradients_are_exact(function, naive, fused, x, kernel):
-    # f is linear in x and in the kernel. With F = sum(f^3) / 6: d2F / dx dx and d2F / dx dk, in closed form.
     if function is convolve_up and fused:
         naive = _with_mirrored_kernel(naive)
     rng = np.random.default_rng(3)
     u, v = rng.normal(size=(2, *x.shape))
     k = rng.normal(size=kernel.shape)
+    assert_second_order_is_exact(functools.partial(function, fused=fused), naive, x, u, v, kernel, k)
+
+
+def assert_second_order_is_exact(function, naive, x, u, v, kernel, k):
+    """f is linear in x and in the kernel. With F = sum(f^3) / 6: d2F / dx dx and d2F / dx dk, in closed form."""
     image, weight = tf.constant(x), tf.constant(kernel)
     with tf.GradientTape() as outer:
         outer.watch([image, weight])
         with tf.GradientTape() as inner:
             inner.watch(image)
-            value = tf.reduce_sum(function(image, weight, fused=fused) ** 3) / 6
+            value = tf.reduce_sum(function(image, weight) ** 3) / 6
         along_u = tf.reduce_sum(inner.gradient(value, image) * u)
     by_image, by_kernel = outer.gradient(along_u, [image, weight])
 
@@ -165,28 +171,13 @@ def test_resampled_convolution_is_its_definition(taps, size, up, down, flip_kern
 @pytest.mark.parametrize(("up", "down"), RESAMPLING[:4])
 @pytest.mark.parametrize("size", [1, 3])
 def test_second_order_gradients_of_resampled_convolution_are_exact(size, up, down):
-    # As above: f is linear in x and in the kernel.
     rng = np.random.default_rng(3)
     x, u, v = rng.normal(size=(3, 2, 4, 6, 3))
     kernel, k = rng.normal(size=(2, size, size, 3, 5))
 
-    def naive(x, kernel):
-        return naive_resampled(x, kernel, FILTERS["binomial"], up, down)
-
-    image, weight = tf.constant(x), tf.constant(kernel)
-    with tf.GradientTape() as outer:
-        outer.watch([image, weight])
-        with tf.GradientTape() as inner:
-            inner.watch(image)
-            y = convolve_resampled(image, weight, taps=FILTERS["binomial"], up=up, down=down)
-            value = tf.reduce_sum(y**3) / 6
-        along_u = tf.reduce_sum(inner.gradient(value, image) * u)
-    by_image, by_kernel = outer.gradient(along_u, [image, weight])
-
-    f, f_u, f_v = naive(x, kernel), naive(u, kernel), naive(v, kernel)
-    np.testing.assert_allclose(tf.reduce_sum(by_image * v), np.sum(f * f_u * f_v), rtol=1e-9)
-    want = np.sum(f * naive(x, k) * f_u + f**2 / 2 * naive(u, k))
-    np.testing.assert_allclose(tf.reduce_sum(by_kernel * k), want, rtol=1e-9)
+    settings = {"taps": FILTERS["binomial"], "up": up, "down": down}
+    function, naive = functools.partial(convolve_resampled, **settings), functools.partial(naive_resampled, **settings)
+    assert_second_order_is_exact(function, naive, x, u, v, kernel, k)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -72,7 +72,7 @@ def test_a_critic_alone_is_no_file(unpickled):
     with pytest.raises(ValueError, match="a generator at least"):
         read_pytorch_file({"D": unpickled()["D"]})
     assert read_pytorch_file({"G": 5}) is None
-    with pytest.raises(ValueError, match=r"D in the published file must be a network\. Received: 5\."):
+    with pytest.raises(ValueError, match=r"the critic in the published file must be a network\. Received: 5\."):
         read_pytorch_file({**unpickled(), "D": 5})
 
 

@@ -7,22 +7,9 @@ import json
 import threading
 
 import pytest
+from echo_server import EchoApi, answering
 
 from stylegan_tf.serving import demo_server, request_head
-
-
-class EchoApi:
-    """Stands in for RestApi: tells what it was asked."""
-
-    name = "stylegan"
-
-    def __init__(self, base_path):
-        self.base_path = base_path
-
-    def answer(self, method, path, body=b""):
-        if path.endswith("broken"):
-            raise RuntimeError("out of order")
-        return 200, {"asked": [method, path, body.decode()]}
 
 
 @pytest.fixture
@@ -41,12 +28,8 @@ def ask(tmp_path):
         connection.close()
         return answer
 
-    with demo_server.DemoServer("127.0.0.1", 0, EchoApi(tmp_path)) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    with demo_server.DemoServer("127.0.0.1", 0, EchoApi(tmp_path)) as server, answering(server):
         yield call
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -131,15 +114,12 @@ def test_closing_waits_for_the_request_under_way_and_ends_idle_connections(tmp_p
             return super().answer(method, path, body)
 
     server = demo_server.DemoServer("127.0.0.1", 0, SlowApi(tmp_path))
-    serving = threading.Thread(target=server.serve_forever, args=(0.02,))
-    serving.start()
     idle, busy = (http.client.HTTPConnection(*server.server_address[:2], timeout=10) for _ in range(2))
-    idle.request("GET", "/")
-    idle.getresponse().read()
-    busy.request("POST", "/v1/slow", b"{}", {"Content-Type": "application/json"})
-    assert asked.wait(10)
-    server.shutdown()
-    serving.join()
+    with answering(server):
+        idle.request("GET", "/")
+        idle.getresponse().read()
+        busy.request("POST", "/v1/slow", b"{}", {"Content-Type": "application/json"})
+        assert asked.wait(10)
     closing = threading.Thread(target=server.server_close)
     closing.start()
     assert idle.sock.recv(1) == b"" and closing.is_alive()

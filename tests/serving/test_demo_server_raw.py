@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from echo_server import EchoApi, answering
 
 from stylegan_tf.serving import demo_server
 from stylegan_tf.serving.connections import Connections
@@ -18,30 +19,12 @@ LENGTH = f"Content-Length: {len(BODY)}"
 JSON = "Content-Type: application/json"
 
 
-class EchoApi:
-    """Stands in for RestApi: tells what it was asked."""
-
-    name = "stylegan"
-
-    def __init__(self, base_path):
-        self.base_path = base_path
-
-    def answer(self, method, path, body=b""):
-        if path.endswith("broken"):
-            raise RuntimeError(f"out of order: {body.decode()}")
-        return 200, {"asked": [method, path, body.decode()]}
-
-
 @pytest.fixture
 def server(tmp_path):
     (tmp_path / "1" / "assets.extra").mkdir(parents=True)
     (tmp_path / "1" / "assets.extra" / "model.json").write_text("{}")
-    with demo_server.DemoServer("127.0.0.1", 0, EchoApi(tmp_path), ["mybox"]) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
+    with demo_server.DemoServer("127.0.0.1", 0, EchoApi(tmp_path), ["mybox"]) as running, answering(running):
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def head(line, *headers, host="Host: localhost"):
@@ -120,16 +103,12 @@ def test_a_server_for_all_addresses_may_be_asked_by_any_but_not_by_any_name(tmp_
         running = demo_server.DemoServer(host, 0, EchoApi(tmp_path))
     except OSError:
         pytest.skip("this machine has no such addresses")
-    with running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
+    with running, answering(running):
         for asked, status in [("10.1.2.3:8080", 200), ("[fe80::1]", 200), ("evil.example", 403), ("localhost", 200)]:
             with socket.create_connection(("localhost", running.server_address[1]), timeout=10) as connection:
                 connection.sendall(head("GET / HTTP/1.1", "Connection: close", host=f"Host: {asked}"))
                 assert statuses(connection.recv(1000)) == [status]
         assert running.url == f"http://localhost:{running.server_address[1]}/"
-        running.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -345,20 +324,20 @@ def test_a_server_that_is_busy_says_so_at_once(tmp_path, monkeypatch, capfd):
             return super().answer(method, path, body)
 
     monkeypatch.setattr(demo_server, "MOST_CONNECTIONS", 2)
-    with demo_server.DemoServer("127.0.0.1", 0, SlowApi(tmp_path)) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
-        with connect(running) as first, connect(running) as second:
-            for connection in (first, second):
-                connection.sendall(post("Connection: close"))
-                assert asked.acquire(timeout=10)
-            with connect(running) as third:
-                assert statuses(third.recv(1000)) == [503]
-            may_answer.set()
-            for connection in (first, second):
-                assert statuses(connection.recv(1 << 16)) == [200]
-        running.shutdown()
-        thread.join()
+    with (
+        demo_server.DemoServer("127.0.0.1", 0, SlowApi(tmp_path)) as running,
+        answering(running),
+        connect(running) as first,
+        connect(running) as second,
+    ):
+        for connection in (first, second):
+            connection.sendall(post("Connection: close"))
+            assert asked.acquire(timeout=10)
+        with connect(running) as third:
+            assert statuses(third.recv(1000)) == [503]
+        may_answer.set()
+        for connection in (first, second):
+            assert statuses(connection.recv(1 << 16)) == [200]
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -384,13 +363,10 @@ def test_closing_ends_connections_whose_answers_nobody_takes(tmp_path, monkeypat
             return 200, {"much": "x" * (64 << 20)}
 
     running = demo_server.DemoServer("127.0.0.1", 0, LargeApi(tmp_path))
-    thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-    thread.start()
     with connect(running) as connection:
-        connection.sendall(post())
-        assert connection.recv(100)
-        running.shutdown()
-        thread.join()
+        with answering(running):
+            connection.sendall(post())
+            assert connection.recv(100)
         started = time.monotonic()
         running.server_close()
         assert time.monotonic() - started < 10

@@ -168,7 +168,7 @@ def test_memory_where_the_system_tells_only_the_most_that_was_used(monkeypatch, 
 def test_the_smallest_limit_of_the_memory_counts(machine, monkeypatch):
     machine()
     limits = {"memory.max": "max"}
-    monkeypatch.setattr(devices, "_text", lambda file: limits.get(file.name, ""))
+    monkeypatch.setattr(devices, "text_or_empty", lambda file: limits.get(file.name, ""))
     everything = devices.memory_total()
     assert everything > 2**28
     limits["memory.max"] = "123456789"
