@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from shared_traces import shared_traces
 from tiny_run import resolved, table, tiny_config, tiny_stylegan2, write_images
 
 from stylegan_tf.training import run as run_module
@@ -21,6 +22,13 @@ from stylegan_tf.training.run import run_training
 from stylegan_tf.training.run_directory import RunDirectory, load_generator
 from stylegan_tf.training.statistics import NonFiniteError
 from stylegan_tf.training.transfer import read_networks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared_traces():
+    """Runs in processes of their own, each of which traces, are in the command's tests."""
+    with shared_traces():
+        yield
 
 
 @pytest.fixture(scope="module")
