@@ -32,6 +32,48 @@ SEED = 20190613
 REFERENCE_FOLDER = pathlib.Path(__file__).parent / "reference"
 
 
+# The files that take longest, longest first: what begins last should be short, or one process ends long after others.
+LONGEST = (
+    "training/test_run.py",
+    "cli/test_convert.py",
+    "training/test_steps.py",
+    "serving/test_export.py",
+    "cli/test_train_command.py",
+    "pretrained/test_fuzzed_files.py",
+    "training/test_replicas.py",
+    "training/test_launches.py",
+    "serving/test_endpoints.py",
+    "training/test_metric_actions.py",
+    "serving/test_saved_model.py",
+    "training/test_transfer.py",
+    "cli/test_evaluate.py",
+    "pretrained/test_hostile_files.py",
+    "serving/test_client.py",
+    "training/test_enlarged_images.py",
+    "serving/test_portable.py",
+    "networks/test_stylegan2_synthesis.py",
+    "serving/test_rest.py",
+    "serving/test_page.py",
+    "evaluation/test_generated.py",
+    "serving/test_warmup.py",
+    "training/test_conversion.py",
+    "cli/test_sample.py",
+    "augment/test_pipeline.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-xdist would begin with the files of most tests, which are the quickest ones."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first; the others keep their order."""
+    places = {REFERENCE_FOLDER.parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are numbered: what they hold may differ from process to process (times, the order of maps)."""
     return argname if isinstance(val, bytes) else None

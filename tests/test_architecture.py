@@ -196,3 +196,15 @@ def test_the_repository_names_no_paths_of_the_machine_it_was_written_on():
             continue
         for number, line in enumerate(content.decode("utf-8").splitlines(), 1):
             assert not machine_path.search(line), f"{name_of(file)}:{number}: {line.strip()}"
+
+
+def test_the_longest_test_files_are_there():
+    """Those with which the suite begins; see conftest.py."""
+    tree = ast.parse((ROOT / "tests" / "conftest.py").read_text(encoding="utf-8"))
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == "LONGEST" for target in node.targets)
+    ]
+    assert names and [name for name in names if not (ROOT / "tests" / name).is_file()] == []

@@ -67,6 +67,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_two_devices_share_the_rows_and_change_nothing():
     result = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=120)
     assert result.stdout.strip() == "equal", result.stderr

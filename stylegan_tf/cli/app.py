@@ -157,7 +157,8 @@ def quiet_startup() -> Iterator[None]:
     """
     keras_settings.check_xla_flags()
     with quiet_libraries(), signals.kept_back():
-        yield
+        with keras_settings.without_optional_packages():
+            yield
         if "tensorflow" not in sys.modules:
             return
         keras_settings.set_defaults()

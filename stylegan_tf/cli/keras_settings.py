@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from stylegan_tf.errors import UserError
@@ -14,6 +16,9 @@ from stylegan_tf.errors import UserError
 # What keras.json may set, and what Keras takes for it; with anything else it cannot even be imported.
 _FLOAT_TYPES = ("float16", "float32", "float64")
 _DATA_FORMATS = ("channels_last", "channels_first")
+
+# What Keras imports where it is installed, for wrappers and charts of its own that nothing here uses.
+_OPTIONAL_PACKAGES = ("matplotlib", "sklearn")
 
 _XLA_VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS")
 _COMPILE_SOMETHING = "import tensorflow as tf; tf.function(lambda: tf.zeros([]) + 1, jit_compile=True)()"
@@ -34,6 +39,22 @@ def choose_backend() -> None:
         del os.environ["KERAS_HOME"]
     if "keras" not in sys.modules:
         _check_keras_file(_keras_file())
+
+
+@contextlib.contextmanager
+def without_optional_packages() -> Iterator[None]:
+    """Hides from Keras, while it is first imported, packages that take a third of a command's start.
+
+    They can be imported afterwards.
+    """
+    hidden = [name for name in _OPTIONAL_PACKAGES if not {name, "keras"} & set(sys.modules)]
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del modules[name]
 
 
 def set_defaults() -> None:

@@ -88,6 +88,7 @@ def demo_of(exported, *flags):
 @pytest.mark.parametrize(
     ("number", "code", "said"), [(signal.SIGINT, 130, "demo: interrupted.\n"), (signal.SIGTERM, 0, "")]
 )
+@pytest.mark.slow
 def test_it_serves_until_it_is_interrupted(exported, number, code, said):
     with demo_of(exported, "--model=tiny") as (process, url):
         assert url.endswith("/?model=tiny")
@@ -99,6 +100,7 @@ def test_it_serves_until_it_is_interrupted(exported, number, code, said):
         assert process.stderr.read() == said
 
 
+@pytest.mark.slow
 def test_it_ends_cleanly_under_load_also_when_told_twice(exported):
     """From this machine alone: at most 8 clients, at most 20 seconds."""
     answered = []

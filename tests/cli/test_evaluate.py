@@ -97,6 +97,7 @@ def test_other_real_images(command, run, weights, tmp_path):
     assert (result.data, result.reals) == (str(other), 30)
 
 
+@pytest.mark.slow
 def test_an_export(command, run, weights, tmp_path, monkeypatch):
     monkeypatch.setattr("stylegan_tf.serving.export.verify", lambda *_: None)  # another test's
     export_run(run, tmp_path / "export")

@@ -13,6 +13,7 @@ from stylegan_tf.cli import keras_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = """
+import sys
 import warnings
 
 from stylegan_tf.cli import app
@@ -21,6 +22,8 @@ def main():
     with app.quiet_startup():
         import keras
         import tensorflow as tf
+    print(sorted({"matplotlib", "sklearn"} & set(sys.modules)))
+    import matplotlib.pyplot, sklearn
     warnings.warn("of a library", DeprecationWarning)
     print(keras.config.backend(), keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_format())
     print(keras.config.dtype_policy().name, tf.keras.Model is keras.Model, keras.config.max_epochs())
@@ -51,7 +54,7 @@ def test_commands_have_keras_on_tensorflow_with_its_own_defaults(tmp_path):
         TF_USE_LEGACY_KERAS="1", KERAS_NNX_ENABLED="1", KERAS_MAX_EPOCHS="some", PYTHONWARNINGS="error",
     )  # fmt: skip
     assert (code, err) == (0, "")
-    assert out == "tensorflow float32 1e-07 channels_last\nfloat32 True None\n"
+    assert out == "[]\ntensorflow float32 1e-07 channels_last\nfloat32 True None\n"
 
 
 @pytest.mark.parametrize("variable", ["TF_XLA_FLAGS", "XLA_FLAGS"])

@@ -215,6 +215,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_two_devices_give_the_same_numbers(tmp_path):
     tests = Path(__file__).parents[1]
     result = subprocess.run(

@@ -153,6 +153,7 @@ def export(tmp_path_factory):
     return images, path
 
 
+@pytest.mark.slow
 def test_an_export_gives_the_images_of_its_networks(export):
     networks, path = export
     images = ExportImages(path.parent)
@@ -235,6 +236,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_two_devices_make_the_same_images():
     tests = Path(__file__).parents[1]
     result = subprocess.run(

@@ -1,10 +1,8 @@
-"""Mutates published files and reads them, watched: run as a process of its own.
+"""Mutates files and reads them, watched: what fuzzing_published_files.py and fuzzing_checkpoints.py share.
 
-  python tests/pretrained/fuzzing.py SEED COUNT FOLDER
-
-A mutated file may be read or refused with a ValueError. Anything else ends the process: another exception, more steps
-than its size allows (see counted.py), more than a few seconds, and, told by an audit hook, an import, a compilation, a
-call to the system, a file that is written.
+Both are run as processes of their own. A mutated file may be read or refused with a ValueError. Anything else ends the
+process: another exception, more steps than its size allows (see counted.py), more than a few seconds, and, told by an
+audit hook, an import, a compilation, a call to the system, a file that is written.
 
 Prints a line of JSON: files tried, files that could be read, the most steps for a byte, and how often the most
 frequent errors came.
@@ -12,8 +10,8 @@ frequent errors came.
 
 from __future__ import annotations
 
+import codecs
 import collections
-import io
 import json
 import os
 import pathlib
@@ -25,17 +23,8 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 from counted import counting
-
-from stylegan_tf.cli.convert import describe
-from stylegan_tf.pickles.machine import load_pickle
-from stylegan_tf.pretrained.published_file import PublishedFile
-from stylegan_tf.pretrained.pytorch_file import read_pytorch_file
-from stylegan_tf.pretrained.read import _ALLOWED, read_published_file
-from stylegan_tf.pretrained.tensorflow_file import read_tensorflow_file
-from stylegan_tf.training.conversion import Conversion, plan_conversion
 
 Mutate = Callable[[random.Random], tuple[bytes, Callable[[pathlib.Path], None]]]  # a file, and what reads it
 
@@ -167,55 +156,6 @@ def change_bytes(data: bytes, places: list[int], other: bytes, draw: random.Rand
     return data
 
 
-def parts_of(value: Any) -> list[tuple[Any, Any]]:
-    """Everything in what was unpickled, as (container, key)."""
-    found, waiting, seen = [], [value], set()
-    while waiting:
-        value = waiting.pop()
-        value = getattr(value, "state", value)  # arrays and tensors were checked when they were made
-        if id(value) in seen or not isinstance(value, (dict, list, tuple)):
-            continue
-        seen.add(id(value))
-        keys = list(value) if isinstance(value, dict) else range(len(value))
-        if not isinstance(value, tuple):
-            found += [(value, key) for key in keys]
-        waiting += [value[key] for key in keys]
-    return found
-
-
-def change_records(unpickled: Any, draw: random.Random) -> None:
-    """One to three values of what was unpickled become something else, for the readers behind the machine."""
-    places = parts_of(unpickled)
-    for _ in range(draw.choice([1, 1, 2, 3])):
-        container, key = draw.choice(places)
-        if isinstance(container, dict) and draw.random() < 0.2:
-            container.pop(key, None)
-            continue
-        other, name = draw.choice(places)
-        wrong = [
-            None,
-            True,
-            0,
-            -1,
-            7,
-            1 << 70,
-            0.5,
-            float("nan"),
-            float("inf"),
-            "",
-            "x",
-            "\x1b[2J",
-            b"",
-            [],
-            {},
-            (),
-            [[]],
-            {"a": 1},
-        ]
-        kept = other[name] if isinstance(other, list) and name < len(other) else None
-        container[key] = draw.choice([*wrong, other.get(name) if isinstance(other, dict) else kept])
-
-
 class Watch:
     """Ends the process when something happens that reading a file must not do."""
 
@@ -244,51 +184,11 @@ def too_slow(*_):
     os._exit(4)
 
 
-def plan(file: PublishedFile, path: pathlib.Path) -> Conversion:
-    """Works out what a file becomes, and describes it in lines that are fit to be printed."""
-    conversion = plan_conversion(file, path.with_name("run"))
-    if not all(line.isprintable() for line in describe(file, conversion).split("\n")):
-        raise AssertionError("a description that could change a terminal")
-    return conversion
-
-
-def read(path: pathlib.Path) -> None:
-    """All that is done with a file before networks are built."""
-    plan(read_published_file(path), path)
-
-
-def read_changed(data: bytes, draw: random.Random) -> None:
-    """The same with what was unpickled of a sound file, changed."""
-    unpickled = load_pickle(io.BytesIO(data), _ALLOWED)
-    change_records(unpickled, draw)
-    found = read_tensorflow_file(unpickled) or read_pytorch_file(unpickled)
-    if found is None:
-        raise ValueError("networks: something else")
-    plan(found, pathlib.Path("run"))
-
-
-def of_published_files(folder: pathlib.Path) -> Mutate:
-    """Mutations of all pickles in a folder."""
-    paths = sorted(folder.glob("*.pkl"))
-    files = [path.read_bytes() for path in paths]
-    places = [instruction_places(data) for data in files]
-    for path in paths:
-        read(path)  # imports everything
-
-    def mutate(draw: random.Random) -> tuple[bytes, Callable[[pathlib.Path], None]]:
-        index = draw.randrange(len(files))
-        if draw.random() < 0.3:
-            return files[index], lambda path: read_changed(path.read_bytes(), draw)
-        if draw.random() < 0.6:
-            return change_values(files[index], places[index], draw), read
-        return change_bytes(files[index], places[index], draw.choice(files), draw), read
-
-    return mutate
-
-
 def main(seed: int, count: int, mutate: Mutate) -> None:
     """Tries `count` files."""
     warnings.simplefilter("error", RuntimeWarning)
+    for encoding in ("ascii", "latin-1", "unicode_escape", "raw_unicode_escape"):
+        codecs.lookup(encoding)  # Python imports what pickletools decodes with when it is first asked for
     draw, watch, errors, readable = random.Random(seed), Watch(), collections.Counter(), 0
     most = 0.0
     signal.signal(signal.SIGALRM, too_slow)
@@ -320,7 +220,3 @@ def main(seed: int, count: int, mutate: Mutate) -> None:
                 raise AssertionError(f"too many steps: {steps.count} for {len(data)} bytes, of number {number}")
     found = {"tried": count, "readable": readable, "steps": round(most, 3), "errors": dict(errors.most_common(12))}
     print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), of_published_files(pathlib.Path(sys.argv[3])))

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-import fuzzing
+import fuzzing_published_files
 import pytest
 from tensorflow_pickle import stylegan2_pickle
 
@@ -45,7 +45,7 @@ def pickles(tmp_path_factory):
         )
         arrays = (published_arrays(build(config, 2, 3)) for build in (build_generator, build_critic))
         (folder / f"{design}.pkl").write_bytes(stylegan2_pickle(*arrays, {"label_size": 3, "mapping_lrmul": 0.01}))
-    return ["fuzzing.py", str(folder)]
+    return ["fuzzing_published_files.py", str(folder)]
 
 
 def fuzz(jobs, count, program):
@@ -75,22 +75,22 @@ def check(found, count):
 
 
 def test_hundreds_of_mutated_files(pickles):
-    check(fuzz([1], 400, pickles), 400)
+    check(fuzz([1], 300, pickles), 300)
 
 
 @pytest.mark.slow
-def test_thousands_of_mutated_files(pickles):
-    """`python tests/pretrained/fuzzing.py SEED COUNT FILE` tries as many more as one likes."""
-    check(fuzz([2, 3], 1_200, pickles), 1_200)
+def test_hundreds_more(pickles):
+    """`python tests/pretrained/fuzzing_published_files.py SEED COUNT FOLDER` tries as many more as one likes."""
+    check(fuzz([2], 700, pickles), 700)
 
 
 @pytest.mark.slow
 def test_what_can_be_planned_is_converted_or_refused(pickles, tmp_path):
     """Networks are built and filled for some: a run comes of it, or one line and nothing."""
-    draw, mutate = random.Random(5), fuzzing.of_published_files(pathlib.Path(pickles[1]))
+    draw, mutate = random.Random(5), fuzzing_published_files.of_published_files(pathlib.Path(pickles[1]))
     path, run = tmp_path / "mutated.pkl", tmp_path / "run"
     outcomes = []
-    while len(outcomes) < 30:
+    while len(outcomes) < 15:
         path.write_bytes(mutate(draw)[0])
         try:
             file = read_published_file(path)

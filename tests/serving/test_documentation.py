@@ -50,6 +50,7 @@ def test_every_field_is_described_with_its_type(endpoints, make_served):
         assert shape.count(",") + 1 == len(fields[name].shape)
 
 
+@pytest.mark.slow
 def test_the_requests_are_answered(make_served, tmp_path):
     served = make_served()
     write_saved_model(build_endpoints(served), tmp_path / "1")

@@ -19,6 +19,8 @@ from stylegan_tf.serving.endpoints import ServedGenerator, build_endpoints
 from stylegan_tf.serving.export import write_saved_model
 from stylegan_tf.serving.png import decode_png
 
+pytestmark = pytest.mark.slow  # three models are written; what one gives is in test_saved_model.py, too
+
 MODELS: dict[str, dict[str, Any]] = {
     "fading": {"num_levels": 3, "level": 1, "fade_in": 0.4},
     "conditional_grey_28": {"num_levels": 2, "num_classes": 3, "cutoff": None, "base_size": "14", "channels": 1},

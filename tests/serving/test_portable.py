@@ -45,6 +45,7 @@ def run_onnx(path, inputs):
 
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.slow
 def test_the_file_gives_the_images_for_any_batch(make_served, tmp_path, name, kind):
     if kind == "onnx":
         pytest.importorskip("tf2onnx")

@@ -74,6 +74,7 @@ def run_cli(command, pets, signature, **values):
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.slow
 def test_saved_model_cli_runs_it(pets, name, tmp_path, capsys):
     endpoint = endpoint_of(pets, name)
     inputs = fixed_inputs(pets.served, endpoint, 2)

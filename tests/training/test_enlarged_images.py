@@ -49,6 +49,7 @@ def norms_by_enlarged_images(critic, images, level, fade_in, halvings):
 
 @pytest.mark.parametrize("lod", [0.0, 0.4, 1.0, 1.3, 2.0])
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_penalty_and_its_weight_gradients(states, name, lod):
     state = states[name]
     halvings = int(lod)

@@ -49,6 +49,7 @@ def test_reads_and_shapes_launch_nothing_and_what_is_compiled_counts_as_one():
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_phase_launches_no_more_than(name, size, most):
     """Feature maps are few, which changes no count."""
     config = preset(name).replace({"resolution": str(size), "batch_size": 4, "feature_maps_max": 4})
@@ -68,6 +69,7 @@ def test_a_phase_launches_no_more_than(name, size, most):
     assert all(most[phase] // 2 < found[phase] <= most[phase] for phase in most), found
 
 
+@pytest.mark.slow
 def test_what_xla_is_given_for_the_published_settings():
     """Filters are no convolutions there, styles few products, demodulation none: a card has fewer kernels to try."""
     config = preset("stylegan2-ada").replace({"resolution": "64", "batch_size": 4, "feature_maps_max": 4})

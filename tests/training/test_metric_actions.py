@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from shared_traces import shared_traces
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_run import tiny_config, write_images
 
@@ -23,6 +24,12 @@ from stylegan_tf.runs.load import load_run
 from stylegan_tf.training.run import run_training
 
 KD, FD = "kd1k_full_model", "fd1k_full_model"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared_traces():
+    with shared_traces():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +68,7 @@ def run(data, model, tmp_path_factory):
     return RunDirectory(directory)
 
 
+@pytest.mark.slow
 def test_results_are_written_now_and_then_and_at_the_end(run):
     results = read_results(run.results_file)
     # 96 images, every 40: steps of 8.
@@ -75,6 +83,7 @@ def test_results_are_written_now_and_then_and_at_the_end(run):
     assert results[0].floor
 
 
+@pytest.mark.slow
 def test_a_stop_breaks_a_measurement_off_and_records_nothing_of_it(data, model, tmp_path, monkeypatch):
     made = NetworkImages.images
 
@@ -92,6 +101,7 @@ def test_a_stop_breaks_a_measurement_off_and_records_nothing_of_it(data, model, 
     assert directory.newest_checkpoint().prefix.endswith("checkpoints/ckpt-80")
 
 
+@pytest.mark.slow
 def test_curves_lie_in_tensorboard(run):
     events = EventAccumulator(str(run.tensorboard), size_guidance={"tensors": 0})
     events.Reload()
@@ -104,6 +114,7 @@ def test_curves_lie_in_tensorboard(run):
         assert events.SummaryMetadata(f"metrics/{name}").summary_description.endswith(" Lower is better.")
 
 
+@pytest.mark.slow
 def test_the_best_state_is_kept_and_named(run):
     chosen = best(read_results(run.results_file), KD)
     found = run.find_checkpoints("best")
@@ -114,6 +125,7 @@ def test_the_best_state_is_kept_and_named(run):
     assert f"kimg {chosen.images_seen / 1000:g} | {KD} " in run.log_file.read_text()
 
 
+@pytest.mark.slow
 def test_a_result_is_that_of_its_checkpoint(run, model, tmp_path):
     """Measured again from the files of the best state, on its own."""
     trained = load_run(run.path, "best")
@@ -125,6 +137,7 @@ def test_a_result_is_that_of_its_checkpoint(run, model, tmp_path):
     assert again.value == pytest.approx(best(read_results(run.results_file), KD).value, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_measuring_changes_nothing_in_training(run, data, tmp_path):
     plain = RunDirectory(tmp_path / "plain")
     assert run_training(tiny_config(data=data, run_dir=str(plain.path))) == 0
@@ -135,6 +148,7 @@ def test_measuring_changes_nothing_in_training(run, data, tmp_path):
         np.testing.assert_array_equal(one.get_tensor(name), other.get_tensor(name), err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_knows_what_was_best(run, data, model, tmp_path):
     directory = RunDirectory(tmp_path / "run")
     shutil.copytree(run.path, directory.path)

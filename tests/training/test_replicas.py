@@ -120,6 +120,7 @@ print("EQUAL")
 
 
 @pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
+@pytest.mark.slow
 def test_two_replicas_equal_one_with_the_same_batch_and_random_numbers(family):
     here = Path(__file__).resolve()
     result = subprocess.run(

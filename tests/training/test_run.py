@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from shared_traces import shared_traces
 from tiny_run import resolved, table, tiny_config, tiny_stylegan2, write_images
 
 from stylegan_tf.runs.checkpoints import CheckpointFolder
@@ -24,6 +25,13 @@ from stylegan_tf.training.preparation import make_augmentation
 from stylegan_tf.training.run import run_training
 from stylegan_tf.training.statistics import NonFiniteError
 from stylegan_tf.training.transfer import read_networks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared_traces():
+    """Runs in processes of their own, each of which traces, are in the command's tests."""
+    with shared_traces():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +158,7 @@ def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, 
     assert_equal_checkpoints(finished, directory)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_in_half_precision_ends_bit_identical(data, tmp_path, monkeypatch):
     values = {"dtype_policy": "mixed_bfloat16", "style_mixing_probability": 0.0, "mirror": True}
     assert run_training(configure(data, tmp_path / "whole", **values)) == 0
@@ -170,6 +179,7 @@ ADAPTIVE = {
 }
 
 
+@pytest.mark.slow
 def test_stylegan2_resumes_bit_identical_with_regularisers_and_adaptive_augmentation(data, tmp_path, monkeypatch):
     """Stopped between two adjustments of the strength, and between two of either regulariser."""
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
@@ -205,13 +215,11 @@ def scalars_of(directory):
     "values",
     [
         {"generator_architecture": "growing", "critic_architecture": "growing"},
-        pytest.param(
-            {"max_batch_per_device": 4, "path_length_batch_shrink": 1, "augment": "fixed", "augment_p": 0.5},
-            marks=pytest.mark.slow,
-        ),
+        {"max_batch_per_device": 4, "path_length_batch_shrink": 1, "augment": "fixed", "augment_p": 0.5},
     ],
     ids=["growing", "in pieces"],
 )
+@pytest.mark.slow
 def test_stylegan2_that_grows_or_takes_its_batch_in_pieces(data, tmp_path, values):
     directory = tmp_path / "run"
     assert run_training(configure(data, directory, tiny_stylegan2, **values)) == 0
@@ -263,6 +271,7 @@ def test_a_finished_run_says_so_and_trains_on_when_asked(data, finished, tmp_pat
     assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-112")
 
 
+@pytest.mark.slow
 def test_a_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before(data, finished, tmp_path, capsys):
     directory = RunDirectory(tmp_path / "damaged")
     shutil.copytree(finished, directory.path)
@@ -292,6 +301,7 @@ def test_a_run_without_whole_checkpoints_does_not_start_again(data, finished, tm
     assert directory.log_file.read_text() == log
 
 
+@pytest.mark.slow
 def test_a_run_whose_checkpoints_are_gone_says_that_it_starts_again(data, finished, tmp_path, capsys):
     directory = RunDirectory(tmp_path / "bare")
     shutil.copytree(finished, directory.path)
@@ -303,6 +313,7 @@ def test_a_run_whose_checkpoints_are_gone_says_that_it_starts_again(data, finish
     assert told in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_signs_of_patterns_in_the_run_directory(data, finished, tmp_path, monkeypatch):
     directory = tmp_path / "lr=[1,2]" / "run [1]"
     with monkeypatch.context() as patched:
@@ -316,6 +327,7 @@ def test_signs_of_patterns_in_the_run_directory(data, finished, tmp_path, monkey
     assert read_networks(directory).name == f"{directory} at 0.096 kimg"
 
 
+@pytest.mark.slow
 def test_a_run_of_an_earlier_version_goes_on(tmp_path, capsys):
     """Growing, with adaptive augmentation, stopped after one step; its checkpoint has no file of checksums."""
     directory = shutil.copytree(Path(__file__).parent / "old_run", tmp_path / "run")
@@ -397,6 +409,7 @@ def test_the_built_in_portraits_are_not_enlarged(tmp_path):
         run_training(configure("portraits", tmp_path / "new", resolution="64"))
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(data, tmp_path):
     directory = tmp_path / "broken"
     config = configure(data, directory, learning_rate=table("4:0.001,8:1e30"), loss="logistic")
@@ -410,6 +423,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_checkpoint(d
     follow_advice(breakdown.value, config, directory)
 
 
+@pytest.mark.slow
 def test_the_advice_after_a_breakdown_without_a_checkpoint_works(data, tmp_path):
     directory = tmp_path / "broken"
     config = configure(data, directory, learning_rate=1e30, loss="logistic")
@@ -428,6 +442,7 @@ def follow_advice(error, config, directory):
     assert all(np.isfinite(array).all() for array in checkpoint_arrays(f"{directory}-2").values())
 
 
+@pytest.mark.slow
 def test_weights_that_exploded_are_not_saved(data, tmp_path, monkeypatch):
     """Though every loss is finite."""
 
@@ -507,6 +522,7 @@ def test_batches_that_do_not_divide_are_refused(data, tmp_path, values, message,
 @pytest.mark.parametrize(
     ("mode", "channels", "size", "base"), [("L", 1, (14, 14), "7"), ("RGBA", 4, (8, 12), "4x6")], ids=["grey", "rgba"]
 )
+@pytest.mark.slow
 def test_grey_digits_and_transparent_rectangles(tmp_path, mode, channels, size, base):
     folder = write_images(tmp_path / "images", size=size, mode=mode)
     resolution = f"{size[0]}x{size[1]}"
@@ -518,6 +534,7 @@ def test_grey_digits_and_transparent_rectangles(tmp_path, mode, channels, size, 
     assert trained.generator.network(tf.zeros([2, 8])).shape == (2, *size, channels)
 
 
+@pytest.mark.slow
 def test_labels_from_subdirectories(tmp_path):
     for name in ("cats", "dogs"):
         write_images(tmp_path / "images" / name, count=8)

@@ -21,6 +21,7 @@ from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.steps import TrainingStep, average_decay
 
 BOTH = pytest.mark.parametrize("configure", [tiny_config, tiny_stylegan2], ids=["stylegan1", "stylegan2"])
+LOSS_SCALED = pytest.param("mixed_float16", marks=pytest.mark.slow)
 MERGED = {"critic_regularization_interval": 1, "generator_regularization_interval": 1}
 
 
@@ -36,6 +37,12 @@ def _run_eagerly():
 def compiled(_run_eagerly):
     """For tests that want functions compiled after all."""
     tf.config.run_functions_eagerly(False)
+
+
+def compile_many_steps(policy, request):
+    """With loss scaling it takes so many steps until one counts that tracing them is quicker."""
+    if policy == "mixed_float16":
+        request.getfixturevalue("compiled")
 
 
 def make_step(
@@ -89,8 +96,9 @@ def equal(some, others):
 
 
 @pytest.mark.parametrize("loss", ["wgan-gp", "logistic"])
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_step_trains_every_active_weight_and_no_other(policy, loss):
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", LOSS_SCALED])
+def test_a_step_trains_every_active_weight_and_no_other(policy, loss, request):
+    compile_many_steps(policy, request)
     step = make_step(policy=policy, classes=3, levels=3, loss=loss, resolution="16")
     state = step.state
     networks = (state.generator, state.critic)
@@ -107,8 +115,9 @@ def test_a_step_trains_every_active_weight_and_no_other(policy, loss):
     assert not np.array_equal(before[id(state.generator.w_average)], state.generator.w_average.numpy())
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_step_of_stylegan2_trains_every_weight(policy):
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", LOSS_SCALED])
+def test_a_step_of_stylegan2_trains_every_weight(policy, request):
+    compile_many_steps(policy, request)
     step = make_step(tiny_stylegan2, policy, classes=3)
     networks = (step.state.generator, step.state.critic)
     before = {id(v): v.numpy() for network in networks for v in network.weights}
@@ -438,8 +447,9 @@ def test_classes_that_the_critic_says_are_trained_by_both_networks(level):
         assert trained >= 2
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_a_critic_that_classifies_trains(policy):
+@pytest.mark.parametrize("policy", ["float32", LOSS_SCALED])
+def test_a_critic_that_classifies_trains(policy, request):
+    compile_many_steps(policy, request)
     step = make_step(policy=policy, classes=3, critic_classifies=True)
     before = step.state.critic.score.kernel.numpy()
     for index in range(12 if policy == "mixed_float16" else 2):

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import tensorflow as tf
+from shared_traces import shared_traces
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_run import tiny_stylegan2, write_images
 
@@ -11,6 +12,14 @@ from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import run as run_module
 from stylegan_tf.training.loop import StopRequest
 from stylegan_tf.training.run import run_training
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared_traces():
+    with shared_traces():
+        yield
 
 
 @pytest.fixture(scope="module")

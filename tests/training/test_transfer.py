@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from shared_traces import shared_traces
 from tiny_run import tiny_config, write_images
 
 from stylegan_tf.cli.export import export_run
@@ -16,6 +17,12 @@ from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.transfer import initialize, read_networks
 
 STYLEGAN2 = {"family": "stylegan2", "loss": "logistic"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared_traces():
+    with shared_traces():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,10 @@ def runs(data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(runs, tmp_path_factory):
-    return export_run(runs / "stylegan2", tmp_path_factory.mktemp("export") / "model")
+    """Not verified: that is tested where exports are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stylegan_tf.serving.export.verify", lambda *_: None)
+        return export_run(runs / "stylegan2", tmp_path_factory.mktemp("export") / "model")
 
 
 def new_state(num_levels=2, num_classes=0, **values):
@@ -65,6 +75,7 @@ def test_the_same_networks_are_taken_whole(runs):
     assert any(np.any(source.weights["generator"][path] != value) for path, value in weights(trained).items())
 
 
+@pytest.mark.slow
 def test_mapping_layers_mean_the_same_with_another_multiplier(runs, exported):
     z = np.random.default_rng(0).normal(size=(4, new_state().generator.z_size)).astype(np.float32)
     want = load_run(runs / "stylegan2").generator.network.map(z)
@@ -80,6 +91,7 @@ def test_stylegan1_too(runs):
     assert "new:" not in report
 
 
+@pytest.mark.slow
 def test_an_export_gives_the_generator_and_its_average(runs, exported):
     for path in (exported, exported.parent):
         state = new_state()
@@ -184,6 +196,7 @@ def test_what_is_no_run_is_refused(tmp_path, runs):
         read_networks(broken)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_another_and_goes_on_from_itself(data, runs, tmp_path, capsys):
     config = tiny_config(
         data=data, run_dir=str(tmp_path / "run"), initialize_from=str(runs / "stylegan2"), total_kimg=0.016, **STYLEGAN2
