@@ -143,7 +143,7 @@ def _decode_and_resize(task: tuple[list[str], int]) -> None:
 
 def _prepared(scratch: Path, data: Path, size: int, encoding: str) -> Path:
     from stylegan_tf.configuration.resolutions import count_levels
-    from stylegan_tf.data.loading import DataSettings, find_source, resolve
+    from stylegan_tf.data.loading import DataSettings, find_source, resolve_form
     from stylegan_tf.data.prepare import prepare
 
     directory = scratch / f"{data.name}-{encoding}"
@@ -151,7 +151,7 @@ def _prepared(scratch: Path, data: Path, size: int, encoding: str) -> Path:
     prepare(
         source,
         directory,
-        resolve(DataSettings(str(data), (size, size)), source),
+        resolve_form(DataSettings(str(data), (size, size)), source),
         count_levels((size, size), (4, 4)),
         encoding=encoding,
     )

@@ -87,7 +87,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> 
 
 
 @contextlib.contextmanager
-def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> Iterator[Member]:
+def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> Iterator[OpenedMember]:
     """Opens a member to be read once, from its beginning; raises as `read_member` does."""
     if info.flag_bits & _ENCRYPTED:
         raise ArchiveError(f"{info.filename!r} is encrypted; pack it again without a password")
@@ -98,10 +98,10 @@ def opened_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -
             file = stack.enter_context(archive.open(info))
         except _DAMAGE as error:
             raise ArchiveError(f"{_told(error)} (in {info.filename!r})") from error
-        yield Member(file, info)
+        yield OpenedMember(file, info)
 
 
-class Member:
+class OpenedMember:
     """A member that is read from its beginning to its end.
 
     Attributes:

@@ -96,6 +96,20 @@ def test_what_users_can_mend_is_told_as_such():
             assert not re.search(r"\b(raise|return) ValueError\(", source), name_of(file)
 
 
+def test_a_name_means_one_thing():
+    """A function or class that others use is defined once; modules that answer alike are asked by one protocol."""
+    alike = {"networks.stylegan1.build", "networks.stylegan2.build", "pretrained.stylegan1_names"}
+    places = {}
+    for file in FILES:
+        module = module_of(file)
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                places.setdefault(node.name, set()).update({module} - alike)
+    # Commands have a main; matrices of places and of colours are joined by `then`.
+    twice = {name: found for name, found in places.items() if len(found) > 1 and name not in {"main", "then"}}
+    assert twice == {}
+
+
 def test_docstrings_are_of_one_dialect():
     """Google's, as Keras writes it: four spaces before what a section says. Ruff looks after the sections' names."""
     for file in FILES + SCRIPTS:

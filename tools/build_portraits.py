@@ -33,11 +33,11 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from stylegan_tf.data.decode import Conversion, to_pixels
+from stylegan_tf.data.decode import PictureForm, to_pixels
 from stylegan_tf.data.image_file import open_image
 
 OUTPUT = pathlib.Path(__file__).resolve().parents[1] / "stylegan_tf" / "data" / "portraits.npz"
-CONVERSION = Conversion(size=(32, 32), channels=3)
+CONVERSION = PictureForm(size=(32, 32), channels=3)
 SUBCATEGORIES = ("person", "person-gesture", "person-role")
 # Drawn with the head off centre, cut off or turned away: deaf person; pregnant; breast-feeding; feeding a
 # baby.

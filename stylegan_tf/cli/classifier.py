@@ -18,7 +18,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.cli.flags import FlagGroup, require_given
 from stylegan_tf.configuration.resolutions import parse_size
-from stylegan_tf.data.loading import DataSettings, default_size, find_source, read_into_memory, resolve
+from stylegan_tf.data.loading import DataSettings, default_size, find_source, read_into_memory, resolve_form
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.errors import UserError, require
@@ -79,7 +79,7 @@ def _read(size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, tuple[s
     channels = _CHANNELS.value or (1 if source.channels == 1 else 3)
     settings = DataSettings(_DATA.value, size or _fitting_size(source), channels=channels, use_labels=True)
     with ProgressLine("Reading the data") as progress:
-        image_set = read_into_memory(source, resolve(settings, source), progress=progress)
+        image_set = read_into_memory(source, resolve_form(settings, source), progress=progress)
     if image_set.labels is None:  # a prepared set may have none, whatever is asked for
         raise UserError(f"--data must be a labelled set; prepare it with --use_labels. Received: {_DATA.value}.")
     for note in image_set.label_notes:

@@ -116,7 +116,7 @@ def convert_pickle(
         again = f" It came from {source}: delete the file to download it again." if source else ""
         raise UserError(f"{error}{again}") from None
     conversion = plan_conversion(file, run_dir or "run")
-    print(f"{path}\n{describe(file, conversion)}", flush=True)
+    print(f"{path}\n{describe_conversion(file, conversion)}", flush=True)
     if dry_run:
         return
     taken = convert(file, conversion)
@@ -155,7 +155,7 @@ def export_safetensors(run_dir: str, network: str, checkpoint: str, target: Path
     print(f"Wrote {target}: {network} of {run_dir} at {kimg:g} kimg, {count} arrays, {size:,} bytes.")
 
 
-def describe(file: PublishedFile, conversion: Conversion) -> str:
+def describe_conversion(file: PublishedFile, conversion: Conversion) -> str:
     """What was worked out from a file, as lines for a terminal."""
     from stylegan_tf.networks.sizes import feature_maps_at
     from stylegan_tf.training.conversion import count_numbers

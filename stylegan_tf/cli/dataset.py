@@ -30,14 +30,14 @@ from stylegan_tf.data.contact_images import contact_images
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.data.inspection import inspect_source
 from stylegan_tf.data.inspection_report import format_inspection
-from stylegan_tf.data.loading import DataSettings, find_source, resolve
+from stylegan_tf.data.loading import DataSettings, find_source, resolve_form
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import ENCODINGS, LEFT_OUT, Manifest, PreparedImageSet, is_prepared, level_folder
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.data.unreadable import ON_ERROR
-from stylegan_tf.data.verify import verify
+from stylegan_tf.data.verify import verify_set
 from stylegan_tf.errors import require
 from stylegan_tf.files import expanded
 from stylegan_tf.printing import note_line, printable
@@ -100,7 +100,7 @@ def main_prepare() -> int:
         count_levels(size, settings.base_size)
     output = expanded(_OUTPUT.value)
     source = find_source(settings.data, use_labels=settings.use_labels)
-    conversion = resolve(settings, source)
+    form = resolve_form(settings, source)
     _say_source(source)
     started = time.monotonic()
     try:
@@ -108,8 +108,8 @@ def main_prepare() -> int:
             image_set = prepare(
                 source,
                 output,
-                conversion,
-                count_levels(conversion.size, settings.base_size),
+                form,
+                count_levels(form.size, settings.base_size),
                 encoding=_ENCODING.value,
                 on_error=settings.on_error,
                 max_workers=_WORKERS.value or None,
@@ -154,7 +154,7 @@ def main_verify() -> int:
     directory = expanded(_VERIFY_DATA.value)
     started = time.monotonic()
     with ProgressLine("Verifying", "images") as progress:
-        damages = verify(directory, max_workers=_VERIFY_WORKERS.value or None, progress=progress)
+        damages = verify_set(directory, max_workers=_VERIFY_WORKERS.value or None, progress=progress)
     manifest = Manifest.read(directory)
     if damages:
         for damage in damages:

@@ -72,7 +72,7 @@ class Subjects:
     labels: np.ndarray | None
 
 
-def draw(figure: str, request: Request) -> str:
+def draw_figure(figure: str, request: Request) -> str:
     """Draws and writes a figure; returns a summary of it.
 
     Raises:

@@ -141,7 +141,7 @@ def main() -> None:
         frame_ms=_FRAME_MS.value,
         space=_SPACE.value,
     )
-    summary = drawing.draw(figure, request)
+    summary = drawing.draw_figure(figure, request)
     print(f"wrote {output}: {summary}, by {_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg")
 
 

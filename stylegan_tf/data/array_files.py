@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.zip_files import Member, opened_member, opened_zip, unpacked_limit
+from stylegan_tf.zip_files import OpenedMember, opened_member, opened_zip, unpacked_limit
 
 _MAX_HEADER_BYTES = 10_000  # NumPy's own bound, which it checks after it has read the header
 _LENGTHS = {(1, 0): "<H", (2, 0): "<I"}
@@ -68,7 +68,7 @@ def read_npz(path: str | os.PathLike[str], names: Collection[str]) -> tuple[dict
     return arrays, sorted(members)
 
 
-def _read_member(member: Member) -> np.ndarray:
+def _read_member(member: OpenedMember) -> np.ndarray:
     dtype, shape, is_fortran = _header(member.read, member.left)
     array = np.empty(math.prod(shape), dtype)
     member.read_into(array.view(np.uint8).data)

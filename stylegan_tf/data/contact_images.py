@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stylegan_tf.data.decode import Conversion, to_pixels
+from stylegan_tf.data.decode import PictureForm, to_pixels
 from stylegan_tf.data.sources.base import Item, Source
 
 _GROUND = "#f0f0f0"  # around pictures that are not square
@@ -25,13 +25,13 @@ def contact_images(source: Source, count: int, size: int) -> tuple[list[np.ndarr
     Returns:
         uint8 `[size, size, 3]` arrays, and the names of their pictures.
     """
-    conversion = Conversion((size, size), 3, "pad", _GROUND)
+    form = PictureForm((size, size), 3, "pad", _GROUND)
     images, names = [], []
     for items in _spaced(source, min(count, len(source))):
         for item in items:
             try:
                 with item.open() as image:
-                    images.append(to_pixels(image, conversion))
+                    images.append(to_pixels(image, form))
             except Exception:  # of any type; `inspect_source` tells of broken pictures
                 continue
             names.append(item.name)

@@ -30,7 +30,7 @@ _LEFT_TO_FILTER = 2  # how much larger than wanted a reduced picture stays at le
 
 
 @dataclasses.dataclass(frozen=True)
-class Conversion:
+class PictureForm:
     """What pictures are brought to.
 
     Attributes:
@@ -74,7 +74,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.width, image.height) if lying else (image.height, image.width)
 
 
-def to_pixels(image: Image.Image, conversion: Conversion) -> np.ndarray:
+def to_pixels(image: Image.Image, form: PictureForm) -> np.ndarray:
     """Turns an opened picture upright, converts it, and brings it to its size.
 
     Palettes, 1 bit, 16 bits, CMYK, YCbCr, LAB and HSV become 8-bit grey or RGB; of an animation the first frame is
@@ -87,7 +87,7 @@ def to_pixels(image: Image.Image, conversion: Conversion) -> np.ndarray:
 
     Args:
         image: Any picture, not decoded yet or in memory.
-        conversion: What to bring it to.
+        form: What to bring it to.
 
     Returns:
         uint8 `[height, width, channels]`; perhaps read-only.
@@ -97,14 +97,14 @@ def to_pixels(image: Image.Image, conversion: Conversion) -> np.ndarray:
         Exception: Of any kind, where the file is damaged or ends early; `reason` tells of it.
     """
     _refuse_no_pixels(image)
-    full_size, reduction = _load(image, conversion)
+    full_size, reduction = _load(image, form)
     orientation = _orientation(image)
-    image = _convert(image, conversion.channels, conversion.background)
+    image = _convert(image, form.channels, form.background)
     # Turned after resizing, which is quicker, and lets a reduced picture's last column be but a part of a pixel.
-    box, part_size = _placement(_swap(full_size, orientation), conversion)
+    box, part_size = _placement(_swap(full_size, orientation), form)
     box = _stored_box(box, _swap(full_size, orientation), orientation)
     image = _resample(image, full_size, reduction, box, _swap(part_size, orientation))
-    return _to_array(_pad(_turn(image, orientation), conversion.size[::-1], conversion.background))
+    return _to_array(_pad(_turn(image, orientation), form.size[::-1], form.background))
 
 
 def to_unresized_pixels(image: Image.Image, channels: int, background: str = "white") -> np.ndarray:
@@ -136,7 +136,7 @@ def _orientation(image: Image.Image) -> int:
     return orientation if orientation in _TURNS else 1
 
 
-def _load(image: Image.Image, conversion: Conversion) -> tuple[tuple[int, int], int]:
+def _load(image: Image.Image, form: PictureForm) -> tuple[tuple[int, int], int]:
     """Decodes the pixels, at a reduced size where that is enough and possible.
 
     Returns:
@@ -144,7 +144,7 @@ def _load(image: Image.Image, conversion: Conversion) -> tuple[tuple[int, int], 
     """
     full_size, reduction = image.size, 1
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        (left, top, right, bottom), (width, height) = _placement(_swap(full_size, _orientation(image)), conversion)
+        (left, top, right, bottom), (width, height) = _placement(_swap(full_size, _orientation(image)), form)
         shrinking = min((right - left) / width, (bottom - top) / height)
         wanted = next((r for r in _REDUCTIONS if shrinking >= _LEFT_TO_FILTER * r), 1)
         # draft() does nothing, and returns None, where the pixels are decoded already.
@@ -154,25 +154,25 @@ def _load(image: Image.Image, conversion: Conversion) -> tuple[tuple[int, int], 
     return (full_size if reduction > 1 else image.size), reduction  # icons know their size only now
 
 
-def _placement(full_size: tuple[int, int], conversion: Conversion) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
+def _placement(full_size: tuple[int, int], form: PictureForm) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
     """Which part of an upright picture is used, and the size that this part gets.
 
     Args:
         full_size: Width and height of the picture.
-        conversion: What it is brought to.
+        form: What it is brought to.
 
     Returns:
         Left, top, right and bottom in pixels of the picture; width and height.
     """
     full_width, full_height = full_size
-    height, width = conversion.size
-    if conversion.crop == "center":
+    height, width = form.size
+    if form.crop == "center":
         part_width = max(1, min(full_width, round(full_height * width / height)))
         part_height = max(1, min(full_height, round(full_width * height / width)))
         left, top = (full_width - part_width) // 2, (full_height - part_height) // 2
         return (left, top, left + part_width, top + part_height), (width, height)
     box = (0, 0, full_width, full_height)
-    if conversion.crop == "pad":
+    if form.crop == "pad":
         inner_width = max(1, min(width, round(height * full_width / full_height)))
         inner_height = max(1, min(height, round(width * full_height / full_width)))
         return box, (inner_width, inner_height)

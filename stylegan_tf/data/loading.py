@@ -16,7 +16,7 @@ import numpy as np
 
 from stylegan_tf.configuration.resolutions import count_levels
 from stylegan_tf.data import workers
-from stylegan_tf.data.decode import CROPS, Conversion, to_pixels, upright_size
+from stylegan_tf.data.decode import CROPS, PictureForm, to_pixels, upright_size
 from stylegan_tf.data.image_file import reason
 from stylegan_tf.data.image_set import CHANNELS, MAX_HALVINGS, ArrayImageSet, ImageSet, halved_sizes
 from stylegan_tf.data.prepare import prepare
@@ -48,7 +48,7 @@ class DataSettings:
         base_size: Height and width of the smallest size of the growing schedule.
         channels: 1, 3 or 4; 0 for what the data has: 3 where pictures may differ.
         use_labels: Whether folders are classes, and an error where there are no labels.
-        crop, background: As in `Conversion`.
+        crop, background: As in `PictureForm`.
         on_error: "fail" or "skip", what becomes of pictures that cannot be read.
         cache_dir: Where large sets are prepared; empty for `default_cache`.
     """
@@ -80,10 +80,10 @@ class DataSettings:
 class UnreadImageSet(ImageSet):
     """What is known of a set before it is prepared: everything but its images."""
 
-    def __init__(self, source: Source, conversion: Conversion, directory: Path) -> None:
+    def __init__(self, source: Source, form: PictureForm, directory: Path) -> None:
         self.name = source.name
-        self.sizes = halved_sizes(conversion.size)
-        self.channels = conversion.channels
+        self.sizes = halved_sizes(form.size)
+        self.channels = form.channels
         self.label_names, self.label_notes = source.label_names, source.label_notes
         self.directory = directory
         self._count = len(source)
@@ -144,24 +144,18 @@ def _load(
     max_workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> ImageSet:
-    conversion = resolve(settings, source)
-    num_levels = count_levels(conversion.size, settings.base_size)
-    height, width = conversion.size
-    if len(source) * height * width * conversion.channels <= MEMORY_LIMIT:
-        return read_into_memory(source, conversion, settings.on_error, progress)
-    directory = cache_directory(settings, source, conversion)
+    form = resolve_form(settings, source)
+    num_levels = count_levels(form.size, settings.base_size)
+    height, width = form.size
+    if len(source) * height * width * form.channels <= MEMORY_LIMIT:
+        return read_into_memory(source, form, settings.on_error, progress)
+    directory = cache_directory(settings, source, form)
     if not prepare_large and not (directory / MANIFEST).is_file():
-        return UnreadImageSet(source, conversion, directory)
+        return UnreadImageSet(source, form, directory)
 
     def prepare_here() -> PreparedImageSet:
         image_set = prepare(
-            source,
-            directory,
-            conversion,
-            num_levels,
-            on_error=settings.on_error,
-            max_workers=max_workers,
-            progress=progress,
+            source, directory, form, num_levels, on_error=settings.on_error, max_workers=max_workers, progress=progress
         )
         image_set.label_notes = source.label_notes + image_set.label_notes
         return image_set
@@ -178,11 +172,11 @@ def find_source(data: str, *, use_labels: bool = False) -> Source:
     return PreparedSource(PreparedImageSet(data)) if is_prepared(data) else open_source(data, use_labels=use_labels)
 
 
-def resolve(settings: DataSettings, source: Source) -> Conversion:
+def resolve_form(settings: DataSettings, source: Source) -> PictureForm:
     """What the pictures of a source become: size and channels that the settings leave open are chosen."""
     size = settings.size or default_size(source, settings.base_size)
     channels = settings.channels or source.channels or 3
-    return Conversion(size, channels, settings.crop, settings.background)
+    return PictureForm(size, channels, settings.crop, settings.background)
 
 
 def default_size(source: Source, base_size: tuple[int, int]) -> tuple[int, int]:
@@ -231,14 +225,14 @@ def spread_items(source: Source, count: int) -> Iterator[Item]:
 
 
 def read_into_memory(
-    source: Source, conversion: Conversion, on_error: str = "fail", progress: Callable[[int, int], None] | None = None
+    source: Source, form: PictureForm, on_error: str = "fail", progress: Callable[[int, int], None] | None = None
 ) -> ArrayImageSet:
     """Decodes all pictures of a source, in threads (Pillow lets go of Python's lock while it decodes).
 
     Raises:
         ValueError: Pictures could not be read, with on_error "fail"; or none could be.
     """
-    images = np.empty((len(source), *conversion.size, conversion.channels), np.uint8)
+    images = np.empty((len(source), *form.size, form.channels), np.uint8)
     labels = np.empty(len(source), np.int32)
     failures: list[tuple[str, str]] = []
     count = done = 0
@@ -246,7 +240,7 @@ def read_into_memory(
     def read(item: Item) -> np.ndarray | str:
         try:
             with item.open() as picture:
-                return to_pixels(picture, conversion)
+                return to_pixels(picture, form)
         except Exception as error:  # Pillow's readers raise nearly every type there is
             return reason(error)
 
@@ -289,9 +283,13 @@ def cache_folder(cache_dir: str) -> Path:
     return expanded(cache_dir) if cache_dir else default_cache()
 
 
-def cache_directory(settings: DataSettings, source: Source, conversion: Conversion) -> Path:
-    """Where a source is prepared: a name of its own for each content and each way to convert it."""
-    key = digest([source.signature(), repr(source.label_names), repr(conversion), repr(settings.base_size)])
+def cache_directory(settings: DataSettings, source: Source, form: PictureForm) -> Path:
+    """Where a source is prepared: a name of its own for each content and each form that it may get."""
+    # Words of the first version, so that what it prepared is found.
+    words = (
+        f"Conversion(size={form.size}, channels={form.channels}, crop={form.crop!r}, background={form.background!r})"
+    )
+    key = digest([source.signature(), repr(source.label_names), words, repr(settings.base_size)])
     return cache_folder(settings.cache_dir) / key
 
 

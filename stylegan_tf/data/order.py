@@ -18,7 +18,7 @@ _GOLDEN = 0x9E3779B97F4A7C15  # 2^64 divided by the golden ratio, odd
 _MIRROR, _CROP = 2**62, 2**62 + 1  # in place of an epoch, for numbers that belong to a sample
 
 
-def draw(seed: int, numbers: np.ndarray, size: int, first_epoch: int = 0) -> np.ndarray:
+def draw_indices(seed: int, numbers: np.ndarray, size: int, first_epoch: int = 0) -> np.ndarray:
     """Tells which images some samples are.
 
     Args:

@@ -232,13 +232,13 @@ class ImagePipeline:
         """
         if n < 1:
             raise UserError(f"The number of images must be 1 or above. Received: n={n}.")
-        indices = order.draw(_checked_seed(seed), np.arange(n), len(self.image_set), first_epoch=_SAMPLE_EPOCH)
+        indices = order.draw_indices(_checked_seed(seed), np.arange(n), len(self.image_set), first_epoch=_SAMPLE_EPOCH)
         images, labels = self.image_set.read(halvings, indices)
         return images, self._one_hot(labels, n)
 
     def _read(self, halvings: int, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images and one-hot labels of the samples of these numbers."""
-        images, labels = self.image_set.read(halvings, order.draw(self._seed, numbers, len(self.image_set)))
+        images, labels = self.image_set.read(halvings, order.draw_indices(self._seed, numbers, len(self.image_set)))
         mirrored = order.coins(self._seed, numbers) & self._mirror
         places = order.places(self._seed, numbers) if self._random_crop else ()
 

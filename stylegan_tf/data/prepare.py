@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from stylegan_tf.data import workers
-from stylegan_tf.data.decode import Conversion
+from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.image_set import images_fingerprint, labels_fingerprint
 from stylegan_tf.data.prepared import INCOMPLETE, LEFT_OUT, MANIFEST, Making, Manifest, PreparedImageSet, level_folder
 from stylegan_tf.data.shard_parts import ShardTasks, remove_parts
@@ -43,7 +43,7 @@ _LONGEST_VALUE = 80  # characters of a value that an error tells
 def prepare(
     source: Source,
     directory: str | os.PathLike[str],
-    conversion: Conversion,
+    form: PictureForm,
     num_levels: int,
     *,
     encoding: str = "raw",
@@ -59,7 +59,7 @@ def prepare(
     Args:
         source: The pictures.
         directory: Where the set is written: new, empty, or what an earlier call left.
-        conversion: Size, channels and so on; the size is the largest.
+        form: Size, channels and so on; the size is the largest.
         num_levels: Number of sizes to write, each half of the one before.
         encoding: "raw", which is read fastest, or "png", which takes less room.
         on_error: What becomes of pictures that cannot be read. "fail": all others are read, then an error names them,
@@ -77,8 +77,8 @@ def prepare(
         OSError: The directory cannot be written.
     """
     directory = Path(directory)
-    sizes = tuple((conversion.size[0] >> level, conversion.size[1] >> level) for level in range(num_levels))
-    plan = _plan(source, conversion, sizes, encoding)
+    sizes = tuple((form.size[0] >> level, form.size[1] >> level) for level in range(num_levels))
+    plan = _plan(source, form, sizes, encoding)
     if (complete := _complete_set(directory, plan, on_error)) is not None:
         return complete
     _check_directory(directory, plan)
@@ -91,14 +91,14 @@ def prepare(
         pending = _pending(directory, len(shards), on_error)
         share = sum(len(range(*shards[shard])) for shard in pending)
         if encoding == "raw":
-            _check_space(directory, share * conversion.channels * sum(height * width for height, width in sizes))
+            _check_space(directory, share * form.channels * sum(height * width for height, width in sizes))
         write_text(directory / INCOMPLETE, json.dumps(plan, indent=1) + "\n")
         for size in sizes:
             (directory / level_folder(size)).mkdir(exist_ok=True)
         done = len(source) - share
 
         def make_task(shard: int, items: list[Item], folder: Path) -> ShardTask:
-            return ShardTask(shard, items, str(folder), conversion, sizes, encoding, bool(source.label_names))
+            return ShardTask(shard, items, str(folder), form, sizes, encoding, bool(source.label_names))
 
         with workers.pool(min(max_workers or workers.core_count(), max(1, len(pending)))) as pool:
 
@@ -115,7 +115,7 @@ def prepare(
         return _finish(directory, source, plan, notes, on_error)
 
 
-def _plan(source: Source, conversion: Conversion, sizes: tuple[tuple[int, int], ...], encoding: str) -> dict[str, Any]:
+def _plan(source: Source, form: PictureForm, sizes: tuple[tuple[int, int], ...], encoding: str) -> dict[str, Any]:
     """What a set is made from and how: the same for a call that goes on where another stopped.
 
     Of sources that can be read from anywhere, it holds the names and labels of the pictures, not their contents, so
@@ -132,9 +132,9 @@ def _plan(source: Source, conversion: Conversion, sizes: tuple[tuple[int, int], 
         "pictures": pictures,
         "label_names": list(source.label_names),
         "sizes": [list(size) for size in sizes],
-        "channels": conversion.channels,
-        "crop": conversion.crop,
-        "background": conversion.background,
+        "channels": form.channels,
+        "crop": form.crop,
+        "background": form.background,
         "encoding": encoding,
     }
 

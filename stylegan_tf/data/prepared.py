@@ -64,7 +64,7 @@ from stylegan_tf.printing import printable
 # What a manifest is belongs to what a prepared set is, for whoever reads one.
 __all__ = [
     "ENCODINGS", "FORMAT", "INCOMPLETE", "LEFT_OUT", "MANIFEST", "VERSION", "DamagedSetError", "FileCheck", "Making",
-    "Manifest", "PreparedImageSet", "decode_png", "encode_png", "index_name", "is_prepared", "level_folder",
+    "Manifest", "PreparedImageSet", "decode_stored_png", "encode_png", "index_name", "is_prepared", "level_folder",
     "read_index", "record_bytes", "shard_name",
 ]  # fmt: skip
 
@@ -262,7 +262,7 @@ class _Level:
             self._fill(shards[number], [data], begin, len(data))
             try:
                 example = parse_example(next(read_records(io.BytesIO(data))))
-                images[number] = decode_png(example["image"][0], self._shape)  # type: ignore[arg-type]
+                images[number] = decode_stored_png(example["image"][0], self._shape)  # type: ignore[arg-type]
                 labels[number] = example["label"][0] if self._labels else 0
             except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
                 place = f"image {rows[number]} of {self._folder / shard_name(shards[number])}"
@@ -309,7 +309,7 @@ def encode_png(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def decode_png(data: bytes, shape: Sequence[int]) -> np.ndarray:
+def decode_stored_png(data: bytes, shape: Sequence[int]) -> np.ndarray:
     """The image of `encode_png`. Raises ValueError for what is no PNG, and for an image of another shape."""
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:

@@ -16,7 +16,7 @@ import google_crc32c
 import numpy as np
 
 from stylegan_tf.data import workers
-from stylegan_tf.data.decode import Conversion, to_pixels
+from stylegan_tf.data.decode import PictureForm, to_pixels
 from stylegan_tf.data.image_file import reason
 from stylegan_tf.data.image_set import DIGEST_BYTES, image_digest
 from stylegan_tf.data.prepared import FileCheck, encode_png, index_name, level_folder, shard_name
@@ -40,7 +40,7 @@ class ShardTask:
         shard: Its number.
         items: Its pictures, or some that come one after the other.
         directory: Where it is written.
-        conversion: What the pictures become, at the largest size.
+        form: What the pictures become, at the largest size.
         sizes: Height and width by the number of halvings.
         encoding: "raw" or "png".
         labelled: Whether labels are written.
@@ -49,7 +49,7 @@ class ShardTask:
     shard: int
     items: list[Item]
     directory: str
-    conversion: Conversion
+    form: PictureForm
     sizes: tuple[tuple[int, int], ...]
     encoding: str
     labelled: bool
@@ -135,7 +135,7 @@ def write_index(path: Path, starts: list[int]) -> FileCheck:
 
 def _decoded_chunks(task: ShardTask, left_out: list[tuple[str, str]]) -> Iterator[tuple[np.ndarray, list[int]]]:
     """The pictures of a shard as images, a few at a time; those that cannot be read are added to `left_out`."""
-    shape = (*task.sizes[0], task.conversion.channels)
+    shape = (*task.sizes[0], task.form.channels)
     limit = max(1, _CHUNK_BYTES // int(np.prod(shape)))
     images: list[np.ndarray] = []
     labels: list[int] = []
@@ -143,7 +143,7 @@ def _decoded_chunks(task: ShardTask, left_out: list[tuple[str, str]]) -> Iterato
         workers.check_stop()
         try:
             with item.open() as picture:
-                images.append(to_pixels(picture, task.conversion))
+                images.append(to_pixels(picture, task.form))
             labels.append(item.label)
         except Exception as error:  # Pillow's readers raise nearly every type there is
             left_out.append((item.name, reason(error)))

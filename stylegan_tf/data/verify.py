@@ -12,7 +12,7 @@ import numpy as np
 
 from stylegan_tf.data import workers
 from stylegan_tf.data.image_set import image_digest, images_fingerprint, labels_fingerprint
-from stylegan_tf.data.prepared import MANIFEST, Manifest, decode_png, read_index
+from stylegan_tf.data.prepared import MANIFEST, Manifest, decode_stored_png, read_index
 from stylegan_tf.data.pyramid import image_pyramid
 from stylegan_tf.data.records import DamagedRecordError, parse_example, read_records
 
@@ -34,7 +34,7 @@ class _Checked:
     labels: list[int]
 
 
-def verify(
+def verify_set(
     directory: str | os.PathLike[str],
     *,
     max_workers: int | None = None,
@@ -155,4 +155,4 @@ def _image(example: Mapping[str, list[int] | list[bytes]], shape: tuple[int, ...
     data = example["image"][0]
     if not isinstance(data, bytes):
         raise DamagedRecordError("its feature 'image' is no bytes")
-    return decode_png(data, shape) if encoding == "png" else np.frombuffer(data, np.uint8).reshape(shape)
+    return decode_stored_png(data, shape) if encoding == "png" else np.frombuffer(data, np.uint8).reshape(shape)

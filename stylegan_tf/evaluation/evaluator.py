@@ -24,7 +24,10 @@ from stylegan_tf.metrics.protocols import Protocol
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.version import __version__
 
-_GENERATOR_MEASURES = {"path_length": generator_measures.path_length, "separability": generator_measures.separability}
+_GENERATOR_MEASURES = {
+    "path_length": generator_measures.path_length,
+    "separability": generator_measures.measure_separability,
+}
 
 
 class Evaluator:
@@ -122,17 +125,17 @@ class Evaluator:
                     protocol, fakes, self.networks[protocol.network], self.seed, self.strategy, progress
                 )
         if protocol.network:
-            return measures.measure(protocol, self._real_set(protocol), passed.features(protocol))
+            return measures.measure_features(protocol, self._real_set(protocol), passed.features(protocol))
         with self.progress(protocol.name) as progress:
             images = _counted(fakes.batches(protocol.fakes, self.seed), protocol.fakes, progress)
-            return pixel_measures.measure(protocol, self.reals, images, self.seed)
+            return pixel_measures.measure_pixels(protocol, self.reals, images, self.seed)
 
     def _floor(self, protocol: Protocol) -> dict[str, float]:
         if self.reals is None or protocol.needs_generator:
             return {}
         if protocol.network:
-            return measures.floor(protocol, self._real_set(protocol))
-        return pixel_measures.floor(protocol, self.reals, self.seed)
+            return measures.feature_floor(protocol, self._real_set(protocol))
+        return pixel_measures.pixel_floor(protocol, self.reals, self.seed)
 
     def _real_set(self, protocol: Protocol) -> FeatureSet | None:
         if self.reals is None:

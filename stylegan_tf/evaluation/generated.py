@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.data.image_set import ImageSet
-from stylegan_tf.data.order import draw
+from stylegan_tf.data.order import draw_indices
 from stylegan_tf.data.sources.labels import listed
 from stylegan_tf.errors import require
 from stylegan_tf.names import nfc
@@ -42,7 +42,7 @@ class Origin:
     noise: str = ""
 
 
-def images_at_once(size: tuple[int, int]) -> int:
+def images_in_memory(size: tuple[int, int]) -> int:
     """How many images of a size are held in memory at a time."""
     return min(max(_PIXELS_AT_ONCE // (size[0] * size[1]), _FEWEST_AT_ONCE), _MOST_AT_ONCE)
 
@@ -81,7 +81,7 @@ class GeneratorImages(FakeImages):
 
     def batches(self, count: int, seed: int) -> Iterator[np.ndarray]:
         first = seed * SEEDS_APART
-        step = images_at_once(self.size)
+        step = images_in_memory(self.size)
         for start in range(first, first + count, step):
             seeds = np.arange(start, min(start + step, first + count), dtype=np.int64)
             yield rgb(self.images(seeds, self.classes(seeds)))
@@ -179,10 +179,10 @@ def set_batches(image_set: ImageSet, count: int, seed: int = 0) -> Iterator[np.n
 
 def _read(image_set: ImageSet, count: int, seed: int) -> Iterator[np.ndarray]:
     height, width, _ = image_set.image_shape()
-    step = images_at_once((height, width))
+    step = images_in_memory((height, width))
     for start in range(0, count, step):
         numbers = np.arange(start, min(start + step, count), dtype=np.int64)
-        images, _ = image_set.read(0, draw(seed, numbers, len(image_set)))
+        images, _ = image_set.read(0, draw_indices(seed, numbers, len(image_set)))
         yield rgb(images)
 
 

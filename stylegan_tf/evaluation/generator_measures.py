@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.batches import BatchFunction
-from stylegan_tf.evaluation.generated import SEEDS_APART, GeneratorImages, images_at_once, rgb
+from stylegan_tf.evaluation.generated import SEEDS_APART, GeneratorImages, images_in_memory, rgb
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.metrics.linear_separability import linear_separability
 from stylegan_tf.metrics.perceptual_path_length import path_distances, path_points, perceptual_images, trimmed_mean
@@ -46,7 +46,7 @@ def path_length(
     if options["sampling"] == "end":
         t = np.zeros_like(t)
     found = []
-    for seeds, part in _seeds(protocol.fakes, seed, images_at_once(generator.size)):
+    for seeds, part in _seeds(protocol.fakes, seed, images_in_memory(generator.size)):
         classes = generator.classes(seeds)
         ends = [generator.latents(seeds), generator.latents(seeds + _OTHER_END)]
         if options["space"] == "w":
@@ -60,7 +60,7 @@ def path_length(
     return {protocol.values[0]: trimmed_mean(np.concatenate(found))}
 
 
-def separability(
+def measure_separability(
     protocol: Protocol,
     generator: GeneratorImages,
     network: FeatureNetwork,
@@ -75,7 +75,7 @@ def separability(
     classify = BatchFunction(lambda images: network.compute(images).logits, _BATCH, strategy)
     latents: dict[str, list[np.ndarray]] = {"w": [], "z": []}
     logits = []
-    for seeds, part in _seeds(protocol.fakes, seed, images_at_once(generator.size)):
+    for seeds, part in _seeds(protocol.fakes, seed, images_in_memory(generator.size)):
         classes = generator.classes(seeds)
         z = generator.latents(seeds)
         latents["z"].append(z)

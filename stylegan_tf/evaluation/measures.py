@@ -33,7 +33,7 @@ def kept_for(protocols: Iterable[Protocol]) -> set[str]:
     return {kind for protocol in protocols for kind in KEEPS.get(protocol.metric, ())}
 
 
-def measure(protocol: Protocol, reals: FeatureSet | None, fakes: FeatureSet) -> Values:
+def measure_features(protocol: Protocol, reals: FeatureSet | None, fakes: FeatureSet) -> Values:
     """The values of a protocol over features.
 
     Args:
@@ -44,7 +44,7 @@ def measure(protocol: Protocol, reals: FeatureSet | None, fakes: FeatureSet) -> 
     return dict(zip(protocol.values, _METRICS[protocol.metric](protocol, reals, fakes), strict=True))
 
 
-def floor(protocol: Protocol, reals: FeatureSet | None) -> Values:
+def feature_floor(protocol: Protocol, reals: FeatureSet | None) -> Values:
     """What real images score.
 
     For distances, that is one half of the real images against the other half: sets of some hundred images are far from
@@ -53,11 +53,11 @@ def floor(protocol: Protocol, reals: FeatureSet | None) -> Values:
     if reals is None:
         return {}
     if protocol.metric == "inception_score":
-        return measure(protocol, None, reals)
+        return measure_features(protocol, None, reals)
     if protocol.metric == "class_coverage":
-        return measure(protocol, reals, reals)
+        return measure_features(protocol, reals, reals)
     first, second = reals.split()
-    return measure(protocol, first, second)
+    return measure_features(protocol, first, second)
 
 
 def _frechet(protocol: Protocol, reals: FeatureSet, fakes: FeatureSet) -> tuple[float, ...]:

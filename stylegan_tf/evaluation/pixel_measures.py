@@ -16,7 +16,7 @@ from stylegan_tf.metrics.sliced_wasserstein import sliced_wasserstein
 Values = dict[str, float]
 
 
-def measure(protocol: Protocol, reals: ImageSet | None, fakes: Iterable[np.ndarray], seed: int = 0) -> Values:
+def measure_pixels(protocol: Protocol, reals: ImageSet | None, fakes: Iterable[np.ndarray], seed: int = 0) -> Values:
     """The values of a protocol.
 
     Args:
@@ -28,7 +28,7 @@ def measure(protocol: Protocol, reals: ImageSet | None, fakes: Iterable[np.ndarr
     return _METRICS[protocol.metric](protocol, reals, fakes, seed)
 
 
-def floor(protocol: Protocol, reals: ImageSet, seed: int = 0) -> Values:
+def pixel_floor(protocol: Protocol, reals: ImageSet, seed: int = 0) -> Values:
     """What real images score: two halves of them against each other, or pairs of them."""
     if protocol.metric == "ms_ssim":
         return {protocol.values[0]: _mean_similarity(set_batches(reals, min(protocol.fakes, len(reals))))}

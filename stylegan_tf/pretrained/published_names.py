@@ -31,7 +31,7 @@ class PublishedModule(Protocol):
     def unpublished(self, generator: Generator) -> list[Any]:
         """Variables of a generator that may keep their values."""
 
-    def describe(self, network: Any) -> dict[str, str]:
+    def published_metadata(self, network: Any) -> dict[str, str]:
         """Words for the metadata of a file of such names, "names" (whose they are) among them."""
 
 

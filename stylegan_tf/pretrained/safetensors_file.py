@@ -39,7 +39,7 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
             '"stylegan_tf[safetensors]"'
         ) from error
     arrays = published_arrays(network)
-    metadata = {**(about or {}), **published_module(network).describe(network)}
+    metadata = {**(about or {}), **published_module(network).published_metadata(network)}
     with written_whole(path) as beside:
         beside.write_bytes(save(arrays, metadata))
     return len(arrays)

@@ -29,7 +29,7 @@ def unpublished(generator: Generator) -> list[Any]:
     return [] if generator.mapping.num_layers else [generator.w_average]
 
 
-def describe(network: Generator | Critic) -> dict[str, str]:
+def published_metadata(network: Generator | Critic) -> dict[str, str]:
     """Whose names they are, as safetensors files say it."""
     styled = network.mapping.num_layers if isinstance(network, Generator) else network.options["blur"]
     return {"names": "StyleGAN, TensorFlow" if styled else "ProGAN (2019), TensorFlow"}

@@ -145,7 +145,7 @@ def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict
     return {f"{prefix}.resample_filter": kernel for prefix in layers | blocks}
 
 
-def describe(network: Generator | StyleGAN2Critic) -> dict[str, str]:
+def published_metadata(network: Generator | StyleGAN2Critic) -> dict[str, str]:
     """What the PyTorch code's class is made with, unless that code has no such networks.
 
     It has none that grow, and none with labels as the first StyleGAN2 had them.

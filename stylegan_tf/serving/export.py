@@ -12,7 +12,7 @@ import tensorflow as tf
 from stylegan_tf.errors import UserError
 from stylegan_tf.exports.layout import new_version, write_metadata, written_version
 from stylegan_tf.serving.endpoints import Endpoint, Field, ServedGenerator, build_endpoints
-from stylegan_tf.serving.verify import fixed_inputs, verify
+from stylegan_tf.serving.verify import fixed_inputs, verify_export
 from stylegan_tf.serving.warmup import write_warmup
 
 
@@ -50,7 +50,7 @@ def export(
     with written_version(target) as beside:
         endpoints = build_endpoints(served)
         write_saved_model(endpoints, beside)
-        write_metadata(beside, {**(metadata or {}), **describe(served, endpoints)})
+        write_metadata(beside, {**(metadata or {}), **describe_model(served, endpoints)})
         write_warmup(
             beside,
             [
@@ -59,7 +59,7 @@ def export(
                 for endpoint in endpoints
             ],
         )
-        verify(beside, served, endpoints)
+        verify_export(beside, served, endpoints)
     return target
 
 
@@ -71,7 +71,7 @@ def write_saved_model(endpoints: Sequence[Endpoint], path: Path) -> None:
     archive.write_out(path, verbose=False)
 
 
-def describe(served: ServedGenerator, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+def describe_model(served: ServedGenerator, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """What a client should know about a model, as plain values."""
     height, width, channels = served.image_shape
     return {

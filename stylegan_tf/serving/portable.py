@@ -18,7 +18,7 @@ from stylegan_tf.errors import UserError
 from stylegan_tf.files import work_folder, written_together
 from stylegan_tf.ops.target import Target, tracing_for
 from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator, build_endpoints
-from stylegan_tf.serving.export import describe, write_saved_model
+from stylegan_tf.serving.export import describe_model, write_saved_model
 from stylegan_tf.serving.verify import BATCHES, compare, expected_images, fixed_inputs
 
 SIGNATURE = "from_z_float"
@@ -67,7 +67,7 @@ def export_portable(
         inputs = fixed_inputs(served, endpoint, batch)
         expected = expected_images(served, SIGNATURE, inputs)["images_float"]
         compare(f"{SIGNATURE} of {target.name}", expected, run(inputs))
-    description = {**(metadata or {}), **describe(served, [endpoint])}
+    description = {**(metadata or {}), **describe_model(served, [endpoint])}
     with written_together([target, target.with_name(f"{target.name}.json")]) as (model, about):
         model.write_bytes(data)
         about.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")

@@ -35,7 +35,7 @@ class VerificationError(RuntimeError):
     """The SavedModel does not do what the Python model does."""
 
 
-def verify(saved_model: Path, served: ServedGenerator, endpoints: Sequence[Endpoint]) -> None:
+def verify_export(saved_model: Path, served: ServedGenerator, endpoints: Sequence[Endpoint]) -> None:
     """Runs every endpoint of a SavedModel in a clean process and compares it with the Python model.
 
     Every endpoint is called with two batch sizes, and with a different value for each image of the batch. So is every

@@ -34,7 +34,7 @@ class Draws(NamedTuple):
     fake_augmentation: AugmentDraws | None = None
 
 
-def draw(
+def make_draws(
     key: tf.Tensor, batch_size: int, z_size: int, synthesis: Any, level: int, style_mixing_probability: float
 ) -> Draws:
     """Draws for `batch_size` images.
@@ -75,7 +75,7 @@ def draw_path_noise(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]
 
 
 def step_key(seed: int, images_seen: tf.Tensor, replica: tf.Tensor | int, phase: int) -> tf.Tensor:
-    """A key for `draw` that is different for every step, replica and phase of a step."""
+    """A key for `make_draws` that is different for every step, replica and phase of a step."""
     key = tf.stack([tf.cast(seed % (2**31), tf.int32), 0])
     for number in (tf.cast(images_seen, tf.int32), tf.cast(replica, tf.int32), phase):
         key = tf.random.experimental.stateless_fold_in(key, number)

@@ -15,7 +15,7 @@ from stylegan_tf.ops.resample import blend_with_half_resolution
 from stylegan_tf.ops.target import Target, tracing_for
 from stylegan_tf.training import devices
 from stylegan_tf.training.compilation import PhaseFunctions
-from stylegan_tf.training.draws import Draws, draw, draw_augmentation_pair, draw_path_noise, step_key
+from stylegan_tf.training.draws import Draws, draw_augmentation_pair, draw_path_noise, make_draws, step_key
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, PhaseResult, StepKind
 from stylegan_tf.training.phases import Phase
@@ -237,7 +237,7 @@ class TrainingStep:
         key = step_key(config.run.seed, images_seen, replica, phase.stream)
         count, shape = reals.shape[0], tuple(reals.shape[1:])
         probability = config.loss.style_mixing_probability
-        draws = draw(key, count, generator.z_size, generator.synthesis, kind.level, probability)
+        draws = make_draws(key, count, generator.z_size, generator.synthesis, kind.level, probability)
         if phase.network == "generator" and phase.regularizer:
             draws = draws._replace(path_noise=draw_path_noise(key, count, shape))
         if self.augmentation is not None:

@@ -301,7 +301,7 @@ def test_what_a_file_holds_without_a_run(command, tmp_path, monkeypatch):
 )
 def test_what_a_file_says_of_its_data(data, count, line):
     file = dataclasses.replace(read_published_file(STYLEGAN2), data=data, num_images=count)
-    lines = convert.describe(file, plan_conversion(file, "run")).splitlines()
+    lines = convert.describe_conversion(file, plan_conversion(file, "run")).splitlines()
     assert [found for found in lines if "Trained on" in found] == ([line] if line else [])
 
 

@@ -14,14 +14,14 @@ from PIL import Image
 
 from stylegan_tf.configuration.schedule import Period
 from stylegan_tf.data import verify as verifying
-from stylegan_tf.data.decode import Conversion
+from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.image_file import UnusableImageError, reason
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import ENCODINGS, MANIFEST, Manifest, PreparedImageSet
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.folder import FolderSource
-from stylegan_tf.data.verify import verify
+from stylegan_tf.data.verify import verify_set
 from stylegan_tf.training.loop import read_batches
 from tests.data.made_up_source import encode, noise
 
@@ -38,7 +38,7 @@ def sets(tmp_path_factory, write_pictures, small_shards):
     source = FolderSource(str(folder), str(folder), use_labels=True)
     with small_shards(4):
         for encoding in ENCODINGS:
-            prepare(source, root / encoding, Conversion((8, 8), 3), 2, encoding=encoding)
+            prepare(source, root / encoding, PictureForm((8, 8), 3), 2, encoding=encoding)
     return root
 
 
@@ -114,7 +114,7 @@ def test_verify_calls_no_changed_manifest_whole(directory, small_shards):
         for _ in range(60):
             (directory / MANIFEST).write_text(json.dumps(mutated(json.loads(text), draw)))
             try:
-                damages = verifying.verify(directory)
+                damages = verifying.verify_set(directory)
             except ValueError:
                 continue
             assert damages or Manifest.read(directory) == whole
@@ -128,7 +128,7 @@ def test_sets_without_a_checksum_are_read(directory, small_shards):
     (directory / MANIFEST).write_text(json.dumps(fields))
     assert not is_refused(directory)
     with small_shards(4):
-        assert verify(directory) == []
+        assert verify_set(directory) == []
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff\xfe", b"", b"null", b'{"format": 1}', None])

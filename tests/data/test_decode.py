@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from stylegan_tf.data import decode as module
-from stylegan_tf.data.decode import Conversion, to_pixels, to_unresized_pixels, upright_size
+from stylegan_tf.data.decode import PictureForm, to_pixels, to_unresized_pixels, upright_size
 from stylegan_tf.data.image_file import UnusableImageError, open_image, reason
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -154,7 +154,7 @@ def test_alpha_is_laid_on_the_background():
     np.testing.assert_array_equal(to_unresized_pixels(clear, 3, "#102030")[0, 0], (16, 32, 48))
     np.testing.assert_array_equal(to_unresized_pixels(clear, 1, "red")[0, 0], [76])
     half = Image.new("RGBA", (2, 2), (255, 255, 255, 51))
-    np.testing.assert_array_equal(to_pixels(half, Conversion((1, 1), 3, background="black"))[0, 0], [51] * 3)
+    np.testing.assert_array_equal(to_pixels(half, PictureForm((1, 1), 3, background="black"))[0, 0], [51] * 3)
 
 
 def test_alpha_is_kept_for_four_channels(colours):
@@ -169,7 +169,7 @@ def test_hidden_colour_does_not_bleed_into_edges(channels, crop):
     """Left half opaque red, right half transparent with black underneath: no pixel may darken."""
     pixels = np.zeros((16, 16, 4), np.uint8)
     pixels[:, :8] = (*RED, 255)
-    small = to_pixels(Image.fromarray(pixels), Conversion((5, 5), channels, crop))
+    small = to_pixels(Image.fromarray(pixels), PictureForm((5, 5), channels, crop))
     assert (small[..., 0][small[..., -1] > 0] >= 250).all()
     if channels == 3:
         np.testing.assert_array_equal(small[..., 1], small[..., 2])
@@ -200,7 +200,7 @@ def test_exif_orientation_is_applied(file_format, orientation):
         np.testing.assert_allclose(decoded.astype(int), upright, atol=12)
     with Image.open(file) as image:
         wanted = (upright.shape[0] // 2, upright.shape[1] // 2)
-        half = to_pixels(image, Conversion(wanted, 3, "none"))
+        half = to_pixels(image, PictureForm(wanted, 3, "none"))
     expected = Image.fromarray(np.ascontiguousarray(upright)).resize(wanted[::-1], Image.Resampling.BOX)
     assert np.abs(half.astype(int) - np.asarray(expected)).mean() < 8
 
@@ -210,11 +210,11 @@ def test_exif_orientation_is_applied(file_format, orientation):
 @pytest.mark.parametrize("size", [(24, 24), (30, 20), (40, 50), (50, 40)])
 def test_a_turned_picture_is_cropped_and_padded_as_an_upright_one(orientation, size, crop):
     """To the pixel, with margins that cannot be halved."""
-    conversion = Conversion(size, 3, crop)
+    form = PictureForm(size, 3, crop)
     pixels = noise(31, 33, 3) // 4 + 96  # no overshoot is clipped
     image = Image.open(oriented(orientation, "PNG", Image.fromarray(pixels)))
     upright = ImageOps.exif_transpose(image)
-    difference = to_pixels(image, conversion).astype(int) - to_pixels(upright, conversion)
+    difference = to_pixels(image, form).astype(int) - to_pixels(upright, form)
     assert np.abs(difference).max() <= 2  # the filter runs over rows and columns in another order
 
 
@@ -247,7 +247,7 @@ def test_animation_gives_its_first_frame():
 )
 def test_crop_is_central_and_exact(shape, size, rows, columns):
     pixels = noise(*shape, 3)
-    fitted = to_pixels(Image.fromarray(pixels), Conversion(size, 3))
+    fitted = to_pixels(Image.fromarray(pixels), PictureForm(size, 3))
     np.testing.assert_array_equal(fitted, pixels[rows, columns])
 
 
@@ -255,7 +255,7 @@ def test_crop_is_central_and_exact(shape, size, rows, columns):
 def test_padding_is_central_exact_and_of_the_background(channels):
     pixels = noise(4, 10, channels)
     image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    padded = to_pixels(image, Conversion((10, 10), channels, "pad", "#0000ff"))
+    padded = to_pixels(image, PictureForm((10, 10), channels, "pad", "#0000ff"))
     np.testing.assert_array_equal(padded[3:7], pixels)
     around = {1: [29], 3: BLUE, 4: (0, 0, 0, 0)}[channels]  # black, as resized pixels that are transparent
     for rows in (padded[:3], padded[7:]):
@@ -265,7 +265,7 @@ def test_padding_is_central_exact_and_of_the_background(channels):
 def test_padding_shrinks_and_enlarges_the_whole_picture():
     image = Image.new("RGB", (40, 20), RED)
     for size in (10, 80):
-        padded = to_pixels(image, Conversion((size, size), 3, "pad"))
+        padded = to_pixels(image, PictureForm((size, size), 3, "pad"))
         is_red = (padded == RED).all(axis=-1)
         np.testing.assert_array_equal(is_red.all(axis=1), is_red.any(axis=1))
         np.testing.assert_array_equal(np.flatnonzero(is_red.any(axis=1)), np.arange(size // 4, 3 * size // 4))
@@ -274,14 +274,14 @@ def test_padding_shrinks_and_enlarges_the_whole_picture():
 def test_none_stretches_the_whole_picture():
     image = Image.new("RGB", (40, 20), RED)
     image.paste(BLUE, (20, 0, 40, 20))
-    stretched = to_pixels(image, Conversion((10, 10), 3, "none"))
+    stretched = to_pixels(image, PictureForm((10, 10), 3, "none"))
     np.testing.assert_array_equal(stretched[:, 0], np.broadcast_to(RED, (10, 3)))
     np.testing.assert_array_equal(stretched[:, -1], np.broadcast_to(BLUE, (10, 3)))
 
 
 def test_resize_is_antialiased():
     board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    small = to_pixels(Image.fromarray(board), Conversion((8, 8), 1))
+    small = to_pixels(Image.fromarray(board), PictureForm((8, 8), 1))
     np.testing.assert_allclose(small[1:-1, 1:-1], 127.5, atol=2)  # nearest or bilinear would give 0 or 255
 
 
@@ -289,7 +289,7 @@ def test_resize_is_antialiased():
 @pytest.mark.parametrize("shape", [(1, 100), (100, 1), (1, 1)])
 def test_an_extreme_shape_keeps_at_least_one_pixel(crop, shape):
     image = Image.fromarray(np.zeros(shape, np.uint8))
-    fitted = to_pixels(image, Conversion((64, 4), 1, crop))
+    fitted = to_pixels(image, PictureForm((64, 4), 1, crop))
     assert fitted.shape == (64, 4, 1)
     assert (fitted == 0).any()
 
@@ -300,7 +300,7 @@ def test_what_fits_already_is_not_touched(monkeypatch):
     for name in ("convert", "resize", "crop", "copy", "transpose"):
         monkeypatch.setattr(Image.Image, name, lambda *_, **__: pytest.fail("work without need"))
     for crop in module.CROPS:
-        np.testing.assert_array_equal(to_pixels(image, Conversion((8, 8), 3, crop)), pixels)
+        np.testing.assert_array_equal(to_pixels(image, PictureForm((8, 8), 3, crop)), pixels)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -310,12 +310,12 @@ def test_large_jpegs_are_decoded_reduced(orientation, crop, size, reduction):
     """601x451 pixels, which no reduction divides; at least twice the wanted size is left."""
     file = oriented(orientation, "JPEG", smooth(601, 451))
     with Image.open(file) as image:
-        pixels = to_pixels(image, Conversion(size, 3, crop))
+        pixels = to_pixels(image, PictureForm(size, 3, crop))
         used = round(601 / image.width)
         assert image.size == (-(-601 // used), -(-451 // used))
     with Image.open(file) as image:
         plain = ImageOps.exif_transpose(image)  # in memory: no way to reduce it
-        expected = to_pixels(plain, Conversion(size, 3, crop))
+        expected = to_pixels(plain, PictureForm(size, 3, crop))
     if orientation == 1 and crop == "center":
         assert used == reduction
     if used > 1:
@@ -328,7 +328,7 @@ def test_large_jpegs_are_decoded_reduced(orientation, crop, size, reduction):
 @pytest.mark.parametrize(("size", "reduction"), [((140, 50), 2), ((75, 56), 4)])
 def test_a_lying_jpeg_is_reduced_by_its_upright_size(size, reduction):
     with Image.open(oriented(6, "JPEG", smooth(600, 450))) as image:
-        to_pixels(image, Conversion(size, 3, "none"))
+        to_pixels(image, PictureForm(size, 3, "none"))
         assert image.size == (600 // reduction, -(-450 // reduction))
 
 
@@ -349,7 +349,10 @@ TRUNCATED = [
 def test_a_truncated_file_never_gives_half_a_picture(file_format, options):
     image = Image.fromarray(noise(40, 37, 3))
     content = encode(image, file_format, **options).getvalue()
-    for convert in (lambda image: to_unresized_pixels(image, 3), lambda image: to_pixels(image, Conversion((5, 5), 3))):
+    for convert in (
+        lambda image: to_unresized_pixels(image, 3),
+        lambda image: to_pixels(image, PictureForm((5, 5), 3)),
+    ):
         whole = convert(Image.open(io.BytesIO(content)))
         failures = 0
         for end in np.linspace(0, len(content) - 1, 25).astype(int):
@@ -367,7 +370,7 @@ def test_a_truncated_file_never_gives_half_a_picture(file_format, options):
 def test_no_pixels_are_refused():
     empty = Image.new("RGB", (0, 4))
     with pytest.raises(UnusableImageError, match="no pixels"):
-        to_pixels(empty, Conversion((4, 4), 3))
+        to_pixels(empty, PictureForm((4, 4), 3))
     with pytest.raises(UnusableImageError, match="no pixels"):
         to_unresized_pixels(empty, 3)
 
@@ -383,9 +386,9 @@ def test_no_pixels_are_refused():
 )
 def test_impossible_conversions_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Conversion(*arguments)
+        PictureForm(*arguments)
 
 
 def test_conversions_can_be_sent_to_another_process():
-    conversion = Conversion((4, 6), 1, "pad", "#808080")
-    assert pickle.loads(pickle.dumps(conversion)) == conversion
+    form = PictureForm((4, 6), 1, "pad", "#808080")
+    assert pickle.loads(pickle.dumps(form)) == form

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stylegan_tf.data import image_file
-from stylegan_tf.data.decode import Conversion, to_pixels, upright_size
+from stylegan_tf.data.decode import PictureForm, to_pixels, upright_size
 from stylegan_tf.data.image_file import UnusableImageError, open_image
 from stylegan_tf.data.inspection import inspect_source
 from stylegan_tf.data.sources.find import open_source
@@ -41,7 +41,7 @@ def test_heic_has_the_pictures_pixels(halves, brand):
     pixels, heic = halves
     with open_image(io.BytesIO(heic().replace(b"ftypheic", b"ftyp" + brand, 1))) as image:
         assert (image.format, upright_size(image)) == ("HEIF", (32, 48))
-        read = to_pixels(image, Conversion((32, 48), 3))
+        read = to_pixels(image, PictureForm((32, 48), 3))
     assert np.abs(read.astype(int) - pixels).mean() < 4
 
 
@@ -49,13 +49,13 @@ def test_heic_is_turned_upright_once(halves):
     pixels, heic = halves
     with open_image(io.BytesIO(heic(6))) as image:
         assert upright_size(image) == (48, 32)
-        read = to_pixels(image, Conversion((48, 32), 3))
+        read = to_pixels(image, PictureForm((48, 32), 3))
     assert np.abs(read.astype(int) - np.rot90(pixels, -1)).mean() < 4
 
 
 def test_alpha_is_kept(halves):
     with open_image(io.BytesIO(halves[1](mode="RGBA"))) as image:
-        assert to_pixels(image, Conversion((32, 48), 4)).shape == (32, 48, 4)
+        assert to_pixels(image, PictureForm((32, 48), 4)).shape == (32, 48, 4)
 
 
 def test_a_folder_from_a_phone(halves, tmp_path):

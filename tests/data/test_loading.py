@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from stylegan_tf.data import loading
-from stylegan_tf.data.decode import Conversion
+from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.image_set import ArrayImageSet
 from stylegan_tf.data.loading import (
     DataSettings,
@@ -23,7 +23,7 @@ from stylegan_tf.data.loading import (
     default_size,
     find_source,
     load_image_set,
-    resolve,
+    resolve_form,
     spread_items,
 )
 from stylegan_tf.data.pipeline import ImagePipeline
@@ -120,7 +120,7 @@ def test_default_size(tmp_path, size, base_size, expected):
         Image.new("1", size[::-1]).save(tmp_path / f"{index}.png")
     source = open_source(str(tmp_path))
     assert default_size(source, base_size) == expected
-    assert resolve(DataSettings(str(tmp_path), base_size=base_size), source).size == expected
+    assert resolve_form(DataSettings(str(tmp_path), base_size=base_size), source).size == expected
 
 
 class TestDefaultSize:
@@ -379,7 +379,7 @@ class TestCache:
         def name(**changes) -> str:
             changed = dataclasses.replace(settings, **changes)
             source = open_source(changed.data, use_labels=changed.use_labels)
-            return cache_directory(changed, source, resolve(changed, source)).name
+            return cache_directory(changed, source, resolve_form(changed, source)).name
 
         changes = [
             {},
@@ -420,7 +420,7 @@ def prepared(tmp_path_factory, write_pictures) -> tuple[str, np.ndarray]:
     """A prepared set without labels, of 16x16, 8x8 and 4x4, and its images."""
     folder = write_pictures(tmp_path_factory.mktemp("pictures"), COUNT, (16, 16))
     directory = tmp_path_factory.mktemp("prepared") / "set"
-    prepare(open_source(str(folder)), directory, Conversion((16, 16), 3), 3, max_workers=1)
+    prepare(open_source(str(folder)), directory, PictureForm((16, 16), 3), 3, max_workers=1)
     return str(directory), pixels(folder)
 
 
@@ -526,7 +526,7 @@ class TestLabelNotes:
         (folder / "dataset.json").unlink(missing_ok=True)
         source = open_source(str(folder), use_labels=True)
         source.label_names = ("caf\udce9", source.label_names[1])
-        prepare(source, tmp_path / "set", Conversion((16, 16), 3), 3, max_workers=1)
+        prepare(source, tmp_path / "set", PictureForm((16, 16), 3), 3, max_workers=1)
         prepared = dataclasses.replace(settings, data=str(tmp_path / "set"))
         assert load_image_set(prepared).label_names[0] == r"caf\udce9"
 
@@ -536,3 +536,14 @@ def test_a_cache_without_a_home_is_a_clear_error(monkeypatch):
     monkeypatch.setattr("os.path.expanduser", lambda path: path)  # of a user without a home or an entry
     with pytest.raises(ValueError, match="--cache_dir, or set HOME or XDG_CACHE_HOME"):
         default_cache()
+
+
+def test_what_earlier_versions_prepared_is_found():
+    class MadeUp:
+        label_names = ("a",)
+
+        def signature(self):
+            return "s"
+
+    form = PictureForm((8, 12), 3, "pad", "#808080")
+    assert cache_directory(DataSettings("x", cache_dir="c"), MadeUp(), form) == pathlib.Path("c/05f3b6d5207bdeb1")

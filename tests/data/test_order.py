@@ -18,7 +18,7 @@ CHI_SQUARED_999 = {1: 10.8, 5: 20.5, 23: 49.7, 99: 148.2, 119: 173.6}  # by degr
 
 def draw(seed: int, position: int, count: int, size: int) -> np.ndarray:
     """The images of `count` samples in a row."""
-    return order.draw(seed, np.arange(position, position + count), size)
+    return order.draw_indices(seed, np.arange(position, position + count), size)
 
 
 def coins(seed: int, position: int, count: int) -> np.ndarray:
@@ -100,13 +100,13 @@ class TestDraw:
     def test_later_epochs_by_their_number(self, size):
         whole = draw(9, 0, 20_000, size)
         start = -(-6000 // size)
-        found = order.draw(9, np.arange(5000), size, first_epoch=start)
+        found = order.draw_indices(9, np.arange(5000), size, first_epoch=start)
         np.testing.assert_array_equal(found, whole[start * size : start * size + 5000])
 
     @pytest.mark.parametrize("size", [2**32 + 1, 2**40])
     @pytest.mark.parametrize("first_epoch", [0, 2**32, 2**61 - 1])
     def test_huge_sets(self, size, first_epoch):
-        found = order.draw(9, np.arange(5000), size, first_epoch)
+        found = order.draw_indices(9, np.arange(5000), size, first_epoch)
         assert len(np.unique(found)) == 5000
         assert found.min() >= 0
         assert size - size // 500 < found.max() < size
@@ -115,7 +115,7 @@ class TestDraw:
     def test_samples_in_any_order(self):
         whole = draw(9, 0, 20_000, 1000)
         numbers = np.random.default_rng(0).integers(0, 20_000, 300)  # some twice, from all chunks
-        np.testing.assert_array_equal(order.draw(9, numbers, 1000), whole[numbers])
+        np.testing.assert_array_equal(order.draw_indices(9, numbers, 1000), whole[numbers])
         np.testing.assert_array_equal(order.coins(9, numbers), coins(9, 0, 20_000)[numbers])
         np.testing.assert_array_equal(order.places(9, numbers), places(9, 0, 20_000)[numbers])
 

@@ -33,7 +33,7 @@ def numbered_set(count: int) -> ArrayImageSet:
 
 def drawn(seed: int, position: int, count: int, size: int = COUNT) -> np.ndarray:
     """Which images some samples in a row are."""
-    return order.draw(seed, np.arange(position, position + count), size)
+    return order.draw_indices(seed, np.arange(position, position + count), size)
 
 
 def flipped(seed: int, position: int, count: int) -> np.ndarray:

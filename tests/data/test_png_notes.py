@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_tf.data.decode import Conversion, to_pixels, to_unresized_pixels, upright_size
+from stylegan_tf.data.decode import PictureForm, to_pixels, to_unresized_pixels, upright_size
 from stylegan_tf.data.image_file import open_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3)).astype(np.uint8)
@@ -81,7 +81,7 @@ def test_an_orientation_beside_a_large_note_is_applied(note, place):
     with open_image(io.BytesIO(content)) as image:
         if place == AFTER_HEADER:
             assert upright_size(image) == (4, 6)
-        turned = to_pixels(image, Conversion((4, 6), 3))
+        turned = to_pixels(image, PictureForm((4, 6), 3))
     np.testing.assert_array_equal(turned, np.rot90(PIXELS, -1))
 
 

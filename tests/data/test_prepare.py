@@ -20,17 +20,17 @@ from PIL import Image
 
 import stylegan_tf.data.prepare as preparing
 from stylegan_tf.data import shards
-from stylegan_tf.data.decode import Conversion
+from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import INCOMPLETE, LEFT_OUT, MANIFEST, Manifest, PreparedImageSet
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.folder import FolderSource
-from stylegan_tf.data.verify import verify
+from stylegan_tf.data.verify import verify_set
 from stylegan_tf.files import DiskError
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 120
-RGB = Conversion((8, 8), 3)
+RGB = PictureForm((8, 8), 3)
 COUNT = 20  # pictures, in shards of 8, 8 and 4
 
 
@@ -195,7 +195,7 @@ class TestGoingOn:
         for target in (directory, tmp_path / "new"):
             prepare(Through(folder_source(own_pictures), lambda number: None, random_access), target, RGB, 2)
         assert files_of(directory) == files_of(tmp_path / "new")
-        assert verify(directory) == []
+        assert verify_set(directory) == []
 
     def test_other_data_do_not_spoil_what_was_begun(self, tmp_path, pictures, own_pictures, files_of):
         (own_pictures / "a" / "00.png").unlink()
@@ -221,7 +221,7 @@ class TestGoingOn:
         with pytest.raises(ValueError, match=r"not complete.*Run the command that prepared it again; it goes on"):
             PreparedImageSet(tmp_path)
         with pytest.raises(ValueError, match="not complete"):
-            verify(tmp_path)
+            verify_set(tmp_path)
 
     def test_progress_starts_with_what_is_done_and_ends_with_all(self, tmp_path, pictures):
         def interrupt(done, total):
@@ -265,7 +265,7 @@ class TestGoingOn:
             )
         assert before.items() <= times(killed).items()
         assert files_of(killed) == files_of(undisturbed)
-        assert verify(killed) == []
+        assert verify_set(killed) == []
 
 
 class TestBadPictures:
@@ -352,7 +352,7 @@ class TestBadPictures:
             np.testing.assert_array_equal(found, wanted)
         assert image_set.read(0, everything)[1].tolist() == [0] * 9 + [1] * 9
         assert image_set.fingerprint == expected.fingerprint
-        assert verify(directory) == []
+        assert verify_set(directory) == []
 
     def test_what_was_skipped_is_not_taken_for_whole(self, tmp_path, own_pictures, good):
         directory = tmp_path / "set"
@@ -375,7 +375,7 @@ class TestBadPictures:
         image_set = prepare(folder_source(own_pictures), tmp_path / "set", RGB, 2, encoding="png", on_error="skip")
         assert image_set.manifest.shard_counts == (0, 8, 4)
         assert image_set.read(1, np.arange(12))[1].tolist() == [0, 0, *[1] * 10]
-        assert verify(tmp_path / "set") == []
+        assert verify_set(tmp_path / "set") == []
 
     @pytest.mark.parametrize("on_error", ["fail", "skip"])
     def test_nothing_that_can_be_read_is_an_error(self, tmp_path, own_pictures, on_error):
@@ -412,7 +412,7 @@ class TestRefused:
                 prepare(Through(source, stop_at_call(COUNT + 18)), tmp_path, RGB, 2)
         before = files_of(tmp_path)
         with pytest.raises(ValueError, match="begun, otherwise; delete it or choose another --output") as caught:
-            prepare(source, tmp_path, Conversion((16, 16), 1), 2, encoding="png")
+            prepare(source, tmp_path, PictureForm((16, 16), 1), 2, encoding="png")
         message = str(caught.value)
         assert "sizes was [[8, 8], [4, 4]], is now [[16, 16], [8, 8]]" in message
         assert "channels was 3, is now 1" in message
@@ -477,7 +477,7 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"too small: the set needs .* MiB more.*smaller --resolution, or --enc"):
             prepare(folder_source(pictures), tmp_path, RGB, 2)
         assert [path.name for path in tmp_path.iterdir()] == [".lock"]
-        assert len(prepare(folder_source(pictures), tmp_path, Conversion((4, 4), 3), 1)) == COUNT  # as it advises
+        assert len(prepare(folder_source(pictures), tmp_path, PictureForm((4, 4), 3), 1)) == COUNT  # as it advises
         assert len(prepare(folder_source(pictures), tmp_path / "png", RGB, 2, encoding="png")) == COUNT
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, needed))
         assert len(prepare(folder_source(pictures), tmp_path / "raw", RGB, 2)) == COUNT
@@ -539,8 +539,8 @@ def test_a_disk_that_is_full_at_the_beginning_or_the_end(tmp_path, pictures, who
 def test_one_picture_of_one_pixel_is_a_set(tmp_path):
     (tmp_path / "pictures").mkdir()
     Image.new("L", (1, 1), 77).save(tmp_path / "pictures" / "dot.png")
-    image_set = prepare(folder_source(tmp_path / "pictures", labels=False), tmp_path / "set", Conversion((1, 1), 1), 1)
+    image_set = prepare(folder_source(tmp_path / "pictures", labels=False), tmp_path / "set", PictureForm((1, 1), 1), 1)
     images, labels = image_set.read(0, np.array([0]))
     assert (images.tolist(), labels) == ([[[[77]]]], None)
     assert Manifest.read(tmp_path / "set").label_counts == ()
-    assert verify(tmp_path / "set") == []
+    assert verify_set(tmp_path / "set") == []

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from stylegan_tf.data.decode import Conversion, to_pixels
+from stylegan_tf.data.decode import PictureForm, to_pixels
 from stylegan_tf.data.image_set import ArrayImageSet
 from stylegan_tf.data.loading import find_source, read_into_memory
 from stylegan_tf.data.prepare import prepare
@@ -24,7 +24,7 @@ from stylegan_tf.data.prepared import (
     DamagedSetError,
     Manifest,
     PreparedImageSet,
-    decode_png,
+    decode_stored_png,
     encode_png,
     is_prepared,
 )
@@ -59,7 +59,7 @@ def directories(tmp_path_factory, source, small_shards):
     root = tmp_path_factory.mktemp("sets")
     with small_shards(8):
         for encoding in ENCODINGS:
-            prepare(source, root / encoding, Conversion(SIZE, 3), 3, encoding=encoding)
+            prepare(source, root / encoding, PictureForm(SIZE, 3), 3, encoding=encoding)
     return {encoding: root / encoding for encoding in ENCODINGS}
 
 
@@ -68,12 +68,12 @@ def directory(request, directories):
     return directories[request.param]
 
 
-def expected_levels(source, conversion, num_levels):
+def expected_levels(source, form, num_levels):
     """What the set must hold, without any of the code that writes or reads sets."""
     images = []
     for item in source.items():
         with item.open() as picture:
-            images.append(to_pixels(picture, conversion))
+            images.append(to_pixels(picture, form))
     return image_pyramid(np.stack(images), num_levels)
 
 
@@ -89,11 +89,11 @@ def test_every_level_is_the_mean_of_the_pictures(tmp_path, source, encoding, cha
             image.putpixel((number % 5, 3), (0,) * channels if channels > 1 else 0)
             image.save(path)
     source = FolderSource(folder, folder, use_labels=labels)
-    conversion = Conversion(SIZE, channels)
-    image_set = prepare(source, tmp_path / "set", conversion, 3, encoding=encoding)
+    form = PictureForm(SIZE, channels)
+    image_set = prepare(source, tmp_path / "set", form, 3, encoding=encoding)
     assert (image_set.sizes, image_set.channels, len(image_set)) == (SIZES, channels, COUNT)
     assert image_set.label_names == (("a", "b") if labels else ())
-    for halvings, expected in enumerate(expected_levels(source, conversion, 3)):
+    for halvings, expected in enumerate(expected_levels(source, form, 3)):
         images, numbers = image_set.read(halvings, EVERYTHING)
         assert images.dtype == np.uint8
         np.testing.assert_array_equal(images, expected)
@@ -107,7 +107,7 @@ def test_every_level_is_the_mean_of_the_pictures(tmp_path, source, encoding, cha
 def test_plain_tensorflow_reads_it(directories, source):
     features = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
     for encoding, directory in directories.items():
-        for (height, width), expected in zip(SIZES, expected_levels(source, Conversion(SIZE, 3), 3), strict=True):
+        for (height, width), expected in zip(SIZES, expected_levels(source, PictureForm(SIZE, 3), 3), strict=True):
             paths = sorted(map(str, (directory / f"{height}x{width}").glob("*.tfrecord")))
             assert len(paths) == 3
             images, labels = [], []
@@ -131,7 +131,7 @@ def test_labels_of_any_size_come_back_right(tmp_path, encoding):
     labels = np.resize(LABELS, COUNT)
     np.savez(tmp_path / "data.npz", images=images, labels=labels)
     source = open_source(str(tmp_path / "data.npz"))
-    image_set = prepare(source, tmp_path / "set", Conversion((8, 8), 3), 2, encoding=encoding)
+    image_set = prepare(source, tmp_path / "set", PictureForm((8, 8), 3), 2, encoding=encoding)
     order = random.permutation(COUNT)
     for halvings in (0, 1):
         assert image_set.read(halvings, order)[1].tolist() == labels[order].tolist()
@@ -146,7 +146,7 @@ def test_labels_of_any_size_come_back_right(tmp_path, encoding):
 class TestFingerprint:
     def test_is_the_same_however_the_images_are_kept(self, directories, source):
         sets = [PreparedImageSet(directory) for directory in directories.values()]
-        sets.append(read_into_memory(source, Conversion(SIZE, 3)))
+        sets.append(read_into_memory(source, PictureForm(SIZE, 3)))
         assert len({one.fingerprint for one in sets}) == 1
         assert len({one.labels_fingerprint for one in sets}) == 1
 
@@ -298,9 +298,9 @@ def test_sets_are_recognised_complete_or_not(directory, tmp_path):
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_png_is_exact_and_of_the_expected_shape(channels):
     image = np.random.default_rng(0).integers(0, 256, (4, 6, channels)).astype(np.uint8)
-    np.testing.assert_array_equal(decode_png(encode_png(image), image.shape), image)
+    np.testing.assert_array_equal(decode_stored_png(encode_png(image), image.shape), image)
     with pytest.raises(ValueError):
-        decode_png(encode_png(image), (4, 4, channels))
+        decode_stored_png(encode_png(image), (4, 4, channels))
 
 
 class TestAsASource:
@@ -318,11 +318,11 @@ class TestAsASource:
 
     def test_prepared_again_smaller_by_worker_processes(self, directories, tmp_path, small_shards):
         first = PreparedImageSet(directories["png"])
-        conversion = Conversion((4, 4), 1)
+        form = PictureForm((4, 4), 1)
         with small_shards(4, processes=True):
-            again = prepare(PreparedSource(first), tmp_path / "again", conversion, 2, max_workers=2)
+            again = prepare(PreparedSource(first), tmp_path / "again", form, 2, max_workers=2)
         images, labels = again.read(0, EVERYTHING)
-        expected = [to_pixels(Image.fromarray(image), conversion) for image in first.read(0, EVERYTHING)[0]]
+        expected = [to_pixels(Image.fromarray(image), form) for image in first.read(0, EVERYTHING)[0]]
         np.testing.assert_array_equal(images, np.stack(expected))
         np.testing.assert_array_equal(labels, first.read(0, EVERYTHING)[1])
         assert again.label_names == ("a", "b")

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from stylegan_tf.data import workers
-from stylegan_tf.data.decode import Conversion
+from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import ENCODINGS, MANIFEST
 from stylegan_tf.data.shards import note_path
 from stylegan_tf.data.sources.base import in_batches
-from stylegan_tf.data.verify import verify
+from stylegan_tf.data.verify import verify_set
 from tests.data.made_up_source import BytesItem, ListSource, encode, noise
 
 COUNT = 20
@@ -48,42 +48,42 @@ def test_a_set_does_not_depend_on_where_its_shards_were_cut(encoding, in_flight,
         prepare(
             made_up_source(),
             tmp_path / name,
-            Conversion((8, 8), 3),
+            PictureForm((8, 8), 3),
             2,
             encoding=encoding,
             on_error="skip",
             max_workers=1,
         )
     assert files_of(tmp_path / "cut") == files_of(tmp_path / "whole")
-    assert verify(tmp_path / "cut") == []
+    assert verify_set(tmp_path / "cut") == []
 
 
 def test_a_set_goes_on_where_parts_of_a_shard_were_written(tmp_path, monkeypatch, files_of):
-    prepare(made_up_source(), tmp_path / "whole", Conversion((8, 8), 3), 2, on_error="skip")
+    prepare(made_up_source(), tmp_path / "whole", PictureForm((8, 8), 3), 2, on_error="skip")
     monkeypatch.setattr(workers, "IN_FLIGHT_BYTES", 400)
     source = made_up_source()
     source._items[13] = None  # as a source that fails in the second shard
     with pytest.raises(AttributeError):
-        prepare(source, tmp_path / "cut", Conversion((8, 8), 3), 2, on_error="skip")
+        prepare(source, tmp_path / "cut", PictureForm((8, 8), 3), 2, on_error="skip")
     assert note_path(tmp_path / "cut", 0).is_file()
     assert list((tmp_path / "cut" / ".work").glob("parts-*"))
-    prepare(made_up_source(), tmp_path / "cut", Conversion((8, 8), 3), 2, on_error="skip")
+    prepare(made_up_source(), tmp_path / "cut", PictureForm((8, 8), 3), 2, on_error="skip")
     assert files_of(tmp_path / "cut") == files_of(tmp_path / "whole")
 
 
 def test_shards_whose_note_or_file_was_damaged_are_written_again(tmp_path, files_of):
     source, whole = made_up_source(), tmp_path / "whole"
-    prepare(source, whole, Conversion((8, 8), 3), 2, on_error="skip")
+    prepare(source, whole, PictureForm((8, 8), 3), 2, on_error="skip")
     directory = tmp_path / "begun"
     with pytest.raises(ValueError, match="2 of 20 pictures could not be read"):
-        prepare(source, directory, Conversion((8, 8), 3), 2)
+        prepare(source, directory, PictureForm((8, 8), 3), 2)
     note_path(directory, 0).write_text('{"count": 1e9, "files": [[[]]]}')
     note_path(directory, 1).write_bytes(b"\xff\x00")
     (directory / "4x4" / "shard-00002.tfrecord").write_bytes(b"cut")
-    prepare(source, directory, Conversion((8, 8), 3), 2, on_error="skip")
+    prepare(source, directory, PictureForm((8, 8), 3), 2, on_error="skip")
     assert files_of(directory).keys() == files_of(whole).keys()
     assert (directory / MANIFEST).read_bytes() == (whole / MANIFEST).read_bytes()
-    assert verify(directory) == []
+    assert verify_set(directory) == []
 
 
 @pytest.mark.parametrize(("sizes", "expected"), [([3, 3, 3, 3], 3), ([20, 1, 20], 1), ([1] * 20, 8)])

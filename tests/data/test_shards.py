@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_tf.data.decode import Conversion
+from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.image_set import image_digest
-from stylegan_tf.data.prepared import FileCheck, decode_png
+from stylegan_tf.data.prepared import FileCheck, decode_stored_png
 from stylegan_tf.data.pyramid import image_pyramid
 from stylegan_tf.data.records import parse_example, read_records
 from stylegan_tf.data.shards import ShardNote, ShardTask, note_path, write_shard
@@ -22,7 +22,7 @@ IMAGES = np.stack([noise(8, 8, 3, seed=number) for number in range(5)])
 def write(directory, encoding, labelled=True):
     items = [ArrayItem(str(number), 7 * number, image) for number, image in enumerate(IMAGES)]
     items.insert(2, BytesItem("broken", 1, b""))
-    write_shard(ShardTask(3, items, str(directory), Conversion((8, 8), 3), SIZES, encoding, labelled))
+    write_shard(ShardTask(3, items, str(directory), PictureForm((8, 8), 3), SIZES, encoding, labelled))
     return ShardNote.read(note_path(directory, 3))
 
 
@@ -36,7 +36,7 @@ def test_images_labels_and_note(tmp_path, encoding):
         assert [example["label"] for example in examples] == [[0], [7], [14], [21], [28]]
         for example, expected in zip(examples, level, strict=True):
             (data,) = example["image"]
-            image = decode_png(data, expected.shape) if encoding == "png" else np.frombuffer(data, np.uint8)
+            image = decode_stored_png(data, expected.shape) if encoding == "png" else np.frombuffer(data, np.uint8)
             np.testing.assert_array_equal(image.reshape(expected.shape), expected)
     assert (note.count, note.labels) == (5, [0, 7, 14, 21, 28])
     assert [name for name, _ in note.left_out] == ["broken"]
@@ -70,5 +70,5 @@ def test_without_labels_there_are_none(tmp_path):
 def test_an_error_leaves_neither_files_nor_a_note(tmp_path):
     items = [ArrayItem("0", -1, IMAGES[0])]  # no such label can be written
     with pytest.raises(ValueError, match="bytes must be in range"):
-        write_shard(ShardTask(0, items, str(tmp_path), Conversion((8, 8), 3), SIZES, "raw", True))
+        write_shard(ShardTask(0, items, str(tmp_path), PictureForm((8, 8), 3), SIZES, "raw", True))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -10,12 +10,12 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from stylegan_tf.data.decode import Conversion
+from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.prepare import prepare
-from stylegan_tf.data.prepared import ENCODINGS, MANIFEST, decode_png, encode_png
+from stylegan_tf.data.prepared import ENCODINGS, MANIFEST, decode_stored_png, encode_png
 from stylegan_tf.data.records import frame, image_example, parse_example, read_records
 from stylegan_tf.data.sources.folder import FolderSource
-from stylegan_tf.data.verify import verify
+from stylegan_tf.data.verify import verify_set
 
 COUNT = 20  # images, in shards of 8, 8 and 4
 SHARD = "4x4/shard-00001.tfrecord"
@@ -35,7 +35,7 @@ def directories(tmp_path_factory, write_pictures, small_shards):
     root = tmp_path_factory.mktemp("sets")
     with small_shards(8):
         for encoding in ENCODINGS:
-            prepare(source, root / encoding, Conversion((8, 8), 3), 2, encoding=encoding)
+            prepare(source, root / encoding, PictureForm((8, 8), 3), 2, encoding=encoding)
     return root
 
 
@@ -62,7 +62,7 @@ def rewrite(directory, names, change):
         pairs = []
         for example in examples:
             data = example["image"][0]
-            image = decode_png(data, shape) if is_png else np.frombuffer(data, np.uint8).reshape(shape)
+            image = decode_stored_png(data, shape) if is_png else np.frombuffer(data, np.uint8).reshape(shape)
             pairs.append([image, example["label"][0]])
         change(pairs)
         records = [
@@ -81,22 +81,22 @@ def rewrite(directory, names, change):
 
 def test_a_whole_set(directory):
     calls = []
-    assert verify(directory, progress=lambda done, total: calls.append((done, total))) == []
+    assert verify_set(directory, progress=lambda done, total: calls.append((done, total))) == []
     assert calls[-1] == (COUNT, COUNT)
 
 
 def test_worker_processes_find_the_same(directories, tmp_path, small_shards):
     directory = Path(shutil.copytree(directories / "raw", tmp_path / "set"))
     with small_shards(processes=True):
-        assert verify(directory, max_workers=2) == []
+        assert verify_set(directory, max_workers=2) == []
         (directory / SHARD).unlink()
-        assert verify(directory, max_workers=1) == [f"{SHARD}: No such file or directory"]
+        assert verify_set(directory, max_workers=1) == [f"{SHARD}: No such file or directory"]
 
 
 def test_damage_that_was_done_with_right_checksums_is_none_if_nothing_changed(directory):
     """What the tests below rest on."""
     rewrite(directory, [LARGE, SHARD], lambda pairs: None)
-    assert verify(directory) == []
+    assert verify_set(directory) == []
 
 
 @pytest.mark.parametrize("position", [0, 10, 100, -1])
@@ -104,7 +104,7 @@ def test_a_flipped_bit(directory, position):
     content = bytearray((directory / SHARD).read_bytes())
     content[position] ^= 1
     (directory / SHARD).write_bytes(content)
-    assert verify(directory) == [f"{SHARD}: wrong checksum"]
+    assert verify_set(directory) == [f"{SHARD}: wrong checksum"]
 
 
 @pytest.mark.parametrize("position", [0, 100, -1])
@@ -114,7 +114,7 @@ def test_a_flipped_bit_that_the_manifest_agrees_with(directory, position):
     (directory / SHARD).write_bytes(content)
     check = {"bytes": len(content), "crc32c": google_crc32c.value(bytes(content))}
     change_manifest(directory, lambda fields: fields["files"].update({SHARD: check}))
-    (damage,) = verify(directory)
+    (damage,) = verify_set(directory)
     assert damage.startswith("shard 1, image ")
     assert "wrong checksum of the" in damage
 
@@ -122,13 +122,13 @@ def test_a_flipped_bit_that_the_manifest_agrees_with(directory, position):
 def test_a_file_that_is_cut_off(directory):
     size = (directory / SHARD).stat().st_size
     os.truncate(directory / SHARD, size - 3)
-    assert verify(directory) == [f"{SHARD}: {size - 3:,} bytes, not {size:,}"]
+    assert verify_set(directory) == [f"{SHARD}: {size - 3:,} bytes, not {size:,}"]
 
 
 def test_missing_files(directory):
     for name in (SHARD, LARGE, "8x8/shard-00002.tfrecord"):
         (directory / name).unlink()
-    assert verify(directory) == [
+    assert verify_set(directory) == [
         f"{name}: No such file or directory" for name in (LARGE, SHARD, "8x8/shard-00002.tfrecord")
     ]
 
@@ -139,22 +139,22 @@ def test_the_index_of_a_shard(directories, tmp_path):
     content = bytearray((directory / name).read_bytes())
     content[-8] ^= 1
     (directory / name).write_bytes(content)
-    assert verify(directory) == [f"{name}: wrong checksum"]
+    assert verify_set(directory) == [f"{name}: wrong checksum"]
 
 
 def test_files_that_the_manifest_does_not_know(directory):
     change_manifest(directory, lambda fields: fields["files"].pop(SHARD))
-    assert verify(directory) == [f"{SHARD}: the manifest does not know it"]
+    assert verify_set(directory) == [f"{SHARD}: the manifest does not know it"]
 
 
 def test_files_that_only_the_manifest_knows(directory):
     change_manifest(directory, lambda fields: fields["files"].update({"4x4/more": {"bytes": 1, "crc32c": 0}}))
-    assert verify(directory) == ["4x4/more: the manifest tells of it, but no shard has this file"]
+    assert verify_set(directory) == ["4x4/more: the manifest tells of it, but no shard has this file"]
 
 
 def test_another_number_of_images(directory):
     change_manifest(directory, lambda fields: fields.update(shard_counts=[8, 7, 5]))
-    assert verify(directory) == ["shard 1 holds 8 images, not 7", "shard 2 holds 4 images, not 5"]
+    assert verify_set(directory) == ["shard 1 holds 8 images, not 7", "shard 2 holds 4 images, not 5"]
 
 
 def test_images_that_were_exchanged_at_every_size(directory):
@@ -162,7 +162,7 @@ def test_images_that_were_exchanged_at_every_size(directory):
         pairs[3][0], pairs[4][0] = pairs[4][0], pairs[3][0]
 
     rewrite(directory, [LARGE, SHARD], swap)
-    assert verify(directory) == ["the images are not those of the manifest"]
+    assert verify_set(directory) == ["the images are not those of the manifest"]
 
 
 def test_images_that_were_exchanged_at_one_size(directory):
@@ -172,7 +172,7 @@ def test_images_that_were_exchanged_at_one_size(directory):
     rewrite(directory, ["4x4/shard-00002.tfrecord"], lambda pairs: pairs.reverse())
     rewrite(directory, ["4x4/shard-00000.tfrecord"], swap)
     wrong = [("0", 3), ("0", 5), ("2", 0), ("2", 1), ("2", 2), ("2", 3)]
-    assert verify(directory) == [
+    assert verify_set(directory) == [
         f"4x4/shard-0000{shard}.tfrecord: image {number} is not the large one at this size" for shard, number in wrong
     ]
 
@@ -184,7 +184,7 @@ def test_one_pixel_of_a_smaller_image(directory):
         pairs[2][0] = image
 
     rewrite(directory, [SHARD], change)
-    assert verify(directory) == [f"{SHARD}: image 2 is not the large one at this size"]
+    assert verify_set(directory) == [f"{SHARD}: image 2 is not the large one at this size"]
 
 
 def test_a_label_that_was_changed_at_every_size(directory):
@@ -192,7 +192,7 @@ def test_a_label_that_was_changed_at_every_size(directory):
         pairs[0][1] = 1
 
     rewrite(directory, [LARGE, SHARD], change)
-    assert verify(directory) == ["the labels are not those of the manifest"]
+    assert verify_set(directory) == ["the labels are not those of the manifest"]
 
 
 def test_a_label_that_was_changed_at_one_size(directory):
@@ -200,15 +200,15 @@ def test_a_label_that_was_changed_at_one_size(directory):
         pairs[7][1] = 0
 
     rewrite(directory, [SHARD], change)
-    assert verify(directory) == [f"{SHARD}: image 7 has not the large one's label"]
+    assert verify_set(directory) == [f"{SHARD}: image 7 has not the large one's label"]
 
 
 def test_a_record_that_is_missing_at_one_size(directory):
     rewrite(directory, [SHARD], lambda pairs: pairs.pop())
-    (damage,) = verify(directory)
+    (damage,) = verify_set(directory)
     assert damage.startswith("shard 1, image 7: ")
 
 
 def test_names_of_classes_that_were_changed(directory):
     change_manifest(directory, lambda fields: fields.update(label_names=["a", "c"]))
-    assert verify(directory) == ["the labels are not those of the manifest"]
+    assert verify_set(directory) == ["the labels are not those of the manifest"]

@@ -24,7 +24,7 @@ from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.sampling.latents import latents_from_seeds
 from stylegan_tf.sampling.sampler import Sampler
 from stylegan_tf.serving.endpoints import ServedGenerator, build_endpoints
-from stylegan_tf.serving.export import describe, write_saved_model
+from stylegan_tf.serving.export import describe_model, write_saved_model
 
 
 def joined(batches):
@@ -148,7 +148,12 @@ def export(tmp_path_factory):
     endpoints = build_endpoints(served)
     write_saved_model(endpoints, path)
     (path / "assets.extra").mkdir(exist_ok=True)
-    about = {**describe(served, endpoints), "images_seen": 3000, "label_names": ["x", "y"], "dataset": {"name": "d"}}
+    about = {
+        **describe_model(served, endpoints),
+        "images_seen": 3000,
+        "label_names": ["x", "y"],
+        "dataset": {"name": "d"},
+    }
     (path / "assets.extra" / "model.json").write_text(json.dumps(about))
     return images, path
 

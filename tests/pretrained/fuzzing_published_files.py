@@ -14,7 +14,7 @@ from typing import Any
 
 from fuzzing import Mutate, change_bytes, change_values, instruction_places, main
 
-from stylegan_tf.cli.convert import describe
+from stylegan_tf.cli.convert import describe_conversion
 from stylegan_tf.pickles.machine import load_pickle
 from stylegan_tf.pretrained.published_file import PublishedFile
 from stylegan_tf.pretrained.pytorch_file import read_pytorch_file
@@ -75,7 +75,7 @@ def change_records(unpickled: Any, draw: random.Random) -> None:
 def plan(file: PublishedFile, path: pathlib.Path) -> Conversion:
     """Works out what a file becomes, and describes it in lines that are fit to be printed."""
     conversion = plan_conversion(file, path.with_name("run"))
-    if not all(line.isprintable() for line in describe(file, conversion).split("\n")):
+    if not all(line.isprintable() for line in describe_conversion(file, conversion).split("\n")):
         raise AssertionError("a description that could change a terminal")
     return conversion
 

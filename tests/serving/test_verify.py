@@ -21,7 +21,7 @@ from stylegan_tf.serving import clean_process
 from stylegan_tf.serving.endpoints import build_endpoints
 from stylegan_tf.serving.export import write_saved_model
 from stylegan_tf.serving.png import decode_png
-from stylegan_tf.serving.verify import VerificationError, compare, run_clean, verify
+from stylegan_tf.serving.verify import VerificationError, compare, run_clean, verify_export
 
 
 @pytest.mark.parametrize("setup", ["installed", "in the current directory"])
@@ -58,7 +58,7 @@ def test_a_model_that_differs_from_the_python_model_is_stopped(make_served, tmp_
     write_saved_model(endpoints, tmp_path / "model")
     other = dataclasses.replace(served, fade_in=0.6)
     with pytest.raises(VerificationError, match="must give what the Python model gives"):
-        verify(tmp_path / "model", other, endpoints)
+        verify_export(tmp_path / "model", other, endpoints)
 
 
 SLOW = """
@@ -147,7 +147,7 @@ def test_a_model_that_cannot_be_loaded_is_stopped(make_served, tmp_path):
     served = make_served()
     (tmp_path / "model").mkdir()
     with pytest.raises(VerificationError, match="failed in a clean process: .*model"):
-        verify(tmp_path / "model", served, build_endpoints(served))
+        verify_export(tmp_path / "model", served, build_endpoints(served))
 
 
 def png(pixels: np.ndarray) -> bytes:

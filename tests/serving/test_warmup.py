@@ -13,7 +13,7 @@ from stylegan_tf.exports.read import LoadedVersion
 from stylegan_tf.files import DiskError
 from stylegan_tf.serving import export as export_module
 from stylegan_tf.serving.export import export
-from stylegan_tf.serving.verify import VerificationError, verify
+from stylegan_tf.serving.verify import VerificationError, verify_export
 from stylegan_tf.serving.warmup import WARMUP_FILE, read_warmup, write_warmup
 
 
@@ -78,10 +78,10 @@ def test_a_request_that_fails_stops_the_export(make_served, tmp_path):
     export_module.write_saved_model(endpoints, tmp_path)
     ws = np.zeros((1, 4, 12), np.float32)
     write_warmup(tmp_path, [("truncate", {"ws": ws, "truncation_psi": np.float32([1])})])
-    verify(tmp_path, served, endpoints)
+    verify_export(tmp_path, served, endpoints)
     write_warmup(tmp_path, [("truncate", {"ws": ws, "truncation_psi": np.float32([3])})])
     with pytest.raises(VerificationError, match="truncation_psi must be between"):
-        verify(tmp_path, served, endpoints)
+        verify_export(tmp_path, served, endpoints)
 
 
 def test_a_full_disk_is_noticed(tmp_path, small_files):

@@ -4,13 +4,13 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.networks import SynthesisNetwork
-from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise, step_key
+from stylegan_tf.training.draws import draw_augmentation_pair, draw_path_noise, make_draws, step_key
 
 SYNTHESIS = SynthesisNetwork(base_size=(4, 6), num_levels=3)
 
 
 def drawn(key, level=1, probability=0.5, count=64):
-    return draw(key, count, 8, SYNTHESIS, level, probability)
+    return make_draws(key, count, 8, SYNTHESIS, level, probability)
 
 
 def test_equal_keys_draw_equal_numbers_and_other_keys_others():

@@ -12,7 +12,7 @@ from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.background import background_is_busy
 from stylegan_tf.configuration.model_sections import LOSSES
 from stylegan_tf.training import compilation
-from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
+from stylegan_tf.training.draws import draw_augmentation_pair, draw_path_noise, make_draws
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
 from stylegan_tf.training.phases import Phase
@@ -222,7 +222,7 @@ def test_a_penalty_of_every_step_is_the_same_alone_and_within_the_main_phase():
         "penalty": Phase("critic", "critic", 0, False, True),
     }.items():
         kind = StepKind(1, 8, phase)
-        draws = draw(tf.constant([1, 2]), 8, 8, step.state.generator.synthesis, 1, 0.5)
+        draws = make_draws(tf.constant([1, 2]), 8, 8, step.state.generator.synthesis, 1, 0.5)
         reals = tf.random.stateless_uniform([8, 8, 8, 3], [3, 4], -1.0, 1.0)
         values[name] = step.gradients.critic(tf.constant(1.0), reals, tf.zeros([8, 0]), draws, kind=kind)
     weights = FlatWeights(step.state.critic, 1)
@@ -286,7 +286,7 @@ def result_in_pieces(step, phase, limit):
     count, state = step.gradients.images(kind), step.state
     key = tf.constant([1, 2])
     of_reals, of_fakes = draw_augmentation_pair(key, count, (8, 8, 3))
-    draws = draw(key, count, 8, state.generator.synthesis, 1, 0.5)._replace(
+    draws = make_draws(key, count, 8, state.generator.synthesis, 1, 0.5)._replace(
         path_noise=draw_path_noise(key, count, (8, 8, 3)), real_augmentation=of_reals, fake_augmentation=of_fakes
     )
     reals = tf.random.stateless_uniform([count, 8, 8, 3], [3, 4], -1.0, 1.0)
@@ -422,7 +422,7 @@ def test_classes_that_the_critic_says_are_trained_by_both_networks(level):
         step = make_step(classes=3, critic_classifies=True, label_loss_weight=weight, style_mixing_probability=0.0)
         state, rng = step.state, np.random.default_rng(0)
         state.critic.score.kernel.assign(rng.normal(size=state.critic.score.kernel.shape))
-        draws = draw(tf.constant([1, 2]), 8, 8, state.generator.synthesis, level, 0.0)
+        draws = make_draws(tf.constant([1, 2]), 8, 8, state.generator.synthesis, level, 0.0)
         for network in ("critic", "generator"):
             kind = StepKind(level, 8, Phase(network, network, 0))
             found[network, weight] = getattr(step.gradients, network)(fade_in, reals, labels, draws, kind=kind)
@@ -461,7 +461,7 @@ def test_a_critic_that_classifies_trains(policy, request):
 def test_the_penalty_is_of_the_score_alone():
     """Its gradient does not see the classes' part of the last layer."""
     step = make_step(classes=3, critic_classifies=True)
-    draws = draw(tf.constant([1, 2]), 8, 8, step.state.generator.synthesis, 1, 0.5)
+    draws = make_draws(tf.constant([1, 2]), 8, 8, step.state.generator.synthesis, 1, 0.5)
     kind = StepKind(1, 8, Phase("critic", "critic", 0, False, True))
     reals = tf.random.stateless_uniform([8, 8, 8, 3], [3, 4], -1.0, 1.0)
     result = step.gradients.critic(tf.constant(1.0), reals, batch(classes=3)[1], draws, kind=kind)

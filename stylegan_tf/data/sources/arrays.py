@@ -73,7 +73,7 @@ class ArraySource(Source):
     Args:
         data: The user's word for them.
         kind: What they were found to be.
-        images: As `checked_images` gives them.
+        images: As `images_of_array` gives them.
         labels: Theirs.
         signature: What the signature depends on besides the labels.
         path: The .npy file that holds them, if items shall read it themselves.
@@ -133,7 +133,7 @@ def open_npy(data: str, path: str, *, use_labels: bool = False) -> Source:
         rows = map_npy(path)
     except (ValueError, OSError) as error:
         raise _unreadable(data, error) from error
-    images = checked_images(rows, data)
+    images = images_of_array(rows, data)
     return ArraySource(data, "NumPy array", images, NO_LABELS, signature=[state_text(path)], path=path)
 
 
@@ -150,7 +150,7 @@ def open_npz(data: str, path: str, *, use_labels: bool = False) -> Source:
         raise _unreadable(data, error) from error
     if "images" not in arrays:
         raise UserError(f"A .npz file must hold an array 'images'. Received: data={data!r} with {held}.")
-    images = checked_images(arrays["images"], data)
+    images = images_of_array(arrays["images"], data)
     labels = labels_if_usable(lambda: _npz_labels(path, len(images), data), use_labels=use_labels)
     require_labels(labels, use_labels, f"a .npz file must hold an array 'labels' (this one holds {held})", data)
     return ArraySource(data, "NumPy arrays", images, labels, signature=[state_text(path)])
@@ -167,7 +167,7 @@ def _npz_labels(path: str, count: int, data: str) -> Labels:
     return numbered_labels(arrays["labels"], count, f"data={data!r}", names)
 
 
-def checked_images(images: np.ndarray, data: str) -> np.ndarray:
+def images_of_array(images: np.ndarray, data: str) -> np.ndarray:
     """Images as `[N, height, width]` (grey) or `[N, height, width, channels]`, as a view where possible.
 
     Args:
@@ -195,7 +195,7 @@ def checked_images(images: np.ndarray, data: str) -> np.ndarray:
 
 
 def to_image(pixels: np.ndarray) -> Image.Image:
-    """A Pillow image of a row of `checked_images`."""
+    """A Pillow image of a row of `images_of_array`."""
     if pixels.dtype != np.uint8:
         pixels = pixels.astype(np.uint16)  # in the machine's byte order
     return Image.fromarray(np.ascontiguousarray(pixels))
@@ -204,7 +204,7 @@ def to_image(pixels: np.ndarray) -> Image.Image:
 @functools.lru_cache(maxsize=4)
 def _open_rows(path: str, state: tuple[int, int]) -> np.ndarray:
     """Kept open by each process, as long as the file stays as it was."""
-    return checked_images(map_npy(path), path)
+    return images_of_array(map_npy(path), path)
 
 
 def _unreadable(data: str, error: Exception) -> UserError:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from stylegan_tf.data.sources.arrays import ArraySource, checked_images
+from stylegan_tf.data.sources.arrays import ArraySource, images_of_array
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.labels import (
     NO_LABELS,
@@ -162,7 +162,7 @@ def _open_files(data: str, paths: list[str], use_labels: bool) -> Source:
     advice = "a file with labels-idx1 for images-idx3 in its name must lie beside the images"
     require_labels(labels, use_labels, advice, data)
     states = [state_text(path) for path in (*paths, *found)]
-    return ArraySource(data, "idx images", checked_images(all_images, data), labels, signature=states)
+    return ArraySource(data, "idx images", images_of_array(all_images, data), labels, signature=states)
 
 
 def _find_labels(path: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from stylegan_tf.data.sources.arrays import ArraySource, checked_images
+from stylegan_tf.data.sources.arrays import ArraySource, images_of_array
 from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.labels import numbered_labels
 from stylegan_tf.errors import UserError
@@ -46,6 +46,6 @@ def open_keras_set(data: str) -> Source:
             f"Keras could not download {name} ({error}). Check the network, or download the file elsewhere and put it "
             f"where Keras looks for it: {os.path.join(folder, looked_for)}. Received: data={data!r}."
         ) from error
-    images = checked_images(images, data)
+    images = images_of_array(images, data)
     found = numbered_labels(labels.ravel(), len(images), f"data={data!r}", label_names)
     return ArraySource(data, "Keras data set", images, found, signature=[data, str(len(images))])
