@@ -145,19 +145,22 @@ def test_runs_that_are_killed_or_stopped_finish_with_the_same_command_and_the_sa
     """One loses what it did since its checkpoint, the other saves before it goes; both end at the same weights."""
     killed, stopped = tmp_path / "killed", tmp_path / "stopped"
 
-    code, _, _ = interrupted(tiny_flags(data, killed), killed, signal.SIGKILL, "ckpt-32")
+    def flags(run_dir, **values):  # without growing: each of four processes has half as much to trace
+        return tiny_flags(data, run_dir, start_resolution=8, **values)
+
+    code, _, _ = interrupted(flags(killed), killed, signal.SIGKILL, "ckpt-32")
     assert code == -signal.SIGKILL
-    code, out, err = train(*tiny_flags(data, killed))
+    code, out, err = train(*flags(killed))
     assert (code, err) == (0, "")
     assert "Resuming at 0.032 kimg" in out
     assert "Finished 0.096 kimg" in out
     assert not list(killed.rglob("*.part"))
 
-    code, out, err = interrupted(tiny_flags(data, stopped), stopped, signal.SIGTERM, "ckpt-32")
+    code, out, err = interrupted(flags(stopped), stopped, signal.SIGTERM, "ckpt-32")
     assert (code, err) == (128 + signal.SIGTERM, "")
     assert "Stopped by SIGTERM and saved at 0.0" in out
     assert "run the same command to go on" in out
-    code, out, err = train(*tiny_flags(data, stopped))
+    code, out, err = train(*flags(stopped))
     assert (code, err) == (0, "")
     assert "Resuming at 0.0" in out
 
@@ -166,6 +169,6 @@ def test_runs_that_are_killed_or_stopped_finish_with_the_same_command_and_the_sa
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
 
-    code, out, err = train(*tiny_flags(data, killed, z_size=16))
+    code, out, err = train(*flags(killed, z_size=16))
     assert (code, err.count("\n")) == (2, 1)
     assert "z_size was 8, is now 16" in err

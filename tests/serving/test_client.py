@@ -41,10 +41,20 @@ def faults():
     return Faults()
 
 
-@pytest.fixture
-def rest_url(pets, faults):
-    api = RestApi(pets.base_path, "pets")
+@pytest.fixture(scope="module")
+def api(pets):
+    """What answers over HTTP; it has loaded the model once."""
+    return RestApi(pets.base_path, "pets")
 
+
+@pytest.fixture(scope="module")
+def loaded(pets):
+    """What answers over gRPC."""
+    return LoadedVersion(pets.base_path / "1")
+
+
+@pytest.fixture
+def rest_url(api, faults):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -81,9 +91,8 @@ def rest_url(pets, faults):
 
 
 @pytest.fixture
-def grpc_address(pets, faults):
+def grpc_address(loaded, faults):
     """Answers Predict with the messages of TensorFlow Serving."""
-    loaded = LoadedVersion(pets.base_path / "1")
 
     class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         def Predict(self, request, context):

@@ -33,6 +33,7 @@ def exported(make_run, tmp_path_factory):
     return run, export_run(run, folder / "models" / "pets")
 
 
+@pytest.mark.slow
 def test_the_first_version_is_complete(exported):
     _, path = exported
     assert path.parts[-3:] == ("models", "pets", "1")
@@ -43,6 +44,7 @@ def test_the_first_version_is_complete(exported):
     assert stat.S_IMODE(path.stat().st_mode) == 0o777 & ~umask  # a server under another account can read it
 
 
+@pytest.mark.slow
 def test_a_version_holds_the_run_at_its_level_and_fade_in(exported):
     run, path = exported
     trained = load_run(run)
@@ -61,6 +63,7 @@ def test_a_version_holds_the_run_at_its_level_and_fade_in(exported):
     np.testing.assert_array_equal(default, at_run_psi["images"])
 
 
+@pytest.mark.slow
 def test_metadata_says_what_it_is_and_what_it_answers(exported):
     _, path = exported
     metadata = json.loads((path / "assets.extra" / "model.json").read_text(encoding="utf-8"))
@@ -89,9 +92,9 @@ def stubbed(monkeypatch):
     return replace
 
 
-def test_the_next_version_gets_the_next_number_and_the_output_says_what_to_do(exported, stubbed, capsys, tmp_path):
-    run, _ = exported
-    (tmp_path / "007").mkdir()
+def test_the_next_version_gets_the_next_number_and_the_output_says_what_to_do(make_run, stubbed, capsys, tmp_path):
+    run, tmp_path = make_run(tmp_path / "my run", label_names=("cat", "dog")), tmp_path / "models"
+    (tmp_path / "007").mkdir(parents=True)
     assert export_run(run, tmp_path) == tmp_path / "8"
     assert export_run(run, tmp_path, version=20) == tmp_path / "20"
     assert sorted(os.listdir(tmp_path)) == ["007", "20", "8"]
@@ -122,6 +125,7 @@ def test_a_failure_leaves_nothing_behind(make_served, stubbed, tmp_path):
     assert os.listdir(tmp_path) == ["3"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_earlier_versions(make_run, capsys, tmp_path, small_files):
     run = make_run(tmp_path / "run")
     (tmp_path / "models" / "1").mkdir(parents=True)
@@ -200,10 +204,8 @@ def test_model_names_are_safe_in_a_url():
 @pytest.mark.parametrize(
     "fields",
     [
-        {"num_levels": 3, "base_size": "7", "channels": 1},
-        {"num_levels": 3, "base_size": "4x6", "channels": 4},
-        {"num_levels": 2, "num_classes": 3, "cutoff": None},
-        {"num_levels": 5, "style": False, "noise": False},
+        {"base_size": "7", "channels": 1, "num_classes": 3, "cutoff": None},
+        {"base_size": "4x6", "channels": 4, "num_levels": 3, "style": False, "noise": False},
     ],
 )
 def test_every_kind_of_model_passes_its_verification(make_served, tmp_path, fields):
@@ -221,6 +223,7 @@ def test_descriptions_are_plain_json(make_run, tmp_path):
     assert json.loads(json.dumps(description))["dataset"]["size"] == [8, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["skip", "growing"])
 def test_stylegan2_answers_without_the_package_as_with_it(make_served, tmp_path, architecture):
     """`export` compares every signature, run in a clean process, with the networks."""
