@@ -133,7 +133,8 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     with strategy.scope():
         state = TrainState(config, level + 1, 0, policy)
         state.set_learning_rates(0.001, 0.001)
-    step = TrainingStep(state, make_objective(config), strategy, augmentation=make_augmentation(config))
+    augmentation = make_augmentation(config.augment, config.loss.loss)
+    step = TrainingStep(state, make_objective(config.loss), strategy, augmentation=augmentation)
     share = case.batch // strategy.num_replicas_in_sync
     pixels = np.random.default_rng(0).integers(0, 256, (share, *size, 3), dtype=np.uint8)
     images = strategy.experimental_distribute_values_from_function(lambda _: tf.constant(pixels))

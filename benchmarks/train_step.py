@@ -111,7 +111,7 @@ def _make_step(resolution: int, policy: str, values: dict[str, Any]) -> tuple[An
     levels = config.num_levels_for((resolution, resolution))
     state = TrainState(config, levels, 0, policy)
     state.set_learning_rates(0.001, 0.001)
-    step = TrainingStep(state, make_objective(config), tf.distribute.get_strategy())
+    step = TrainingStep(state, make_objective(config.loss), tf.distribute.get_strategy())
     images = np.random.default_rng(0).integers(0, 256, (_BATCH.value, resolution, resolution, 3), dtype=np.uint8)
     return step, ((tf.constant(images), tf.zeros([_BATCH.value, 0])), levels - 1)
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.augment.strength import adjusted_strength
-from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.configuration.resolve import ResolvedConfig
+from stylegan_tf.configuration.resolve import ResolvedAugment
+from stylegan_tf.configuration.sections import RunConfig
 from stylegan_tf.images import save_png, to_float, to_uint8
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import Action, LoopState, crosses
@@ -28,14 +28,13 @@ class AugmentationControl(Action):
     resolution and the batch size.
 
     Args:
-        config: With nothing left open (`configuration.resolve`).
+        settings: With nothing left open (`configuration.resolve`).
 
     Reference: Karras et al. 2020 (ADA), section 3.1.
     """
 
-    def __init__(self, config: ResolvedConfig) -> None:
-        self.settings = config.augment
-        self.kimg = config.augment.augment_kimg
+    def __init__(self, settings: ResolvedAugment) -> None:
+        self.settings = settings
         self._add_on_device = tf.function(self._add)
 
     def due(self, before: int, now: int) -> bool:
@@ -54,7 +53,7 @@ class AugmentationControl(Action):
         steps, images = state.sign_steps + 1, state.sign_images + batch
         mean = tf.cast(total, tf.float64) / tf.cast(images, tf.float64)
         adjusted = adjusted_strength(
-            state.augment_p, mean, target=self.settings.augment_target, images=images, kimg=self.kimg
+            state.augment_p, mean, target=self.settings.augment_target, images=images, kimg=self.settings.augment_kimg
         )
         over = steps >= self.settings.augment_interval
         state.augment_p.assign(tf.where(over, adjusted, state.augment_p))
@@ -67,7 +66,7 @@ class AugmentedReals(Action):
     """Draws the same reals as the critic sees them now, as PNG and in TensorBoard.
 
     Args:
-        config: Tells interval and seed.
+        settings: Tell interval and seed.
         augmentation: Of the run.
         reals: uint8 [N, H, W, C].
         directory: Where the PNG goes; the newest replaces the one before.
@@ -76,13 +75,13 @@ class AugmentedReals(Action):
 
     def __init__(
         self,
-        config: TrainConfig,
+        settings: RunConfig,
         augmentation: Augmentation,
         reals: np.ndarray,
         directory: RunDirectory,
         writer: tf.summary.SummaryWriter,
     ) -> None:
-        self.config = config
+        self.settings = settings
         self.reals = reals
         self.path = directory.samples / "augmented_reals.png"
         self.writer = writer
@@ -90,11 +89,11 @@ class AugmentedReals(Action):
 
     def due(self, before: int, now: int) -> bool:
         """With the sample grids."""
-        return crosses(before, now, self.config.run.grid_interval_kimg)
+        return crosses(before, now, self.settings.grid_interval_kimg)
 
     def run(self, loop: LoopState) -> None:
         """Draws and writes."""
-        key = step_key(self.config.run.seed, tf.constant(loop.images_seen, tf.int64), 0, _GRID_STREAM)
+        key = step_key(self.settings.seed, tf.constant(loop.images_seen, tf.int64), 0, _GRID_STREAM)
         draws, _ = draw_augmentation_pair(key, len(self.reals), self.reals.shape[1:])
         grid = readable_grid(self._augment(self.reals, draws, loop.state.augment_p).numpy())
         save_png(self.path, grid)

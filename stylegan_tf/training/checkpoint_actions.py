@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.sections import RunConfig
 from stylegan_tf.errors import UserError
 from stylegan_tf.runs.checkpoints import CheckpointFolder, Found, readable
 from stylegan_tf.runs.directory import RunDirectory
@@ -19,13 +19,13 @@ class Checkpoints(IntervalAction):
     Args:
         state: The state.
         directory: Where.
-        config: Tells interval and number kept.
+        settings: Tell interval and number kept.
     """
 
-    def __init__(self, state: TrainState, directory: RunDirectory, config: TrainConfig) -> None:
-        super().__init__(config.run.checkpoint_interval_kimg)
+    def __init__(self, state: TrainState, directory: RunDirectory, settings: RunConfig) -> None:
+        super().__init__(settings.checkpoint_interval_kimg)
         self.state = state
-        self.keep = config.run.keep_checkpoints
+        self.keep = settings.keep_checkpoints
         self.directory, self.folder = directory, CheckpointFolder(directory.checkpoints)
         self.newest: Found | None = None
 

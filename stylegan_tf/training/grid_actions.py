@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.schedule import Stage
+from stylegan_tf.configuration.sections import RunConfig
 from stylegan_tf.images import enlarge, image_grid, save_animation, save_png, to_uint8
 from stylegan_tf.networks.at_level import GeneratorAtLevel
+from stylegan_tf.networks.generator import Generator
 from stylegan_tf.ops.resample import upsample_nearest_to
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import IntervalAction, LoopState
@@ -30,22 +31,23 @@ class SampleGrid(IntervalAction):
     """Draws the averaged generator's images of the same latents and the same noise, as PNG and in TensorBoard.
 
     Args:
-        config: Tells interval, truncation and seed.
+        settings: Tell interval, truncation and seed.
+        generator: Tells the size of its latents, and the classes, through which rows cycle.
         directory: Where the PNGs go.
         writer: The summary writer.
-        num_classes: Rows cycle through the classes.
     """
 
     def __init__(
-        self, config: TrainConfig, directory: RunDirectory, writer: tf.summary.SummaryWriter, num_classes: int
+        self, settings: RunConfig, generator: Generator, directory: RunDirectory, writer: tf.summary.SummaryWriter
     ) -> None:
-        super().__init__(config.run.grid_interval_kimg)
-        self.config = config
+        super().__init__(settings.grid_interval_kimg)
+        self.settings = settings
         self.directory = directory
         self.writer = writer
         count = GRID_COLUMNS**2
-        seed = [config.run.seed % 2**31, 1]
-        self.latents = tf.random.stateless_normal([count, config.network.z_size], seed)
+        seed = [settings.seed % 2**31, 1]
+        self.latents = tf.random.stateless_normal([count, generator.z_size], seed)
+        num_classes = generator.mapping.num_classes
         classes = tf.range(count) // GRID_COLUMNS % max(num_classes, 1)
         self.labels = tf.one_hot(classes, num_classes) if num_classes else None
         self._compiled: dict[int, Any] = {}
@@ -79,8 +81,9 @@ class SampleGrid(IntervalAction):
         return np.concatenate(rows)
 
     def _generate(self, state: TrainState, level: int, latents: Any, labels: Any, fade_in: Any) -> Any:
-        generator, run = GeneratorAtLevel(state.generator_ema, level, fade_in), self.config.run
-        ws = generator.truncate(generator.map(latents, labels), run.truncation_psi, run.truncation_cutoff or None)
+        generator = GeneratorAtLevel(state.generator_ema, level, fade_in)
+        cutoff = self.settings.truncation_cutoff or None
+        ws = generator.truncate(generator.map(latents, labels), self.settings.truncation_psi, cutoff)
         return to_uint8(upsample_nearest_to(generator.synthesize(ws), generator.full_size[0]))
 
 

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Period, Schedule, Stage
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errno
-from stylegan_tf.training.batch_checks import check_batches, images_at_once
+from stylegan_tf.training.shares import Shares
 from stylegan_tf.training.state import TrainState
 
 # What a phase holds when it holds the most, in sizes of the outputs of both networks' convolutions: with a second order
@@ -63,32 +62,25 @@ class MemoryPlan:
 
 
 def plan_memory(
-    state: TrainState,
-    schedule: Schedule,
-    replicas: int,
-    images_seen: int,
-    total: int,
-    on_gpu: bool,
-    config: ResolvedConfig,
+    state: TrainState, schedule: Schedule, shares: Shares, images_seen: int, total: int, on_gpu: bool
 ) -> MemoryPlan:
     """Estimates what the step of a run needs that needs the most.
 
     Args:
         state: Networks, and the type that they compute in.
         schedule: The run's periods.
-        replicas: Number of devices; logical ones of a CPU share its memory.
+        shares: Of the batches; logical devices of a CPU share its memory.
         images_seen: Where the run starts or was resumed.
         total: Bytes of the device's memory, or 0.
         on_gpu: Whether devices have memories of their own.
-        config: Settings, of what a device takes at once.
     """
     plans = []
     for period in schedule.reached(images_seen):
-        share = max(period.batch_size // replicas, 1)
-        images = math.ceil(share / math.ceil(share / images_at_once(config, period.batch_size, replicas)))
+        share = max(period.batch_size // shares.replicas, 1)
+        images = math.ceil(share / math.ceil(share / shares.images_at_once(period.batch_size)))
         needed = memory_needed(state, period.level, images)
         if not on_gpu:
-            needed = PROGRAM_BYTES + replicas * needed
+            needed = PROGRAM_BYTES + shares.replicas * needed
         plans.append(MemoryPlan(period, images, needed, total, on_gpu))
     return max(plans, key=lambda plan: plan.needed)
 
@@ -141,41 +133,35 @@ def full_memory_told(stage: Stage, images: int) -> Iterator[None]:
         ) from error
 
 
-def warning_before(
-    plan: MemoryPlan, state: TrainState, config: ResolvedConfig, schedule: Schedule, replicas: int, images_seen: int
-) -> str:
+def warning_before(plan: MemoryPlan, state: TrainState, schedule: Schedule, shares: Shares, images_seen: int) -> str:
     """A warning of a run that will probably not fit, with the flag that helps; empty where it seems to fit.
 
     Args:
         plan: Of the run.
         state: Networks, and the type that they compute in.
-        config: Of the run.
-        schedule: Its periods.
-        replicas: Number of devices.
+        schedule: The run's periods.
+        shares: Of its batches.
         images_seen: Where the run starts or was resumed.
     """
     if plan.fits:
         return ""
-    for pieces in _smaller_pieces(config, schedule, replicas, images_seen):
-        smaller = config.replace({"max_batch_per_device": pieces})
-        if plan_memory(state, schedule, replicas, images_seen, plan.total, plan.on_gpu, smaller).fits:
+    for pieces in _smaller_pieces(shares, schedule, images_seen):
+        smaller = dataclasses.replace(shares, most=pieces)
+        if plan_memory(state, schedule, smaller, images_seen, plan.total, plan.on_gpu).fits:
             return f"WARNING: a step will probably not fit into the memory: it needs {plan}. {_add(pieces)}."
     return f"WARNING: a step will probably not fit into the memory: it needs {plan}. {_CHOOSE_SMALLER}."
 
 
-def advice_when_full(
-    config: ResolvedConfig, schedule: Schedule, replicas: int, images_seen: int, checkpoint: str | None
-) -> str:
+def advice_when_full(schedule: Schedule, shares: Shares, images_seen: int, checkpoint: str | None) -> str:
     """What to do, in a sentence or two with flags that can be copied.
 
     Args:
-        config: Of the run.
-        schedule: Its periods.
-        replicas: Number of devices.
+        schedule: The run's periods.
+        shares: Of its batches.
         images_seen: Where the run started or was resumed.
         checkpoint: Prefix of its newest checkpoint, if there is one.
     """
-    pieces = next(_smaller_pieces(config, schedule, replicas, images_seen), 0)
+    pieces = next(_smaller_pieces(shares, schedule, images_seen), 0)
     advice = _add(pieces) if pieces else _CHOOSE_SMALLER
     return f"{advice}. {f'It goes on from {checkpoint}' if checkpoint else 'No checkpoint was saved yet'}."
 
@@ -187,12 +173,12 @@ def _add(pieces: int) -> str:
     return f"Add --max_batch_per_device={pieces} to the same command: batches are then added up from pieces"
 
 
-def _smaller_pieces(config: ResolvedConfig, schedule: Schedule, replicas: int, images_seen: int) -> Iterator[int]:
+def _smaller_pieces(shares: Shares, schedule: Schedule, images_seen: int) -> Iterator[int]:
     """Smaller limits of what a device takes at once, the largest first, with which batches can be shared out."""
     batch = max(period.batch_size for period in schedule.reached(images_seen))
-    largest, limit = batch // replicas, images_at_once(config, batch, replicas)
+    largest, limit = batch // shares.replicas, shares.images_at_once(batch)
     sizes = {math.ceil(largest / pieces) for pieces in range(1, largest + 1)}
     for smaller in sorted((size for size in sizes if size <= limit // 2), reverse=True):
         with contextlib.suppress(ValueError):
-            check_batches(config.replace({"max_batch_per_device": smaller}), schedule, replicas, images_seen)
+            dataclasses.replace(shares, most=smaller).check(schedule, images_seen)
             yield smaller

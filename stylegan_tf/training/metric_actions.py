@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import tensorflow as tf
 
-from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.sections import RunConfig
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import cache_folder
 from stylegan_tf.evaluation.evaluator import Evaluator
@@ -30,33 +31,31 @@ from stylegan_tf.training.summaries import metric_curve
 
 @dataclasses.dataclass(frozen=True)
 class Instruments:
-    """What the configuration wants measured, and the networks for it, by name."""
+    """What a run wants measured, the networks for it, by name, and where downloads and what is known of reals lie."""
 
     protocols: list[Protocol]
     networks: Mapping[str, FeatureNetwork]
+    cache: Path
 
 
-def prepare_instruments(config: TrainConfig, strategy: tf.distribute.Strategy) -> Instruments:
+def prepare_instruments(settings: RunConfig, cache_dir: str, strategy: tf.distribute.Strategy) -> Instruments:
     """Finds protocols and feature networks before anything else is done.
 
     Raises:
         ValueError, ImportError: For an unknown protocol, or a network that cannot be had.
     """
-    protocols = parse_protocols(config.run.metrics.split(","))
-    weights = parse_weights(config.run.metrics_weights.split(","))
-    if not protocols:
-        return Instruments([], {})
+    protocols = parse_protocols(settings.metrics.split(","))
+    weights = parse_weights(settings.metrics_weights.split(","))
+    cache = cache_folder(cache_dir)
     with strategy.scope():
-        return Instruments(protocols, build_networks(protocols, weights, cache_folder(config.data.cache_dir)))
+        return Instruments(protocols, build_networks(protocols, weights, cache), cache)
 
 
-def make_evaluator(
-    config: TrainConfig, instruments: Instruments, image_set: ImageSet, strategy: tf.distribute.Strategy
-) -> Evaluator | None:
+def make_evaluator(instruments: Instruments, image_set: ImageSet, strategy: tf.distribute.Strategy) -> Evaluator | None:
     """What measures during training, or None. Raises ValueError when the images are too few for a protocol."""
     if not instruments.protocols:
         return None
-    cache = cache_folder(config.data.cache_dir) / "metrics"
+    cache = instruments.cache / "metrics"
     return Evaluator(instruments.protocols, image_set, instruments.networks, cache, strategy=strategy, quiet=True)
 
 
@@ -64,7 +63,7 @@ class Metrics(IntervalAction):
     """Measures the averaged generator as it is, and saves the state whenever the first metric is the best so far.
 
     Args:
-        config: Tells the interval.
+        interval_kimg: From one measurement to the next.
         evaluator: Measures; its reals are those of the run.
         state: What is measured and saved.
         directory: Where results and the best state go.
@@ -75,7 +74,7 @@ class Metrics(IntervalAction):
 
     def __init__(
         self,
-        config: TrainConfig,
+        interval_kimg: float,
         evaluator: Evaluator,
         state: TrainState,
         directory: RunDirectory,
@@ -83,7 +82,7 @@ class Metrics(IntervalAction):
         log: Callable[[str], None],
         stop: StopRequest | None = None,
     ) -> None:
-        super().__init__(config.run.metrics_interval_kimg)
+        super().__init__(interval_kimg)
         self.stop = stop or StopRequest()
         evaluator.check_stop = self.stop.check
         self.evaluator, self.state, self.directory, self.writer, self.log = evaluator, state, directory, writer, log

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.model_sections import LossConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,17 +37,16 @@ class Phase:
         return step % self.interval == 0
 
 
-def training_phases(config: TrainConfig) -> list[Phase]:
-    """The phases of a configuration, in their order within a step.
+def training_phases(loss: LossConfig, critic_first: bool) -> list[Phase]:
+    """The phases of a loss, in their order within a step.
 
     As published, StyleGAN's critic goes first, and StyleGAN2's generator.
     """
-    loss = config.loss
     has_penalty = loss.gradient_penalty_weight > 0 if loss.loss == "wgan-gp" else loss.r1_gamma != 0
     critic = _phases("critic", 0, loss.critic_regularization_interval if has_penalty else 0)
     path_length = loss.generator_regularization_interval if loss.path_length_weight > 0 else 0
     generator = _phases("generator", 1, path_length)
-    return critic + generator if config.family.critic_first else generator + critic
+    return critic + generator if critic_first else generator + critic
 
 
 def lazy_factor(phases: list[Phase], network: str) -> float:

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.model_sections import AugmentConfig
 from stylegan_tf.configuration.resolutions import parse_size
-from stylegan_tf.configuration.resolve import ResolvedConfig, resolve
+from stylegan_tf.configuration.resolve import ResolvedLoss, resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
@@ -24,8 +25,8 @@ from stylegan_tf.progress import ProgressLine
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
-from stylegan_tf.training.batch_checks import check_batches
 from stylegan_tf.training.metric_actions import make_evaluator, prepare_instruments
+from stylegan_tf.training.shares import Shares
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.transfer import initialize, read_networks
 
@@ -36,6 +37,7 @@ class Run:
 
     Attributes:
         config: As it is saved. What it leaves open (`configuration.resolve`) is filled in the state's configuration.
+        shares: Of its batches.
         evaluator: Of the metrics; None without.
         start: What was taken from another run's networks.
     """
@@ -48,6 +50,7 @@ class Run:
     num_levels: int
     strategy: tf.distribute.Strategy
     schedule: Schedule
+    shares: Shares
     state: TrainState
     augmentation: Augmentation | None
     jit: str
@@ -59,9 +62,9 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
 
     Nothing is written, but large sets are prepared into the cache, without `dry_run`.
     """
-    augmentation = make_augmentation(config)
+    augmentation = make_augmentation(config.augment, config.loss.loss)
     strategy = devices.choose_strategy(config.run.num_devices)
-    instruments = prepare_instruments(config, strategy)
+    instruments = prepare_instruments(config.run, config.data.cache_dir, strategy)
     image_set = _read_images(config, dry_run)
     height, width, channels = image_set.image_shape()
     config = config.replace(
@@ -85,13 +88,14 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     directory.check(config, dataset)
     resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
     schedule = Schedule.from_config(resolved, num_levels)
-    check_batches(resolved, schedule, replicas, directory.newest_images_seen())
+    shares = Shares.of(resolved, replicas)
+    shares.check(schedule, directory.newest_images_seen())
     start = ""
     with strategy.scope():
         state = TrainState(resolved, num_levels, dataset.num_classes, policy)
         if config.run.initialize_from and directory.newest_checkpoint() is None:
             start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
-    evaluator = make_evaluator(config, instruments, image_set, strategy)
+    evaluator = make_evaluator(instruments, image_set, strategy)
     return Run(
         config,
         directory,
@@ -101,6 +105,7 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
         num_levels,
         strategy,
         schedule,
+        shares,
         state,
         augmentation,
         devices.choose_jit(config.run.jit_compile),
@@ -140,9 +145,8 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     return image_set
 
 
-def make_objective(config: ResolvedConfig) -> Objective:
-    """The losses of a configuration with nothing left open."""
-    loss = config.loss
+def make_objective(loss: ResolvedLoss) -> Objective:
+    """The losses of settings with nothing left open."""
     penalty: CriticPenalty = R1(loss.r1_gamma)
     if loss.loss == "wgan-gp":
         penalty = GradientPenalty(loss.gradient_penalty_weight, loss.gradient_penalty_target)
@@ -150,22 +154,26 @@ def make_objective(config: ResolvedConfig) -> Objective:
     return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift, loss.label_loss_weight)
 
 
-def make_augmentation(config: TrainConfig) -> Augmentation | None:
-    """The augmentation of a configuration, or None.
+def make_augmentation(augment: AugmentConfig, loss: str) -> Augmentation | None:
+    """The augmentation of settings, or None.
+
+    Args:
+        augment: The settings.
+        loss: Beside them.
 
     Raises:
         ValueError: For unknown transforms, or when its strength should follow signs that the loss does not give.
     """
-    if config.augment.augment == "off":
+    if augment.augment == "off":
         return None
-    telling = [name for name, loss in ADVERSARIAL_LOSSES.items() if loss.sign_tells_reals]
+    telling = [name for name, known in ADVERSARIAL_LOSSES.items() if known.sign_tells_reals]
     require(
-        config.augment.augment == "fixed" or config.loss.loss in telling,
+        augment.augment == "fixed" or loss in telling,
         f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
         "--augment=fixed",
-        f"loss={config.loss.loss}",
+        f"loss={loss}",
     )
     try:
-        return Augmentation.from_groups(config.augment.augment_transforms)
+        return Augmentation.from_groups(augment.augment_transforms)
     except ValueError as error:
         raise UserError(f"augment_transforms: {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import Action, LoopState, StatusLine, TensorBoardScalars
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
-from stylegan_tf.training.batch_checks import images_at_once
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.ending import describe_end, tell_stop
 from stylegan_tf.training.gpu_diagnosis import missing_gpu
@@ -66,7 +64,7 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         directory.check_free()
     run = prepare_run(config, dry_run=dry_run)
     with contextlib.nullcontext() if dry_run else directory.locked():
-        checkpoints = Checkpoints(run.state, directory, run.config)
+        checkpoints = Checkpoints(run.state, directory, run.config.run)
         images_seen = _restore(run, checkpoints)
         memory, too_much = _plan_memory(run, images_seen)
         if too_much:
@@ -96,10 +94,9 @@ def _plan_memory(run: Run, images_seen: int) -> tuple[str, str]:
     """What the largest step to come needs, and a warning where that is too much; nothing for a finished run."""
     if images_seen >= run.schedule.total_images:
         return "", ""
-    config, replicas = run.state.config, run.strategy.num_replicas_in_sync
-    on_gpu, total = bool(tf.config.list_physical_devices("GPU")), devices.memory_total(replicas)
-    plan = plan_memory(run.state, run.schedule, replicas, images_seen, total, on_gpu, config)
-    return str(plan), warning_before(plan, run.state, config, run.schedule, replicas, images_seen)
+    on_gpu, total = bool(tf.config.list_physical_devices("GPU")), devices.memory_total(run.shares.replicas)
+    plan = plan_memory(run.state, run.schedule, run.shares, images_seen, total, on_gpu)
+    return str(plan), warning_before(plan, run.state, run.schedule, run.shares, images_seen)
 
 
 def _describe(run: Run, memory: str) -> str:
@@ -180,7 +177,7 @@ def _make_actions(
     config, directory = run.config, run.directory
     first: list[Action | None] = [
         _make_profile(run, log, profiling),
-        AugmentationControl(run.state.config) if config.augment.augment == "adaptive" else None,
+        AugmentationControl(run.state.config.augment) if config.augment.augment == "adaptive" else None,
     ]
     shown: list[Action | None] = [
         _make_augmented_reals(run, writer, reals, stop),
@@ -192,9 +189,12 @@ def _make_actions(
             show_augmentation=run.augmentation is not None,
         ),
         TensorBoardScalars(writer, config, loop.statistics.reader()),
-        Breakable(SampleGrid(config, directory, writer, run.dataset.num_classes), stop),
+        Breakable(SampleGrid(config.run, run.state.generator_ema, directory, writer), stop),
     ]
-    metrics = Metrics(config, run.evaluator, run.state, directory, writer, log, stop) if run.evaluator else None
+    metrics = None
+    if run.evaluator:
+        interval = config.run.metrics_interval_kimg
+        metrics = Metrics(interval, run.evaluator, run.state, directory, writer, log, stop)
     after_a_step = [*first, *shown, checkpoints, metrics]
     at_the_end = [*first, checkpoints, *shown, metrics]
     return _Actions([one for one in after_a_step if one], [one for one in at_the_end if one], metrics)
@@ -212,7 +212,7 @@ def _make_augmented_reals(
 ) -> Breakable | None:
     if run.augmentation is None or reals is None:
         return None
-    return Breakable(AugmentedReals(run.config, run.augmentation, reals, run.directory, writer), stop)
+    return Breakable(AugmentedReals(run.config.run, run.augmentation, reals, run.directory, writer), stop)
 
 
 def _make_pipeline(run: Run) -> ImagePipeline:
@@ -230,11 +230,11 @@ def _make_step(run: Run, log: Logger) -> TrainingStep:
     config = run.state.config
     return TrainingStep(
         run.state,
-        make_objective(config),
+        make_objective(config.loss),
         run.strategy,
         augmentation=run.augmentation,
         jit_compile=run.jit,
-        images_at_once=functools.partial(images_at_once, config, replicas=run.strategy.num_replicas_in_sync),
+        images_at_once=run.shares.images_at_once,
         tell=log,
     )
 
@@ -269,8 +269,7 @@ def _told(
     if isinstance(error, NonFiniteError):
         advice = advice_after_breakdown(run.config, newest, run.directory.free_neighbour())
     else:
-        replicas = run.strategy.num_replicas_in_sync
-        advice = advice_when_full(run.state.config, run.schedule, replicas, images_seen, newest)
+        advice = advice_when_full(run.schedule, run.shares, images_seen, newest)
     message = f"training broke down: {error}. {advice}"
     with contextlib.suppress(DiskError):  # which would hide the reason
         log.to_file(message)

@@ -62,7 +62,7 @@ class TrainState:
         self.generator_ema.trainable = False
         for average, value in zip(self.generator_ema.weights, self.generator.weights, strict=True):
             average.assign(value)
-        self.phases = training_phases(config)
+        self.phases = training_phases(config.loss, config.family.critic_first)
         self.generator_optimizer = self._adam(self.generator, lazy_factor(self.phases, "generator"))
         self.critic_optimizer = self._adam(self.critic, lazy_factor(self.phases, "critic"))
         self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")

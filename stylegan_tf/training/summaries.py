@@ -16,6 +16,7 @@ from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig
 from stylegan_tf.images import as_picture
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.printing import printable, printable_lines
@@ -119,17 +120,19 @@ def write_start(
         write_picture("images/reals", reals, "Pictures of the data.")
         tf.summary.text("run/plan", f"```\n{printable_lines(plan)}\n```")
         tf.summary.text("run/config", f"```\n{printable_lines(config.to_json())}\n```")
-        tf.summary.experimental.write_raw_pb(custom_scalar.pb(_layout(resolved)).SerializeToString(), step=0)
-        hparams.hparams_config([hparams.HParam(name) for name in HPARAMS], _metrics(resolved))
+        tf.summary.experimental.write_raw_pb(
+            custom_scalar.pb(_layout(resolved.loss, resolved.augment)).SerializeToString(), step=0
+        )
+        hparams.hparams_config([hparams.HParam(name) for name in HPARAMS], _metrics(resolved.run.metrics))
         hparams.hparams({name: _plain(resolved.get(name)) for name in HPARAMS}, trial_id=printable(config.run.run_dir))
     writer.flush()
 
 
-def _layout(config: TrainConfig) -> layout_pb2.Layout:
+def _layout(loss: LossConfig, augment: AugmentConfig) -> layout_pb2.Layout:
     """The charts of which there are curves in a run."""
     absent = {
-        "path lengths": config.loss.path_length_weight == 0,
-        "augmentation: strength, signs of reals": config.augment.augment == "off",
+        "path lengths": loss.path_length_weight == 0,
+        "augmentation: strength, signs of reals": augment.augment == "off",
     }
     charts = [
         layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=list(tags)))
@@ -139,9 +142,9 @@ def _layout(config: TrainConfig) -> layout_pb2.Layout:
     return layout_pb2.Layout(category=[layout_pb2.Category(title="training at a glance", chart=charts)])
 
 
-def _metrics(config: TrainConfig) -> list[hparams.Metric]:
+def _metrics(protocols: str) -> list[hparams.Metric]:
     """What runs are compared by."""
-    measured = map(metric_curve, parse_protocols(config.run.metrics.split(",")))
+    measured = map(metric_curve, parse_protocols(protocols.split(",")))
     return [hparams.Metric(name) for name in (*measured, "progress/kimg", "scores/real", "scores/fake")]
 
 

@@ -26,7 +26,7 @@ class State:
 
 def run_control(config, state, signs, first_step=0):
     """The strength after each step whose mean sign on reals is given."""
-    schedule, control, found = schedule_of(config, 2), AugmentationControl(config), []
+    schedule, control, found = schedule_of(config, 2), AugmentationControl(config.augment), []
     batch = schedule.at(0).batch_size
     for step, sign in enumerate(signs, start=first_step):
         before, now = step * batch, (step + 1) * batch
@@ -116,7 +116,7 @@ def naive_strengths(steps, settings):
 
 
 def control_steps(config, state, steps):
-    schedule, control, found = schedule_of(config, 3), AugmentationControl(config), {}
+    schedule, control, found = schedule_of(config, 3), AugmentationControl(config.augment), {}
     for seen, batch, sign in steps:
         report = {"real_signs": tf.constant(sign, tf.float32)}
         control.run(LoopState(state, schedule, Statistics(), schedule.at(seen), seen + batch, report=report))
@@ -166,7 +166,7 @@ def show(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     config = tiny_stylegan2(augment="adaptive", grid_interval_kimg=1.0)
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
-    action = AugmentedReals(config, Augmentation.from_groups("bgc"), reals, directory, writer)
+    action = AugmentedReals(config.run, Augmentation.from_groups("bgc"), reals, directory, writer)
     assert action.due(992, 1000)
     assert not action.due(1000, 1008)
     schedule = schedule_of(config, 2)

@@ -28,7 +28,7 @@ def loop_at(images_seen, state):
 
 @pytest.fixture
 def checkpoints(state, directory):
-    return Checkpoints(state, directory, tiny_config(keep_checkpoints=2))
+    return Checkpoints(state, directory, tiny_config(keep_checkpoints=2).run)
 
 
 def names(directory):
@@ -40,7 +40,7 @@ def test_the_newest_checkpoints_are_kept(state, directory, checkpoints):
     for images_seen in (100, 200, 1000):
         checkpoints.run(loop_at(images_seen, state))
     assert names(directory) == ["ckpt-1000.index", "ckpt-200.index"]
-    resumed = Checkpoints(state, directory, tiny_config(keep_checkpoints=2))
+    resumed = Checkpoints(state, directory, tiny_config(keep_checkpoints=2).run)
     state.images_seen.assign(5)
     assert resumed.restore() == 1000 == int(state.images_seen)
     resumed.run(loop_at(1100, state))
@@ -61,14 +61,14 @@ def test_a_checkpoint_that_does_not_fit_is_refused(state, directory, checkpoints
     checkpoints.run(loop_at(100, state))
     other = TrainState(tiny_config(z_size=16), 2, 3, "float32")
     with pytest.raises(ValueError, match=r"^a checkpoint must fit the networks\. Received: .*ckpt-100"):
-        Checkpoints(other, directory, tiny_config()).restore()
+        Checkpoints(other, directory, tiny_config().run).restore()
 
 
 def test_a_damaged_checkpoint_is_refused(state, directory, checkpoints):
     checkpoints.run(loop_at(100, state))
     (directory.checkpoints / "ckpt-100.index").write_bytes(b"half of it")
     with pytest.raises(ValueError, match=r"^a run must have a whole checkpoint; .*ckpt-100 is damaged"):
-        Checkpoints(state, directory, tiny_config()).restore()
+        Checkpoints(state, directory, tiny_config().run).restore()
 
 
 def test_the_end_is_saved_once(state, directory, checkpoints):

@@ -49,17 +49,17 @@ def made(loop, tmp_path, monkeypatch):
     directory = RunDirectory(tmp_path / "run")
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     reader, stop = loop.statistics.reader(), StopRequest()
-    grid = SampleGrid(CONFIG, directory, writer, 0)
+    grid = SampleGrid(CONFIG.run, loop.state.generator_ema, directory, writer)
     reals = np.zeros([16, 8, 8, 3], np.uint8)
     return [
         StatusLine(96, 10.0, print, reader),
         TensorBoardScalars(writer, CONFIG, reader),
         grid,
         Breakable(grid, stop),
-        AugmentationControl(CONFIG),
-        AugmentedReals(CONFIG, Augmentation.from_groups("color"), reals, directory, writer),
-        Checkpoints(loop.state, directory, CONFIG),
-        Metrics(CONFIG, Evaluator(), loop.state, directory, writer, print, stop),
+        AugmentationControl(CONFIG.augment),
+        AugmentedReals(CONFIG.run, Augmentation.from_groups("color"), reals, directory, writer),
+        Checkpoints(loop.state, directory, CONFIG.run),
+        Metrics(CONFIG.run.metrics_interval_kimg, Evaluator(), loop.state, directory, writer, print, stop),
         Profile((2, 3), tmp_path / "profile", print),
     ]
 

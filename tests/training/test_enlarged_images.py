@@ -57,10 +57,10 @@ def test_penalty_and_its_weight_gradients(states, name, lod):
     phase = next(phase for phase in state.phases if phase.network == "critic" and phase.regularizer)
     kind = StepKind(level, 4, dataclasses.replace(phase, main=False))
     reals = tf.random.stateless_uniform([4, 4 << level, 4 << level, 3], [1, 2], -1.0, 1.0)
-    draws = TrainingStep(state, make_objective(state.config), tf.distribute.get_strategy())._draw(
+    draws = TrainingStep(state, make_objective(state.config.loss), tf.distribute.get_strategy())._draw(
         reals, tf.constant(0, tf.int64), kind
     )
-    gradient, report, _ = PhaseGradients(state, make_objective(state.config)).critic(
+    gradient, report, _ = PhaseGradients(state, make_objective(state.config.loss)).critic(
         fade_in, reals, tf.zeros([4, 0]), draws, kind=kind
     )
     seen, loss = reals, state.config.loss

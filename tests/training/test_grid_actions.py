@@ -42,13 +42,13 @@ def directory(tmp_path):
     return RunDirectory(tmp_path / "run")
 
 
-def sample_grid(directory, num_classes=3, **values):
+def sample_grid(state, directory, **values):
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
-    return SampleGrid(tiny_config(**values), directory, writer, num_classes)
+    return SampleGrid(tiny_config(**values).run, state.generator_ema, directory, writer)
 
 
 def test_sample_grid_writes_a_picture_named_by_kimg(state, directory):
-    grid = sample_grid(directory)
+    grid = sample_grid(state, directory)
     grid.run(loop_at(2500, state))
     with Image.open(directory.samples / "kimg_000002.50.png") as picture:
         assert picture.size == (512, 512)  # 8 images of 8 pixels, eight times as large
@@ -63,19 +63,19 @@ def test_sample_grid_writes_a_picture_named_by_kimg(state, directory):
 def test_sample_grid_shows_the_same_latents_and_noise_every_time(state, directory):
     """Also in another process, after resuming; other seeds have others."""
     stage = SCHEDULE.at(4000)
-    first = sample_grid(directory)
+    first = sample_grid(state, directory)
     images = first.images(state, stage)
     tf.random.set_seed(7)
     np.testing.assert_array_equal(first.images(state, stage), images)
-    np.testing.assert_array_equal(sample_grid(directory).images(state, stage), images)
+    np.testing.assert_array_equal(sample_grid(state, directory).images(state, stage), images)
     assert len(np.unique(images.reshape(64, -1), axis=0)) == 64
-    other = sample_grid(directory, seed=1)
+    other = sample_grid(state, directory, seed=1)
     assert not np.array_equal(other.latents, first.latents)
 
 
 def test_sample_grid_follows_growth(state, directory):
     """At 4x4 each pixel is a block of full size; while a level fades in, its share grows."""
-    grid = sample_grid(directory)
+    grid = sample_grid(state, directory)
     coarse, fading, fine = (grid.images(state, SCHEDULE.at(seen)).astype(int) for seen in (500, 2000, 4000))
     assert coarse.shape == fading.shape == fine.shape == (64, 8, 8, 3)
     blocks = coarse.reshape(64, 4, 2, 4, 2, 3)
@@ -86,15 +86,15 @@ def test_sample_grid_follows_growth(state, directory):
     assert np.abs(coarse - fine).max() > 10
 
 
-def test_rows_of_the_sample_grid_cycle_through_the_classes(directory):
-    assert np.argmax(sample_grid(directory).labels, axis=1).reshape(8, 8).tolist() == [
+def test_rows_of_the_sample_grid_cycle_through_the_classes(state, directory):
+    assert np.argmax(sample_grid(state, directory).labels, axis=1).reshape(8, 8).tolist() == [
         [row % 3] * 8 for row in range(8)
     ]
-    assert sample_grid(directory, num_classes=0).labels is None
+    assert sample_grid(TrainState(tiny_config(), 2, 0, "float32"), directory).labels is None
 
 
 def test_sample_grid_is_drawn_with_the_truncation_of_the_configuration(state, directory):
-    whole, mean = (sample_grid(directory, truncation_psi=psi, truncation_cutoff=0) for psi in (1.0, 0.0))
+    whole, mean = (sample_grid(state, directory, truncation_psi=psi, truncation_cutoff=0) for psi in (1.0, 0.0))
     stage = SCHEDULE.at(4000)
     assert len(np.unique(whole.images(state, stage).reshape(64, -1), axis=0)) == 64
     without_noise = mean.images(state, stage)  # one w; the noise belongs to the layer
@@ -108,7 +108,7 @@ def test_small_images_are_enlarged_until_the_grid_is_readable(width, wide):
 
 def test_the_end_has_a_grid_and_an_animation(state, directory):
     """Whether or not the last step was the end of an interval."""
-    grid = sample_grid(directory)
+    grid = sample_grid(state, directory)
     drawn = []
     grid.images = lambda _, stage: drawn.append(stage) or np.zeros([64, 8, 8, 3], np.uint8)
     grid.run(loop_at(1000, state))
@@ -116,7 +116,7 @@ def test_the_end_has_a_grid_and_an_animation(state, directory):
     assert [path.name for path in directory.sample_grids()] == ["kimg_000001.00.png", "kimg_000001.01.png"]
     assert directory.progress_file.exists()
     directory.progress_file.unlink()
-    other = sample_grid(directory)
+    other = sample_grid(state, directory)
     other.images = grid.images
     other.run(loop_at(1020, state))
     other.finish(loop_at(1020, state))

@@ -57,7 +57,10 @@ def test_a_phase_launches_no_more_than(name, size, most):
     level = config.num_levels_for((size, size)) - 1
     state = TrainState(config, level + 1, 0, "mixed_bfloat16")
     step = TrainingStep(
-        state, make_objective(config), tf.distribute.get_strategy(), augmentation=make_augmentation(config)
+        state,
+        make_objective(config.loss),
+        tf.distribute.get_strategy(),
+        augmentation=make_augmentation(config.augment, config.loss.loss),
     )
     images = tf.constant(np.zeros((4, size, size, 3), np.uint8))
     arguments = (images, tf.zeros([4, 0]), tf.constant(0, tf.int64), tf.constant(1.0))
@@ -77,7 +80,10 @@ def test_what_xla_is_given_for_the_published_settings():
     level = config.num_levels_for((64, 64)) - 1
     state = TrainState(config, level + 1, 0, "mixed_bfloat16")
     step = TrainingStep(
-        state, make_objective(config), tf.distribute.get_strategy(), augmentation=make_augmentation(config)
+        state,
+        make_objective(config.loss),
+        tf.distribute.get_strategy(),
+        augmentation=make_augmentation(config.augment, config.loss.loss),
     )
     arguments = (
         tf.constant(np.zeros((4, 64, 64, 3), np.uint8)),

@@ -19,6 +19,7 @@ from stylegan_tf.training.memory import (
     warning_before,
 )
 from stylegan_tf.training.run import run_training
+from stylegan_tf.training.shares import Shares
 from stylegan_tf.training.state import TrainState
 
 
@@ -32,7 +33,7 @@ from stylegan_tf.training.state import TrainState
 )
 def test_the_next_smaller_piece_that_fits_is_named(values, advice):
     config = tiny_stylegan2(minibatch_stddev_group=2, **values)
-    text = advice_when_full(resolved(config), schedule_of(config), 1, 0, "runs/a/checkpoint-8")
+    text = advice_when_full(schedule_of(config), Shares.of(resolved(config), 1), 0, "runs/a/checkpoint-8")
     assert advice in text and text.endswith("It goes on from runs/a/checkpoint-8.")
 
 
@@ -70,7 +71,7 @@ def test_images_cost_what_they_cost_beside_the_weights(state):
 def test_what_a_device_takes_at_once_is_planned(state, values, images):
     config = tiny_stylegan2(**values)
     replicas = config.run.num_devices or 1
-    plan = plan_memory(state, schedule_of(config), replicas, 0, 2**34, True, resolved(config, 2, replicas))
+    plan = plan_memory(state, schedule_of(config), Shares.of(resolved(config, 2, replicas), replicas), 0, 2**34, True)
     assert plan.images == images
     assert plan.needed == memory_needed(state, 1, images)
     assert str(plan) == f"about {plan.needed / 2**30:.1f} of 16.0 GiB, with {images} images of 8x8 at once"
@@ -78,11 +79,11 @@ def test_what_a_device_takes_at_once_is_planned(state, values, images):
 
 def test_a_run_that_will_not_fit_is_warned_of(state):
     config = resolved(tiny_stylegan2(minibatch_stddev_group=2))
-    schedule = schedule_of(config)
+    schedule, shares = schedule_of(config), Shares.of(config, 1)
 
     def warning(total):
-        plan = plan_memory(state, schedule, 1, 0, total, True, config)
-        return warning_before(plan, state, config, schedule, 1, 0)
+        plan = plan_memory(state, schedule, shares, 0, total, True)
+        return warning_before(plan, state, schedule, shares, 0)
 
     for images in (2, 4):
         text = warning(round(1.1 * memory_needed(state, 1, images)))

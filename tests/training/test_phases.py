@@ -10,7 +10,11 @@ LAZY = {"critic_regularization_interval": 16, "path_length_weight": 2.0, "genera
 
 
 def phases_of(**values):
-    return training_phases(TrainConfig().replace(values))
+    return phases_in(TrainConfig().replace(values))
+
+
+def phases_in(config):
+    return training_phases(config.loss, config.family.critic_first)
 
 
 def test_stylegan_trains_its_critic_first_and_stylegan2_its_generator():
@@ -72,7 +76,7 @@ def test_path_lengths_without_weight_are_no_phase():
 
 
 def test_lazy_factors():
-    phases = training_phases(preset("stylegan2-f"))
+    phases = phases_in(preset("stylegan2-f"))
     assert lazy_factor(phases, "critic") == 16 / 17
     assert lazy_factor(phases, "generator") == 4 / 5
     assert lazy_factor([], "critic") == 1.0

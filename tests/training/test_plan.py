@@ -31,7 +31,7 @@ def plan_of(state, dataset=None, jit="off", configure=tiny_config, other_files=N
         dtype_policy="float32",
         generator=state.generator,
         critic=state.critic,
-        phases=training_phases(config),
+        phases=training_phases(config.loss, config.family.critic_first),
         augment_p=tf.Variable(0.1234),
     )
     dataset = dataset or DatasetInfo("faces", 1234567, (8, 8), 3, "abc")
@@ -137,7 +137,7 @@ def test_batches_of_other_devices_are_told(state):
         dtype_policy="float32",
         generator=state.generator,
         critic=state.critic,
-        phases=training_phases(config),
+        phases=training_phases(config.loss, config.family.critic_first),
         augment_p=tf.Variable(0.0),
     )
     dataset = DatasetInfo("faces", 10, (8, 8), 3, "abc")

@@ -81,7 +81,11 @@ def draws_of(file, state):
 
 def gradients_of(file, state, objective, lod, network, channels_last):
     reals = tf.constant(channels_last(file.inputs["reals"]))
-    (phase,) = (phase for phase in training_phases(state.config) if phase.network == network)
+    (phase,) = (
+        phase
+        for phase in training_phases(state.config.loss, state.config.family.critic_first)
+        if phase.network == network
+    )
     kind = StepKind(level=3, batch_size=len(reals), phase=phase)
     labels, draws = tf.constant(file.inputs["labels"]), draws_of(file, state)
     compute = getattr(PhaseGradients(state, objective), network)

@@ -86,7 +86,7 @@ def phase_of(state, name):
 
 
 def run_phase(file, state, name, channels_last):
-    objective = make_objective(state.config)
+    objective = make_objective(state.config.loss)
     gradients, phase = PhaseGradients(state, objective), phase_of(state, name)
     reals = tf.constant(channels_last(file.inputs["reals"]))
     kind = StepKind(LEVEL, len(reals), phase)
@@ -172,7 +172,7 @@ def test_critic(name, file, state, channels_last):
 
 def test_scores_losses_and_penalties_of_each_image(file, state, channels_last, relative_error):
     """What the phases report is means; these are their terms."""
-    objective, outputs = make_objective(state.config), file.outputs
+    objective, outputs = make_objective(state.config.loss), file.outputs
     reals, z = tf.constant(channels_last(file.inputs["reals"])), tf.constant(file.inputs["z"])
     real_scores, fake_scores = state.critic(reals), state.critic(state.generator(z, noise="fixed"))
     for name in ("Dmain", "Dreg", "Dboth"):

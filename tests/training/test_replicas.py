@@ -43,7 +43,7 @@ def run(strategy):
         state.set_learning_rates(0.01, 0.01)
         state.path_length_mean.assign(0.5)
     start = [v.numpy() for n in (state.generator, state.critic, state.generator_ema) for v in n.weights]
-    step = TrainingStep(state, make_objective(config), strategy, augmentation=augmentation)
+    step = TrainingStep(state, make_objective(config.loss), strategy, augmentation=augmentation)
     count = strategy.num_replicas_in_sync
 
     def part(x):  # the groups of the minibatch statistic are strided: give each replica whole groups
@@ -108,7 +108,7 @@ for variable in [*(weight._value for weight in weights), state.path_length_mean]
 # What looks at the state between steps can read and move what is on both.
 schedule = schedule_of(config, 2)
 loop = LoopState(state, schedule, Statistics(), schedule.at(0), 8, report={"real_signs": tf.constant(1.0)})
-AugmentationControl(config.replace({"augment_kimg": 1.0, "augment_interval": 1})).run(loop)
+AugmentationControl(config.replace({"augment_kimg": 1.0, "augment_interval": 1}).augment).run(loop)
 reader = loop.statistics.reader()
 text = StatusLine(96, 10.0, print, reader, show_augmentation=True).text(loop, reader.means())
 assert "| augment 0.508 |" in text, text

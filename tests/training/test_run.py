@@ -252,8 +252,8 @@ def test_adaptive_augmentation_needs_a_loss_whose_sign_tells_reals(data, tmp_pat
     with pytest.raises(ValueError, match=rf"loss=logistic or hinge.*--augment=fixed\. Received: loss={loss}\.$"):
         run_training(config)
     assert not (tmp_path / "run").exists()
-    assert make_augmentation(configure(data, tmp_path, augment="fixed", loss=loss)) is not None
-    assert make_augmentation(configure(data, tmp_path, loss=loss)) is None
+    assert make_augmentation(configure(data, tmp_path, augment="fixed").augment, loss) is not None
+    assert make_augmentation(configure(data, tmp_path).augment, loss) is None
 
 
 def test_unknown_transforms_are_refused(data, tmp_path):

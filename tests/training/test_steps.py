@@ -61,7 +61,7 @@ def make_step(
     state.set_learning_rates(0.01, 0.01)
     return TrainingStep(
         state,
-        make_objective(config),
+        make_objective(config.loss),
         tf.distribute.get_strategy(),
         augmentation=augmentation,
         images_at_once=(lambda batch_size: limit) if limit else None,

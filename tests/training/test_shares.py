@@ -6,12 +6,12 @@ from tiny_run import resolved, schedule_of, table, tiny_config, tiny_stylegan2
 
 from stylegan_tf.runs.checkpoints import CheckpointFolder
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training.batch_checks import check_batches, images_at_once
+from stylegan_tf.training.shares import Shares
 
 
 def check(images_seen=0, replicas=1, **values):
     config = tiny_config(**values)
-    check_batches(resolved(config, 2, replicas), schedule_of(config, 2), replicas, images_seen)
+    Shares.of(resolved(config, 2, replicas), replicas).check(schedule_of(config, 2), images_seen)
 
 
 def test_batches_of_resolutions_that_a_short_run_does_not_reach_are_not_asked_for():
@@ -71,13 +71,14 @@ def test_the_free_neighbour_of_a_run_is_numbered(tmp_path):
 )
 def test_a_batch_of_more_devices_comes_in_pieces_that_fit(batch, began, now, at_once):
     config = resolved(tiny_stylegan2(batch_size=table(str(batch))), 2, began)
-    assert images_at_once(config, batch, now) == at_once
+    shares = Shares.of(config, now)
+    assert shares.images_at_once(batch) == at_once
     asked = config.replace({"max_batch_per_device": 3})
-    assert images_at_once(asked, batch, now) == 3
-    check_batches(config, schedule_of(config, 2), now, 0)
+    assert Shares.of(asked, now).images_at_once(batch) == 3
+    shares.check(schedule_of(config, 2), 0)
 
 
 def test_a_batch_that_other_devices_cannot_share_says_whose_it_is():
     config = resolved(tiny_config(batch_size=table("4")), 2, 1)
     with pytest.raises(ValueError, match="chosen for 1 when the run began. or --num_devices. Received: 4"):
-        check_batches(config, schedule_of(config, 2), 8, 0)
+        Shares.of(config, 8).check(schedule_of(config, 2), 0)
