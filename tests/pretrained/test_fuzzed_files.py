@@ -74,6 +74,7 @@ def check(found, count):
         assert len(result["errors"]) == 12
 
 
+@pytest.mark.slow
 def test_hundreds_of_mutated_files(pickles):
     check(fuzz([1], 300, pickles), 300)
 

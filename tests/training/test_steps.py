@@ -270,6 +270,7 @@ def test_average_decay_equals_the_published_one(reference, relative_error, case)
 
 
 @BOTH
+@pytest.mark.slow
 def test_the_same_clock_gives_the_same_step_and_another_clock_another(configure):
     results = []
     for images_seen in (64, 64, 72):
@@ -312,6 +313,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("pieces", [2, 4])
+@pytest.mark.slow
 def test_accumulated_pieces_equal_the_whole_batch(name, pieces):
     configure, values, phase = CASES[name]
     # Without the minibatch statistic, whose groups the pieces change.
