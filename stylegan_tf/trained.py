@@ -13,7 +13,7 @@ from stylegan_tf.evaluation.exported import ExportImages
 from stylegan_tf.exports.layout import is_export
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.runs.load import LoadedRun, load_run
-from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
+from stylegan_tf.sampling.latents import check_classes, classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
 
@@ -68,7 +68,7 @@ class LoadedGenerator:
         chosen = None
         if self.num_classes:
             chosen = np.asarray(classes_from_seeds(numbers, self.num_classes) if classes is None else classes, np.int64)
-            one_hot_labels(chosen, self.num_classes)  # refuses what is no class
+            check_classes(chosen, self.num_classes)
         if (classes is not None and not self.num_classes) or (chosen is not None and chosen.shape != numbers.shape):
             raise UserError(
                 f"classes must be a number for each of {numbers.size} seeds, of a generator with classes. "

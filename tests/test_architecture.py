@@ -16,6 +16,7 @@ PACKAGE = ROOT / "stylegan_tf"
 FILES = sorted(PACKAGE.rglob("*.py"))
 SCRIPTS = sorted(ROOT.glob("*.py"))
 LARGEST_FILE = 350
+LARGEST_FUNCTION = 60
 # Keras' names, documented by Keras.
 NEED_NO_DOCSTRING = {"build", "call", "get_config", "from_config", "compute_output_shape"}
 # Only these know the configuration; everything else takes plain arguments.
@@ -86,6 +87,19 @@ def test_file(file):
     asserts = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
     assert not asserts, f"assert in lines {asserts}: raise ValueError with what was received"
     assert undocumented(tree) == []
+    assert longer_functions(tree) == []
+
+
+def longer_functions(tree):
+    """Functions that are longer than one can read at once, docstrings not counted."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return [function.name for function in functions if lines_of(function) > LARGEST_FUNCTION]
+
+
+def lines_of(function):
+    first = function.body[0]
+    documented = ast.get_docstring(function) is not None
+    return function.end_lineno - function.lineno + 1 - (first.end_lineno - first.lineno + 1 if documented else 0)
 
 
 def test_what_users_can_mend_is_told_as_such():

@@ -52,6 +52,7 @@ CLASSIFYING = Condition(
 )
 PATH_LENGTHS = Condition("path_length_weight above 0", lambda config: config.loss.path_length_weight > 0)
 AUGMENTED = Condition("augment=adaptive or fixed", lambda config: config.augment.augment != "off")
+MEASURED = Condition("metrics", lambda config: bool(config.run.metrics))
 ADAPTIVE = Condition("augment=adaptive", lambda config: config.augment.augment == "adaptive")
 
 

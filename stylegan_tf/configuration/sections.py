@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from stylegan_tf.configuration.options import GROWING, option
+from stylegan_tf.configuration.options import GROWING, MEASURED, option
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
 
@@ -157,9 +157,14 @@ class RunConfig:
         "kd2k_full_efficientnet_lite0; the first one chooses the best checkpoint (docs/metrics.md)",
         may_change=True,
     )
-    metrics_interval_kimg: float = option(100.0, "kimg between measurements", may_change=True, above=0)
+    metrics_interval_kimg: float = option(
+        100.0, "kimg between measurements", may_change=True, above=0, applies_to=MEASURED
+    )
     metrics_weights: str = option(
-        "", "files of the feature networks of metrics, such as inception=FILE, joined by commas", may_change=True
+        "",
+        "files of the feature networks of metrics, such as inception=FILE, joined by commas",
+        may_change=True,
+        applies_to=MEASURED,
     )
     truncation_psi: float = option(0.7, "truncation of sample grids; default of sampling and export", may_change=True)
     truncation_cutoff: int = option(

@@ -8,6 +8,7 @@ the batch sizes before and after. Only the images of a batch are read, at the re
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import threading
 import time
 import weakref
@@ -63,6 +64,61 @@ class _Reading:
 
 
 _reading = _Reading()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pieces:
+    """A worker's pieces of all batches.
+
+    Attributes:
+        first: Number of the sample that its first piece begins with.
+        batch_size: Images in a batch, over all workers.
+        replicas: Pieces of a batch that are the worker's, one after the other.
+        piece: Images in a piece.
+        together: Pieces that are read at once.
+    """
+
+    first: int
+    batch_size: int
+    replicas: int
+    piece: int
+    together: int
+
+    def samples(self, number: int) -> np.ndarray:
+        """Numbers of the samples of the pieces that are read at once for this time, counted from 0: int64 `[n]`."""
+        places = np.arange(number * self.together, (number + 1) * self.together)
+        firsts = self.first + places // self.replicas * self.batch_size + places % self.replicas * self.piece
+        return np.add.outer(firsts, np.arange(self.piece)).reshape(-1)
+
+
+class _PieceReader:
+    """What a data set calls for its next pieces, from a thread of its own.
+
+    TensorFlow keeps every NumPy function until the process ends, and would keep the images with it: so this one only
+    knows where the pipeline is as long as somebody else keeps it.
+    """
+
+    def __init__(self, pipeline: ImagePipeline, halvings: int, pieces: _Pieces) -> None:
+        self._pipeline, self._halvings, self._pieces = weakref.ref(pipeline), halvings, pieces
+        self._failed = False
+
+    def __call__(self, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with _reading:
+            if self._failed:
+                raise StopIteration  # ends the data set: its thread is not to run on behind an error
+            owner = self._pipeline()
+            if owner is None:
+                raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
+            try:
+                images, labels = owner._read(self._halvings, self._pieces.samples(int(number)))
+            except (ValueError, OSError) as error:
+                self._failed = True
+                owner._failure = error
+                raise
+            pieces = self._pieces
+            group = (pieces.together,) if pieces.together > 1 else ()
+            shape = (*group, pieces.piece)
+            return images.reshape(*shape, *images.shape[1:]), labels.reshape(*shape, labels.shape[1])
 
 
 class ImagePipeline:
@@ -144,30 +200,10 @@ class ImagePipeline:
                 f"Received: worker={worker}, num_workers={num_workers}, replicas={replicas}, batch_size={batch_size}."
             )
         piece = batch_size // (num_workers * replicas)
-        start = position + worker * replicas * piece
         together = max(1, min(_READ_AT_ONCE, _READ_AT_ONCE_BYTES // int(np.prod(image_shape))) // piece)
+        first = position + worker * replicas * piece
+        read = _PieceReader(self, halvings, _Pieces(first, batch_size, replicas, piece, together))
         group = (together,) if together > 1 else ()
-        # TensorFlow keeps every NumPy function until the process ends, and would keep the images with it.
-        pipeline = weakref.ref(self)
-        failed = False
-
-        def read(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            nonlocal failed
-            with _reading:
-                if failed:
-                    raise StopIteration  # ends the data set: its thread is not to run on behind an error
-                owner = pipeline()
-                if owner is None:
-                    raise RuntimeError("The pipeline was deleted while its data set was read; keep one of both.")
-                pieces = range(int(number) * together, (int(number) + 1) * together)
-                firsts = [start + place // replicas * batch_size + place % replicas * piece for place in pieces]
-                try:
-                    images, labels = owner._read(halvings, np.add.outer(firsts, np.arange(piece)).reshape(-1))
-                except (ValueError, OSError) as error:
-                    failed = True
-                    owner._failure = error
-                    raise
-                return images.reshape(*group, piece, *image_shape), labels.reshape(*group, piece, num_classes)
 
         def to_tensors(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
             # A NumPy function keeps the images out of the graph, which would copy them.

@@ -81,9 +81,14 @@ def one_hot_labels(classes: Any, num_classes: int) -> np.ndarray:
         ValueError: For a number that is no class.
     """
     classes = np.asarray(classes, np.int64)
+    check_classes(classes, num_classes)
+    return np.eye(num_classes, dtype=np.float32)[classes]
+
+
+def check_classes(classes: np.ndarray, num_classes: int) -> None:
+    """Raises UserError for a number that is no class."""
     if classes.size and not 0 <= classes.min() <= classes.max() < num_classes:
         raise UserError(f"classes must be numbers from 0 to {num_classes - 1}. Received: {classes.tolist()}.")
-    return np.eye(num_classes, dtype=np.float32)[classes]
 
 
 def lerp(start: np.ndarray, end: np.ndarray, t: float) -> np.ndarray:

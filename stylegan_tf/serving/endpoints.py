@@ -117,82 +117,118 @@ def build_endpoints(served: ServedGenerator) -> list[Endpoint]:
     Encoding costs time and a server computes every output of a signature, so each form of the images is a
     signature of its own: from_z, from_z_float, from_z_png and so on.
     """
-    generator = served.generator
-    z = Field("z", tf.float32, (None, generator.z_size), "latents, each number drawn from N(0, 1)")
-    seed = Field("seed", tf.int64, (None,), "any number; the same one gives the same image")
-    psi = Field("truncation_psi", tf.float32, (None,), "1 for the whole variety, towards 0 for the average image")
-    class_id = Field("class_id", tf.int64, (None,), f"class, 0 to {served.num_classes - 1}")
-    ws = Field("ws", tf.float32, (None, generator.num_ws, generator.w_size), "one w for each layer")
-    noise_seed = Field("noise_seed", tf.int64, (None,), "any number; the same one gives the same noise")
-    noise_strength = Field("noise_strength", tf.float32, (None,), "0 for no noise, 1 for as much as in training")
-    classes = (class_id,) if served.num_classes else ()
-    # One trace of each, which all signatures call: the saved graph holds the network once for each kind of noise.
-    synthesize = tf.function(served.synthesize, input_signature=[ws.spec])
-    synthesize_noise = tf.function(
-        served.synthesize_noise, input_signature=[ws.spec, noise_seed.spec, noise_strength.spec]
-    )
-
-    def ws_from_z(inputs: Tensors) -> tf.Tensor:
-        return served.truncate(served.map(inputs["z"], inputs.get("class_id")), inputs["truncation_psi"])
-
-    def ws_from_seed(inputs: Tensors) -> tf.Tensor:
-        return ws_from_z({**inputs, "z": latents_from_seeds(inputs["seed"], generator.z_size)})
-
-    def at_default_psi(inputs: Tensors) -> tf.Tensor:
-        default = tf.fill(tf.shape(inputs["z"])[:1], served.truncation_psi)
-        return synthesize(ws_from_z({**inputs, "truncation_psi": default}))
-
+    fields = _Fields.of(served)
+    answers = _Answers(served, fields)
     forms = _image_forms(served.image_shape)
     pixels, as_pixels = forms[""]
-    endpoints = [
-        _endpoint(
-            served,
-            "serving_default",
-            f"images of latents, at truncation_psi {served.truncation_psi:g}",
-            (z, *classes),
-            pixels,
-            lambda inputs: as_pixels(at_default_psi(inputs)),
-        )
-    ]
-    sources: list[tuple[str, str, tuple[Field, ...], Computation]] = [
-        ("from_seed", "images of seeds", (seed, psi, *classes), lambda inputs: synthesize(ws_from_seed(inputs))),
-        ("from_z", "images of latents", (z, psi, *classes), lambda inputs: synthesize(ws_from_z(inputs))),
-        ("synthesize", "images of intermediate latents", (ws,), lambda inputs: synthesize(inputs["ws"])),
-    ]
-    if generator.has_noise:
-        sources.append(
-            (
-                "synthesize_noise",
-                "images of intermediate latents with the noise of seeds",
-                (ws, noise_seed, noise_strength),
-                lambda inputs: synthesize_noise(*inputs.values()),
-            )
-        )
-    for name, meaning, inputs, make_images in sources:
-        endpoints += [
-            _endpoint(served, name + ending, meaning, inputs, output, _then(make_images, finish))
-            for ending, (output, finish) in forms.items()
-        ]
+    meaning = f"images of latents, at truncation_psi {served.truncation_psi:g}"
+    default = _then(answers.images_at_default_psi, as_pixels)
     return [
-        *endpoints,
-        _endpoint(served, "from_seed_ws", "intermediate latents of seeds", (seed, psi, *classes), ws, ws_from_seed),
-        _endpoint(served, "from_z_ws", "intermediate latents of latents", (z, psi, *classes), ws, ws_from_z),
-        _endpoint(
-            served,
-            "map",
-            "intermediate latents of latents, not truncated",
-            (z, *classes),
-            ws,
-            lambda inputs: served.map(inputs["z"], inputs.get("class_id")),
+        _endpoint(served, "serving_default", meaning, (fields.z, *fields.classes), pixels, default),
+        *(
+            _endpoint(served, name + ending, meaning, inputs, output, _then(make_images, finish))
+            for name, meaning, inputs, make_images in _image_sources(fields, answers)
+            for ending, (output, finish) in forms.items()
         ),
-        _endpoint(
-            served,
-            "truncate",
-            "intermediate latents moved towards their average",
-            (ws, psi),
-            ws,
-            lambda inputs: served.truncate(inputs["ws"], inputs["truncation_psi"]),
+        *(
+            _endpoint(served, name, meaning, inputs, fields.ws, make_ws)
+            for name, meaning, inputs, make_ws in _ws_sources(fields, answers)
         ),
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fields:
+    """What may go into endpoints."""
+
+    z: Field
+    seed: Field
+    psi: Field
+    classes: tuple[Field, ...]
+    ws: Field
+    noise_seed: Field
+    noise_strength: Field
+
+    @classmethod
+    def of(cls, served: ServedGenerator) -> _Fields:
+        generator = served.generator
+        class_id = Field("class_id", tf.int64, (None,), f"class, 0 to {served.num_classes - 1}")
+        return cls(
+            z=Field("z", tf.float32, (None, generator.z_size), "latents, each number drawn from N(0, 1)"),
+            seed=Field("seed", tf.int64, (None,), "any number; the same one gives the same image"),
+            psi=Field(
+                "truncation_psi", tf.float32, (None,), "1 for the whole variety, towards 0 for the average image"
+            ),
+            classes=(class_id,) if served.num_classes else (),
+            ws=Field("ws", tf.float32, (None, generator.num_ws, generator.w_size), "one w for each layer"),
+            noise_seed=Field("noise_seed", tf.int64, (None,), "any number; the same one gives the same noise"),
+            noise_strength=Field("noise_strength", tf.float32, (None,), "0 for no noise, 1 for as much as in training"),
+        )
+
+
+class _Answers:
+    """What endpoints compute of their inputs, which are named by their fields."""
+
+    def __init__(self, served: ServedGenerator, fields: _Fields) -> None:
+        self._served = served
+        # One trace of each, which all signatures call: the saved graph holds the network once for each kind of noise.
+        self._synthesize = tf.function(served.synthesize, input_signature=[fields.ws.spec])
+        with_noise = [fields.ws.spec, fields.noise_seed.spec, fields.noise_strength.spec]
+        self._synthesize_noise = tf.function(served.synthesize_noise, input_signature=with_noise)
+        self.has_noise = served.generator.has_noise
+
+    def ws_untruncated(self, inputs: Tensors) -> tf.Tensor:
+        return self._served.map(inputs["z"], inputs.get("class_id"))
+
+    def ws_truncated(self, inputs: Tensors) -> tf.Tensor:
+        return self._served.truncate(inputs["ws"], inputs["truncation_psi"])
+
+    def ws_of_z(self, inputs: Tensors) -> tf.Tensor:
+        return self.ws_truncated({**inputs, "ws": self.ws_untruncated(inputs)})
+
+    def ws_of_seed(self, inputs: Tensors) -> tf.Tensor:
+        return self.ws_of_z({**inputs, "z": latents_from_seeds(inputs["seed"], self._served.generator.z_size)})
+
+    def images_of_ws(self, inputs: Tensors) -> tf.Tensor:
+        return self._synthesize(inputs["ws"])
+
+    def images_of_ws_and_noise(self, inputs: Tensors) -> tf.Tensor:
+        return self._synthesize_noise(inputs["ws"], inputs["noise_seed"], inputs["noise_strength"])
+
+    def images_of_z(self, inputs: Tensors) -> tf.Tensor:
+        return self._synthesize(self.ws_of_z(inputs))
+
+    def images_of_seed(self, inputs: Tensors) -> tf.Tensor:
+        return self._synthesize(self.ws_of_seed(inputs))
+
+    def images_at_default_psi(self, inputs: Tensors) -> tf.Tensor:
+        psi = tf.fill(tf.shape(inputs["z"])[:1], self._served.truncation_psi)
+        return self.images_of_z({**inputs, "truncation_psi": psi})
+
+
+def _image_sources(fields: _Fields, answers: _Answers) -> list[tuple[str, str, tuple[Field, ...], Computation]]:
+    """What images are made of: name, meaning, inputs, float images."""
+    psi, classes = fields.psi, fields.classes
+    sources: list[tuple[str, str, tuple[Field, ...], Computation]] = [
+        ("from_seed", "images of seeds", (fields.seed, psi, *classes), answers.images_of_seed),
+        ("from_z", "images of latents", (fields.z, psi, *classes), answers.images_of_z),
+        ("synthesize", "images of intermediate latents", (fields.ws,), answers.images_of_ws),
+    ]
+    if answers.has_noise:
+        meaning = "images of intermediate latents with the noise of seeds"
+        inputs = (fields.ws, fields.noise_seed, fields.noise_strength)
+        sources.append(("synthesize_noise", meaning, inputs, answers.images_of_ws_and_noise))
+    return sources
+
+
+def _ws_sources(fields: _Fields, answers: _Answers) -> list[tuple[str, str, tuple[Field, ...], Computation]]:
+    """What intermediate latents are made of, likewise."""
+    psi, classes = fields.psi, fields.classes
+    return [
+        ("from_seed_ws", "intermediate latents of seeds", (fields.seed, psi, *classes), answers.ws_of_seed),
+        ("from_z_ws", "intermediate latents of latents", (fields.z, psi, *classes), answers.ws_of_z),
+        ("map", "intermediate latents of latents, not truncated", (fields.z, *classes), answers.ws_untruncated),
+        ("truncate", "intermediate latents moved towards their average", (fields.ws, psi), answers.ws_truncated),
     ]
 
 

@@ -107,28 +107,31 @@ class StyleGAN2Critic(BaseCritic):
             "clamp": clamp,
         }
         self._taps = make_filter(resample_filter)
+        self._add_levels()
+        self._add_head()
+
+    def _add_levels(self) -> None:
         # Not every architecture has one at every level, but all at the last: index with level - num_levels.
-        first_image = 0 if architecture in ("skip", "growing") else num_levels - 1
+        first_image = 0 if self.architecture in ("skip", "growing") else self.num_levels - 1
         self.from_rgb = [
             FromRGB(self.feature_maps(level), name=f"from_rgb_{level}", **self._layer_options())
-            for level in range(first_image, num_levels)
+            for level in range(first_image, self.num_levels)
         ]
-        self.blocks = [self._block(level) if level else [] for level in range(num_levels)]
+        self.blocks = [self._block(level) if level else [] for level in range(self.num_levels)]
         self.skips = [
             EqualizedConv2D(
                 self.feature_maps(level - 1),
                 1,
                 resample="down",
-                resample_filter=resample_filter,
+                resample_filter=self.options["resample_filter"],
                 gain=RESIDUAL_GAIN,
                 use_bias=False,
                 dtype=self.dtype_policy,
                 name=f"skip_{level}",
             )
-            for level in range(1, num_levels)
-            if architecture == "resnet"
+            for level in range(1, self.num_levels)
+            if self.architecture == "resnet"
         ]
-        self._add_head()
 
     def _layer_options(self, gain: float = 1.0) -> dict[str, Any]:
         """Leaky ReLU, then the published gain, then the clamp; `gain` scales the output of it all."""
