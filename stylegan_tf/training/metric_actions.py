@@ -47,6 +47,8 @@ def prepare_instruments(settings: RunConfig, cache_dir: str, strategy: tf.distri
     protocols = parse_protocols(settings.metrics.split(","))
     weights = parse_weights(settings.metrics_weights.split(","))
     cache = cache_folder(cache_dir)
+    if not protocols:
+        return Instruments([], {}, cache)
     with strategy.scope():
         return Instruments(protocols, build_networks(protocols, weights, cache), cache)
 
