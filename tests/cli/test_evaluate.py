@@ -99,7 +99,7 @@ def test_other_real_images(command, run, weights, tmp_path):
 
 @pytest.mark.slow
 def test_an_export(command, run, weights, tmp_path, monkeypatch):
-    monkeypatch.setattr("stylegan_tf.serving.export.verify", lambda *_: None)  # another test's
+    monkeypatch.setattr("stylegan_tf.serving.export.verify_export", lambda *_: None)  # another test's
     export_run(run, tmp_path / "export")
     file = tmp_path / "r.jsonl"
     code, _, err = command(

@@ -86,7 +86,7 @@ def stubbed(monkeypatch):
     monkeypatch.setattr(export_module, "write_saved_model", lambda endpoints, path: (path / "saved_model.pb").touch())
 
     def replace(verify: Callable[..., None]) -> None:
-        monkeypatch.setattr(export_module, "verify", verify)
+        monkeypatch.setattr(export_module, "verify_export", verify)
 
     replace(lambda *args: None)
     return replace

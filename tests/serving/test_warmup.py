@@ -56,7 +56,7 @@ def test_more_than_a_server_takes_are_refused(tmp_path):
 
 
 def test_an_export_warms_up_with_the_batches_that_are_asked_for(make_served, tmp_path, monkeypatch):
-    monkeypatch.setattr(export_module, "verify", lambda *arguments: None)
+    monkeypatch.setattr(export_module, "verify_export", lambda *arguments: None)
     monkeypatch.setattr(export_module, "write_saved_model", lambda endpoints, path: None)
     served = make_served()
     path = export(served, tmp_path, warmup_batches=[1, 4])

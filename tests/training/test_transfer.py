@@ -44,7 +44,7 @@ def runs(data, tmp_path_factory):
 def exported(runs, tmp_path_factory):
     """Not verified: that is tested where exports are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stylegan_tf.serving.export.verify", lambda *_: None)
+        patch.setattr("stylegan_tf.serving.export.verify_export", lambda *_: None)
         return export_run(runs / "stylegan2", tmp_path_factory.mktemp("export") / "model")
 
 
