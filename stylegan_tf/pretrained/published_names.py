@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from stylegan_tf.configuration.families import FAMILIES
 from stylegan_tf.errors import require
 from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.generator import Generator
+from stylegan_tf.pretrained.array_shapes import Structure
 from stylegan_tf.pretrained.filling import Array, Entry, fill, read_out
+from stylegan_tf.pretrained.published_file import PublishedNetwork
+
+if TYPE_CHECKING:
+    from stylegan_tf.pretrained import stylegan1_names, stylegan2_names
+
+    _MODULES: tuple[PublishedModule, ...] = (stylegan1_names, stylegan2_names)
 
 # Published variables with ours and their layout; and arrays beside them that are no variables of ours.
 Bridge = tuple[dict[str, Entry], dict[str, Array]]
@@ -31,16 +38,27 @@ class PublishedModule(Protocol):
     def unpublished(self, generator: Generator) -> list[Any]:
         """Variables of a generator that may keep their values."""
 
+    def generator_structure(self, network: PublishedNetwork) -> Structure:
+        """What a published generator's arrays are of."""
+
+    def critic_structure(self, network: PublishedNetwork) -> Structure:
+        """What a published critic's arrays are of."""
+
     def published_metadata(self, network: Any) -> dict[str, str]:
         """Words for the metadata of a file of such names, "names" (whose they are) among them."""
 
 
-def published_module(network: Generator | BaseCritic) -> PublishedModule:
-    """That of a network's family. Raises UserError where none of the family's networks were published."""
-    family = FAMILIES[network.synthesis.family if isinstance(network, Generator) else network.family]
+def published_module(family: str) -> PublishedModule:
+    """That of a family. Raises UserError where none of the family's networks were published."""
     published = ", ".join(name for name, record in FAMILIES.items() if record.published)
-    require(bool(family.published), f"published names are known of the families {published}", family.name)
-    return cast(PublishedModule, importlib.import_module(family.published))
+    module = FAMILIES[family].published
+    require(bool(module), f"published names are known of the families {published}", family)
+    return cast(PublishedModule, importlib.import_module(module))
+
+
+def family_of(network: Generator | BaseCritic) -> str:
+    """The family of a network."""
+    return network.synthesis.family if isinstance(network, Generator) else network.family
 
 
 def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) -> None:
@@ -56,14 +74,14 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
         ValueError: Naming every array that found no variable, every variable that found no array, and every shape
             and filter that differs. The generator is then unchanged.
     """
-    module = published_module(generator)
+    module = published_module(generator.synthesis.family)
     entries, constants = module.generator_bridge(generator)
     fill(generator, entries, arrays, module.unpublished(generator), constants)
 
 
 def load_published_critic(critic: BaseCritic, arrays: Mapping[str, Array]) -> None:
     """Fills a built critic with published weights; see `load_published_generator`."""
-    entries, constants = published_module(critic).critic_bridge(critic)
+    entries, constants = published_module(critic.family).critic_bridge(critic)
     fill(critic, entries, arrays, constants=constants)
 
 
@@ -73,5 +91,5 @@ def published_arrays(network: Generator | BaseCritic) -> dict[str, Array]:
     Returns:
         float32 by published name; of StyleGAN2 with its filters, as the PyTorch code keeps them.
     """
-    module = published_module(network)
+    module = published_module(family_of(network))
     return read_out(*(module.generator_bridge if isinstance(network, Generator) else module.critic_bridge)(network))

@@ -8,7 +8,7 @@ from pathlib import Path
 from stylegan_tf.files import written_whole
 from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.generator import Generator
-from stylegan_tf.pretrained.published_names import published_arrays, published_module
+from stylegan_tf.pretrained.published_names import family_of, published_arrays, published_module
 
 
 def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: Mapping[str, str] | None = None) -> int:
@@ -39,7 +39,7 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
             '"stylegan_tf[safetensors]"'
         ) from error
     arrays = published_arrays(network)
-    metadata = {**(about or {}), **published_module(network).published_metadata(network)}
+    metadata = {**(about or {}), **published_module(family_of(network)).published_metadata(network)}
     with written_whole(path) as beside:
         beside.write_bytes(save(arrays, metadata))
     return len(arrays)

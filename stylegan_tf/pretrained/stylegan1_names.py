@@ -11,7 +11,9 @@ import numpy as np
 
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.stylegan1.critic import Critic
+from stylegan_tf.pretrained.array_shapes import Structure, array_shape, count_of, image_settings, sides_of
 from stylegan_tf.pretrained.filling import SAME, Array, Entry, Layout, transposed
+from stylegan_tf.pretrained.published_file import PublishedNetwork, require_field
 
 
 def generator_bridge(generator: Generator) -> tuple[dict[str, Entry], dict[str, Array]]:
@@ -132,3 +134,64 @@ def critic_entries(critic: Critic) -> dict[str, Entry]:
             entries |= _conv(f"{resolution}/Conv0", conv)
             entries |= _conv(f"{resolution}/{down}", conv_down)
     return entries
+
+
+def generator_structure(network: PublishedNetwork) -> Structure:
+    """What a generator's arrays are of."""
+    arrays = network.arrays
+    style = any(name.startswith("G_synthesis/") for name in arrays)
+    prefix = "G_synthesis/" if style else ""
+    sides = sides_of(arrays, rf"{prefix}(\d{{1,5}})x\1/")
+    base = f"{prefix}{sides[0]}x{sides[0]}"
+    maps = {0: array_shape(arrays, f"{base}/Conv/weight", 4)[3]}
+    maps |= {n: array_shape(arrays, f"{prefix}{side}x{side}/Conv1/weight", 4)[3] for n, side in enumerate(sides) if n}
+    channels = array_shape(arrays, f"{prefix}ToRGB_lod0/weight", 4)[3]
+    constant = f"{base}/Const/const" in arrays
+    layers = count_of(arrays, r"G_mapping/Dense\d+/weight")
+    classes = network.num_classes
+    if layers:
+        inputs, width = array_shape(arrays, "G_mapping/Dense0/weight", 2)
+        w_size = array_shape(arrays, f"G_mapping/Dense{layers - 1}/weight", 2)[1]
+        if "G_mapping/LabelConcat/weight" in arrays:
+            classes = array_shape(arrays, "G_mapping/LabelConcat/weight", 2)[0]
+            inputs //= 2
+        z_size = inputs
+    else:
+        name = f"{base}/Dense/weight"
+        z_size = array_shape(arrays, name, 2)[0] - classes
+        w_size, width = z_size, 0
+        require_field(z_size > 0, f"array {name}", "of more rows than there are labels", z_size + classes)
+    return {
+        **image_settings(sides, channels),
+        "num_classes": classes,
+        "z_size": z_size,
+        "w_size": w_size,
+        "mapping_layers": layers,
+        "mapping_width": width if width != w_size and layers > 1 else 0,
+        "constant_input": constant,
+        "style": any("/StyleMod/" in name for name in arrays),
+        "noise": any("/Noise/" in name for name in arrays),
+    }, maps
+
+
+def critic_structure(network: PublishedNetwork) -> Structure:
+    """What a critic's arrays are of."""
+    arrays = network.arrays
+    sides = sides_of(arrays, r"(\d{1,5})x\1/")
+    base = f"{sides[0]}x{sides[0]}"
+    maps = {-1: array_shape(arrays, f"{base}/Dense0/weight", 2)[1], 0: array_shape(arrays, f"{base}/Conv/weight", 4)[3]}
+    maps |= {n: array_shape(arrays, f"{side}x{side}/Conv0/weight", 4)[2] for n, side in enumerate(sides) if n}
+    outputs = array_shape(arrays, f"{base}/Dense1/weight", 2)[1]
+    classes = network.num_classes or outputs - 1
+    classifies = classes > 0 and outputs == classes + 1
+    require_field(
+        classifies or outputs == max(classes, 1),
+        "the critic",
+        "one with a score for each class, or with one score and the classes, as ProGAN's",
+        described=f"{outputs} outputs for {classes} classes",
+    )
+    return {
+        **image_settings(sides, array_shape(arrays, "FromRGB_lod0/weight", 4)[2]),
+        "num_classes": classes,
+        "critic_classifies": classifies,
+    }, maps

@@ -15,7 +15,9 @@ import numpy as np
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.networks.mapping import MappingNetwork
 from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
+from stylegan_tf.pretrained.array_shapes import Arrays, Structure, array_shape, count_of, image_settings, sides_of
 from stylegan_tf.pretrained.filling import SAME, Array, Entry, Layout, transposed
+from stylegan_tf.pretrained.published_file import PublishedNetwork, require_field
 
 _CONV_KERNEL = transposed(2, 3, 1, 0)
 _DENSE_KERNEL = transposed(1, 0)
@@ -216,3 +218,62 @@ def _critic_arguments(critic: StyleGAN2Critic) -> dict[str, Any]:
             "mbstd_num_channels": 0 if critic.minibatch_stddev is None else options["minibatch_stddev_features"],
         },
     }
+
+
+def generator_structure(network: PublishedNetwork) -> Structure:
+    """What a generator's arrays are of."""
+    arrays = network.arrays
+    sides = sides_of(arrays, r"synthesis\.b(\d{1,5})\.")
+    maps = {n: array_shape(arrays, f"synthesis.b{side}.conv1.weight", 4)[0] for n, side in enumerate(sides)}
+    layers = count_of(arrays, r"mapping\.fc\d+\.weight")
+    width, inputs = array_shape(arrays, "mapping.fc0.weight", 2)
+    w_size = array_shape(arrays, f"mapping.fc{layers - 1}.weight", 2)[0]
+    classes, labels = 0, {}
+    if "mapping.embed.weight" in arrays:
+        embedded, classes = array_shape(arrays, "mapping.embed.weight", 2)
+        inputs, labels = inputs - embedded, {"label_design": "stylegan2-ada"}
+    elif "mapping.label_concat.weight" in arrays:
+        classes, embedded = array_shape(arrays, "mapping.label_concat.weight", 2)
+        inputs, labels = inputs - embedded, {"label_design": "stylegan2"}
+    require_field(inputs > 0, "array mapping.fc0.weight", "of more columns than labels are embedded in", inputs)
+    architecture = _architecture(arrays, r"synthesis\.b\d+\.skip\.weight", r"synthesis\.b\d+\.torgb\.weight")
+    return {
+        **image_settings(sides, array_shape(arrays, f"synthesis.b{sides[-1]}.torgb.weight", 4)[0]),
+        "num_classes": classes,
+        "z_size": inputs,
+        "w_size": w_size,
+        "mapping_layers": layers,
+        "mapping_width": width if width != w_size and layers > 1 else 0,
+        "noise": any(name.endswith(".noise_const") for name in arrays),
+        "generator_architecture": network.settings.get("generator_architecture", architecture),
+        **labels,
+    }, maps
+
+
+def critic_structure(network: PublishedNetwork) -> Structure:
+    """What a critic's arrays are of."""
+    arrays = network.arrays
+    sides = sides_of(arrays, r"b(\d{1,5})\.")
+    maps = {0: array_shape(arrays, f"b{sides[0]}.conv.weight", 4)[0]}
+    maps |= {n: array_shape(arrays, f"b{side}.conv0.weight", 4)[1] for n, side in enumerate(sides) if n}
+    channels = array_shape(arrays, f"b{sides[-1]}.fromrgb.weight", 4)[1]
+    if "mapping.embed.weight" in arrays:
+        classes = array_shape(arrays, "mapping.embed.weight", 2)[1]
+        labels = {"label_design": "stylegan2-ada", "critic_mapping_layers": count_of(arrays, r"mapping\.fc\d+\.weight")}
+    else:
+        outputs = array_shape(arrays, f"b{sides[0]}.out.weight", 2)[0]
+        classes = outputs if outputs > 1 else min(network.num_classes, 1)
+        labels = {"label_design": "stylegan2"} if classes else {}
+    architecture = _architecture(arrays, r"b\d+\.skip\.weight", r"b\d+\.fromrgb\.weight")
+    return {
+        **image_settings(sides, channels),
+        "num_classes": classes,
+        "critic_architecture": network.settings.get("critic_architecture", architecture),
+        **labels,
+    }, maps
+
+
+def _architecture(arrays: Arrays, skip: str, rgb: str) -> str:
+    if count_of(arrays, skip):
+        return "resnet"
+    return "skip" if count_of(arrays, rgb) > 1 else "orig"
