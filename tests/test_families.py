@@ -9,16 +9,17 @@ from stylegan_tf import load_generator
 from stylegan_tf.cli.convert import export_safetensors
 from stylegan_tf.cli.export import export_run
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.configuration.families import FAMILIES
+from stylegan_tf.configuration.families import FAMILIES, register
+from stylegan_tf.configuration.options import FAMILY_SUMMARIES
 from stylegan_tf.errors import UserError
 from stylegan_tf.training.run import run_training
 
 
 @pytest.fixture(scope="module", autouse=True)
 def registered():
-    FAMILIES[TOY.name] = TOY
+    register(TOY)
     yield
-    del FAMILIES[TOY.name]
+    del FAMILIES[TOY.name], FAMILY_SUMMARIES[TOY.name]
 
 
 @pytest.fixture(scope="module")

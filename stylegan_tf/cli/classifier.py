@@ -34,17 +34,17 @@ BASE_SIZES = (4, 7)
 FLAGS = flags.FlagValues()
 
 
-_FLAGS = FlagGroup(FLAGS)
-_DATA = _FLAGS.text("data", "", "a labelled set: whatever train.py takes; directories are classes")
-_OUTPUT = _FLAGS.text("output", "", "the .keras file to write")
-_RESOLUTION = _FLAGS.text(
+_GROUP = FlagGroup(FLAGS)
+_DATA = _GROUP.text("data", "", "a labelled set: whatever train.py takes; directories are classes")
+_OUTPUT = _GROUP.text("output", "", "the .keras file to write")
+_RESOLUTION = _GROUP.text(
     "resolution",
     "",
     f"height and width to classify at, such as 28 or 32x48; empty: what fits the data, at most {LARGEST_DEFAULT_SIZE}",
 )
-_CHANNELS = _FLAGS.whole("channels", 0, "1 grey, 3 RGB; 0: what the data has")
-_EPOCHS = _FLAGS.whole("epochs", 5, "passes over the pictures", least=1)
-_SEED = _FLAGS.whole("seed", 0, "of the weights, the order, and which pictures are held out", least=0)
+_CHANNELS = _GROUP.whole("channels", 0, "1 grey, 3 RGB; 0: what the data has")
+_EPOCHS = _GROUP.whole("epochs", 5, "passes over the pictures", least=1)
+_SEED = _GROUP.whole("seed", 0, "of the weights, the order, and which pictures are held out", least=0)
 
 
 def main() -> None:

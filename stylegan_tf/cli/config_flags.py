@@ -80,13 +80,20 @@ def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
         published, default = _written(field.default), _written(PRESETS[DEFAULT_PRESET].config.get(field.name))
         values = f"published: {published}" + (f"; {DEFAULT_PRESET}: {default}" if default != published else "")
         condition = field.metadata["applies_to"]
-        text = f"{field.metadata['help']} ({f'with {condition.words}; ' if condition else ''}{values})"
+        text = _help(field, f"{f'with {condition.words}; ' if condition else ''}{values}")
         heading = SECTIONS[section]
         if str(field.type) == "bool":
             flags.DEFINE_bool(field.name, None, text, flag_values, module_name=heading)  # alone knows --noNAME
         else:
             parser = _parser(str(field.type))
             flags.DEFINE(parser, field.name, None, text, flag_values, _Serializer(), heading)
+
+
+def _help(field: Any, note: str) -> str:
+    """A field's help text, with what its choices are where they are explained."""
+    choices = field.metadata["choices"]
+    listed = "; ".join(f"{name}: {what}" for name, what in choices.items()) if isinstance(choices, dict) else ""
+    return f"{listed or field.metadata['help']} ({note})"
 
 
 def _parser(kind: str) -> flags.ArgumentParser:

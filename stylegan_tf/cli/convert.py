@@ -176,11 +176,8 @@ def describe_conversion(file: PublishedFile, conversion: Conversion) -> str:
     ]
     lines += config.family.details(network)
     lines += [("Grown", f"to level of detail {file.lod:g}")] if file.lod else []
-    lines += (
-        [("Augment", f"{config.augment.augment_transforms}, strength {file.augment_p:g}")]
-        if (config.augment.augment != "off")
-        else []
-    )
+    if config.augment.augment != "off":
+        lines.append(("Augment", f"{config.augment.augment_transforms}, strength {file.augment_p:g}"))
     count = f", {file.num_images:,} images" if file.num_images else ""
     lines += [("Trained on", f"{file.data}{count}")] if file.data else []
     return "\n".join(f"  {name:<12}{text}" for name, text in lines)

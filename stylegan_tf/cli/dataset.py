@@ -83,7 +83,7 @@ _WORKERS, _INSPECT_WORKERS, _VERIFY_WORKERS = (
 
 def main_prepare() -> int:
     """Prepares a set; returns the exit code."""
-    require_given(_DATA, "a source")
+    require_given(_DATA, "a source, such as a folder of pictures")
     require_given(_OUTPUT, "a directory to write")
     size = parse_size(_RESOLUTION.value, "resolution") if _RESOLUTION.value else None
     settings = DataSettings(

@@ -19,6 +19,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.cli.flags import FlagGroup, require_given
 from stylegan_tf.errors import UserError, require
+from stylegan_tf.exports.layout import is_version
 from stylegan_tf.serving.request_head import AllowedHosts
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _MODEL = _DEMO.text("model", "stylegan", "name of the model in the REST paths")
 
 def main() -> None:
     """Serves what the flags say until it is interrupted."""
-    require_given(_EXPORT, "the output directory of export.py")
+    require_given(_EXPORT, "the directory that export.py wrote")
     require(
         re.fullmatch(r"[A-Za-z0-9_.-]+", _MODEL.value) is not None,
         "model must be made of letters, digits, '.', '_' and '-'",
@@ -55,7 +56,7 @@ def main() -> None:
     )
     AllowedHosts([_HOST.value, *_ALLOWED_HOSTS.value])
     base_path = Path(_EXPORT.value)
-    if (base_path / "saved_model.pb").exists():
+    if is_version(base_path):
         raise UserError(
             "export must be the directory of the versions, not one of them: "
             f"--export={base_path.resolve().parent}. Received: {base_path}."

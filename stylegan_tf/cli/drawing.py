@@ -19,7 +19,7 @@ from stylegan_tf.sampling.seeds import parse_seeds
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class FigureRequest:
     """A figure that was asked for.
 
     Attributes:
@@ -72,7 +72,7 @@ class Subjects:
     labels: np.ndarray | None
 
 
-def draw_figure(figure: str, request: Request) -> str:
+def draw_figure(figure: str, request: FigureRequest) -> str:
     """Draws and writes a figure; returns a summary of it.
 
     Raises:
@@ -81,7 +81,7 @@ def draw_figure(figure: str, request: Request) -> str:
     return _FIGURES[figure](request)
 
 
-def _grid(request: Request) -> str:
+def _grid(request: FigureRequest) -> str:
     subjects = _subjects(request, request.seeds)
     images = _images(request, subjects)
     captions = subjects.captions if request.captions else []
@@ -90,7 +90,7 @@ def _grid(request: Request) -> str:
     return f"{_counted(images)}, {_truncated(request)}"
 
 
-def _single_images(request: Request) -> str:
+def _single_images(request: FigureRequest) -> str:
     subjects = _subjects(request, request.seeds)
     count = request.sampler.batch_size
     for start in range(0, len(subjects.seeds), count):
@@ -102,7 +102,7 @@ def _single_images(request: Request) -> str:
     return f"{len(subjects.seeds)} images of {_size(request)}, {_truncated(request)}"
 
 
-def _truncation(request: Request) -> str:
+def _truncation(request: FigureRequest) -> str:
     subjects = _subjects(request, request.seeds)
     picture = figures.truncation(
         request.sampler,
@@ -117,7 +117,7 @@ def _truncation(request: Request) -> str:
     return f"{len(subjects.seeds)} images of {_size(request)} by {len(request.psis)} psis, {_reach(request.cutoff)}"
 
 
-def _style_mixing(request: Request) -> str:
+def _style_mixing(request: FigureRequest) -> str:
     if not request.sampler.generator.has_styles:
         raise UserError("the style_mixing figure needs a generator with styles. Received: a run without them.")
     top, left = _subjects(request, request.seeds), _subjects(request, request.row_seeds)
@@ -137,7 +137,7 @@ def _style_mixing(request: Request) -> str:
     return f"{len(top.seeds)} by {len(left.seeds)} images of {_size(request)} ({named}), {_truncated(request)}"
 
 
-def _noise_figure(request: Request) -> str:
+def _noise_figure(request: FigureRequest) -> str:
     if not request.sampler.generator.has_noise:
         raise UserError(
             "the noise figure needs a generator with noise; train one with --noise. Received: a run without it."
@@ -154,7 +154,7 @@ def _noise_figure(request: Request) -> str:
     return f"{len(subjects.seeds)} images of {_size(request)} with {request.realisations} noises, {_truncated(request)}"
 
 
-def _interpolation(request: Request) -> str:
+def _interpolation(request: FigureRequest) -> str:
     subjects = _subjects(request, request.seeds)
     sampler = request.sampler
     if request.space == "w":
@@ -181,7 +181,7 @@ _FIGURES = {
 }
 
 
-def _subjects(request: Request, seeds: Sequence[int]) -> Subjects:
+def _subjects(request: FigureRequest, seeds: Sequence[int]) -> Subjects:
     names = request.label_names
     chosen = [_class_number(text.strip(), names) for text in request.classes]
     if not names:
@@ -212,7 +212,7 @@ def _class_number(text: str, names: Sequence[str]) -> int:
     raise UserError(f"--classes must be names ({listed}) or numbers from 0 to {len(names) - 1}. Received: {text!r}.")
 
 
-def _layers(request: Request) -> dict[str, range]:
+def _layers(request: FigureRequest) -> dict[str, range]:
     """What --styles names, with captions that say which resolutions that is."""
     generator = request.sampler.generator
     num_ws = generator.num_ws
@@ -235,20 +235,20 @@ def _layers(request: Request) -> dict[str, range]:
     return chosen
 
 
-def _ws(request: Request, subjects: Subjects, truncated: bool = True) -> np.ndarray:
+def _ws(request: FigureRequest, subjects: Subjects, truncated: bool = True) -> np.ndarray:
     psi = request.psi if truncated else None
     return request.sampler.ws(subjects.seeds, psi, request.cutoff, subjects.labels)
 
 
-def _noise(request: Request, subjects: Subjects) -> Noise:
+def _noise(request: FigureRequest, subjects: Subjects) -> Noise:
     return np.asarray(subjects.seeds) if request.noise == "seed" else request.noise
 
 
-def _images(request: Request, subjects: Subjects) -> np.ndarray:
+def _images(request: FigureRequest, subjects: Subjects) -> np.ndarray:
     return request.sampler.synthesize(_ws(request, subjects), _noise(request, subjects))
 
 
-def _size(request: Request) -> str:
+def _size(request: FigureRequest) -> str:
     return "{}x{}".format(*request.sampler.size)
 
 
@@ -256,7 +256,7 @@ def _counted(images: np.ndarray) -> str:
     return f"{len(images)} images of {images.shape[1]}x{images.shape[2]}"
 
 
-def _truncated(request: Request) -> str:
+def _truncated(request: FigureRequest) -> str:
     return "psi 1, not truncated" if request.psi == 1 else f"psi {request.psi:g}, {_reach(request.cutoff)}"
 
 

@@ -17,10 +17,10 @@ from stylegan_tf.sampling.seeds import parse_seeds
 
 FLAGS = flags.FlagValues()
 
-_FLAGS = FlagGroup(FLAGS)
-_RUN_DIR, _CHECKPOINT = run_flags(_FLAGS)
-_SEEDS = seeds_flag(_FLAGS, "0-511", "with labels, each has its own class")
-_PSI = psi_flag(_FLAGS, "w and the images")
+_GROUP = FlagGroup(FLAGS)
+_RUN_DIR, _CHECKPOINT = run_flags(_GROUP)
+_SEEDS = seeds_flag(_GROUP, "0-511", "with labels, each has its own class")
+_PSI = psi_flag(_GROUP, "w and the images")
 
 
 def main() -> None:

@@ -134,13 +134,13 @@ def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, 
     Raises:
         ValueError, ImportError, VerificationError: See there.
     """
-    from stylegan_tf.serving.portable import LEFT_OUT, export_portable, portable_endpoint
+    from stylegan_tf.serving.portable import LEFT_OUT_OF_PORTABLE, export_portable, portable_endpoint
 
     trained, served = _load(run_dir, checkpoint)
     with app.quiet_libraries():  # converters print much that is no error
         target = export_portable(served, output_dir, kind, describe_run(trained, run_dir))
     print(f"Wrote {target} ({target.stat().st_size / 2**20:.1f} MiB): it gives the images of the run.")
-    print(f"  {portable_endpoint(served)}\n{LEFT_OUT}")
+    print(f"  {portable_endpoint(served)}\n{LEFT_OUT_OF_PORTABLE}")
     return target
 
 

@@ -105,13 +105,15 @@ def training_flag(
 
     Args:
         group: Where it is declared.
-        name: Of a field of the configuration, a string or a whole number.
+        name: Of a field of the configuration: a string, a whole number or a switch.
         choices: The words it may be, where not any.
         least: The smallest number it may be.
         note: What else is to be said of it here.
     """
     help_text = next(field.metadata["help"] for _, field in all_fields() if field.name == name) + note
     default = TrainConfig().get(name)
+    if isinstance(default, bool):
+        return group.switch(name, default, help_text)
     if isinstance(default, int):
         return group.whole(name, default, help_text, least=least)
     return group.choice(name, default, help_text, choices) if choices else group.text(name, default, help_text)
@@ -119,7 +121,7 @@ def training_flag(
 
 def require_given(flag: flags.FlagHolder[str], meaning: str) -> None:
     """Raises UserError unless a flag is given, saying what it must be."""
-    require(bool(flag.value), f"--{flag.name} must be {meaning}", "nothing")
+    require(bool(flag.value), f"--{flag.name} must be given: {meaning}", "nothing")
 
 
 def require_run(run_dir: flags.FlagHolder[str]) -> None:

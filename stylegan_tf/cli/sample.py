@@ -117,7 +117,7 @@ def main() -> None:
     trained = load_run(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
     cutoff = settings.truncation_cutoff if _CUTOFF.value is None else _CUTOFF.value
-    request = drawing.Request(
+    request = drawing.FigureRequest(
         sampler=drawing.Sampler(
             trained.generator,
             _BATCH_SIZE.value or None,

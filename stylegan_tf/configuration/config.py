@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from stylegan_tf.configuration.families import FAMILIES, Family
-from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, NetworkConfig, parse_taps
+from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, NetworkConfig
 from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.configuration.sections import (
@@ -111,18 +111,12 @@ class TrainConfig:
             "augment_p must be above 0 with augment=fixed, such as --augment_p=0.2",
             self.augment.augment_p,
         )
-        require(
-            (self.network.generator_architecture == "growing") == (self.network.critic_architecture == "growing"),
-            "generator_architecture and critic_architecture must both be 'growing', or neither",
-            f"{self.network.generator_architecture} and {self.network.critic_architecture}",
-        )
         for name in ("adam_beta1", "adam_beta2"):
             require(0 <= self.get(name) < 1, f"{name} must be 0 or more, and below 1", self.get(name))
         require(self.schedule.total_kimg <= 1e9, "total_kimg must be at most 1e9", self.schedule.total_kimg)
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:
             parse_profile_steps(self.run.profile_steps)
-        parse_taps(self.network.resample_filter)
         self.family.check(self.network)
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
 
@@ -141,7 +135,7 @@ class TrainConfig:
         for name, needed in self.without_meaning().items():
             require(
                 name not in names,
-                f"{name} applies to {needed.words} alone; leave it out",
+                f"{name} applies to {needed.words} alone; choose that, or leave it out",
                 f"{name}={to_plain(self.get(name))}",
             )
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
+from stylegan_tf.configuration.model_sections import NetworkConfig, parse_taps
+from stylegan_tf.configuration.options import FAMILY_SUMMARIES
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
-
-NetworkConfig = Any  # of `model_sections`, which imports this module
 
 # Images a step by number of devices and resolution, as published with StyleGAN.
 PUBLISHED_BATCH_SIZES = {
@@ -94,6 +93,13 @@ def _check_stylegan2(network: NetworkConfig) -> None:
     layers, classifies = network.mapping_layers, network.critic_classifies
     require(layers > 0, "mapping_layers must be above 0 with family=stylegan2", layers)
     require(not classifies, "critic_classifies must be off with family=stylegan2", classifies)
+    architectures = network.generator_architecture, network.critic_architecture
+    require(
+        architectures[0] == architectures[1] or "growing" not in architectures,
+        "generator_architecture and critic_architecture must both be 'growing', or neither",
+        " and ".join(architectures),
+    )
+    parse_taps(network.resample_filter)
 
 
 STYLEGAN1 = Family(
@@ -119,4 +125,14 @@ STYLEGAN2 = Family(
     check=_check_stylegan2,
     published="stylegan_tf.pretrained.stylegan2_names",
 )
-FAMILIES = {family.name: family for family in (STYLEGAN1, STYLEGAN2)}
+FAMILIES: dict[str, Family] = {}
+
+
+def register(family: Family) -> None:
+    """Makes a family known by its name, in place of one that had the name before."""
+    FAMILIES[family.name] = family
+    FAMILY_SUMMARIES[family.name] = family.summary
+
+
+register(STYLEGAN1)
+register(STYLEGAN2)

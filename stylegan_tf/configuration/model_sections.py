@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 
-from stylegan_tf.configuration.families import FAMILIES
 from stylegan_tf.configuration.options import (
     ADAPTIVE,
     AUGMENTED,
     CLASSIFYING,
+    FAMILY_SUMMARIES,
+    OF_STYLEGAN1,
+    OF_STYLEGAN1_LABELS,
+    OF_STYLEGAN2,
+    OF_STYLEGAN2_LABELS,
     PATH_LENGTHS,
     R1_LOSSES,
-    STYLEGAN1,
-    STYLEGAN1_LABELS,
-    STYLEGAN2,
-    STYLEGAN2_LABELS,
     WGAN_GP,
     option,
 )
@@ -40,20 +40,18 @@ MOST_LAYERS = 64
 class NetworkConfig:
     """The generator and the critic."""
 
-    family: str = option(
-        "stylegan1", "; ".join(f"{name}: {family.summary}" for name, family in FAMILIES.items()), choices=FAMILIES
-    )
+    family: str = option("stylegan1", "what the networks are", choices=FAMILY_SUMMARIES)
     generator_architecture: str = option(
         "skip",
         f"{', '.join(ARCHITECTURES)}; how the resolutions of the generator are joined",
         choices=ARCHITECTURES,
-        applies_to=STYLEGAN2,
+        applies_to=OF_STYLEGAN2,
     )
     critic_architecture: str = option(
         "resnet",
         "the same of the critic; only both together are 'growing'",
         choices=ARCHITECTURES,
-        applies_to=STYLEGAN2,
+        applies_to=OF_STYLEGAN2,
     )
     z_size: int = option(512, "size of the latents z", above=0, most=MOST_UNITS)
     w_size: int = option(512, "size of the intermediate latents w", above=0, most=MOST_UNITS)
@@ -76,23 +74,23 @@ class NetworkConfig:
         128,
         "resolution from which resampling and convolution are one operation; 0 for never",
         least=0,
-        applies_to=STYLEGAN1,
+        applies_to=OF_STYLEGAN1,
     )
-    constant_input: bool = option(True, "start from a learned constant instead of the latent", applies_to=STYLEGAN1)
-    style: bool = option(True, "styles scale and shift the features (AdaIN)", applies_to=STYLEGAN1)
+    constant_input: bool = option(True, "start from a learned constant instead of the latent", applies_to=OF_STYLEGAN1)
+    style: bool = option(True, "styles scale and shift the features (AdaIN)", applies_to=OF_STYLEGAN1)
     noise: bool = option(True, "noise is injected in every layer")
     normalization: str = option(
         "instance",
         f"of the generator's features: {', '.join(NORMALIZATIONS)}",
         choices=NORMALIZATIONS,
-        applies_to=STYLEGAN1,
+        applies_to=OF_STYLEGAN1,
     )
-    blur: bool = option(True, "smooth with [1, 2, 1] when resampling", applies_to=STYLEGAN1)
+    blur: bool = option(True, "smooth with [1, 2, 1] when resampling", applies_to=OF_STYLEGAN1)
     critic_classifies: bool = option(
         False,
         "the critic has one score and predicts the class of an image, as in progressive "
         "growing; otherwise it has a score for each class",
-        applies_to=STYLEGAN1_LABELS,
+        applies_to=OF_STYLEGAN1_LABELS,
     )
     minibatch_stddev_group: int | None = option(
         4,
@@ -108,24 +106,24 @@ class NetworkConfig:
         "layers of the critic's mapping network, which labels go through",
         least=0,
         most=MOST_LAYERS,
-        applies_to=STYLEGAN2_LABELS,
+        applies_to=OF_STYLEGAN2_LABELS,
     )
     critic_mapping_learning_rate_multiplier: float = option(
-        0.01, "learning-rate multiplier of the critic's mapping network", above=0, applies_to=STYLEGAN2_LABELS
+        0.01, "learning-rate multiplier of the critic's mapping network", above=0, applies_to=OF_STYLEGAN2_LABELS
     )
     label_design: str = option(
         "stylegan2-ada",
         "how labels are used: stylegan2-ada normalises them apart from z and multiplies "
         "the critic's features with theirs; stylegan2 puts them beside z and has a score for each class",
         choices=LABEL_DESIGNS,
-        applies_to=STYLEGAN2_LABELS,
+        applies_to=OF_STYLEGAN2_LABELS,
     )
     clamp: float = option(
-        256.0, "largest activation under mixed_float16; 0 for no limit", least=0, applies_to=STYLEGAN2
+        256.0, "largest activation under mixed_float16; 0 for no limit", least=0, applies_to=OF_STYLEGAN2
     )
-    clamp_always: bool = option(False, "the clamp holds whatever the dtype_policy", applies_to=STYLEGAN2)
+    clamp_always: bool = option(False, "the clamp holds whatever the dtype_policy", applies_to=OF_STYLEGAN2)
     resample_filter: str = option(
-        "1,3,3,1", "taps along one axis of the low-pass filter of resampling", applies_to=STYLEGAN2
+        "1,3,3,1", "taps along one axis of the low-pass filter of resampling", applies_to=OF_STYLEGAN2
     )
 
 

@@ -17,6 +17,10 @@ _FIELD_TYPES = {
 }  # fmt: skip
 
 
+# What `--family` may be, and what that is. `families.register` fills it: records know sections, and not the reverse.
+FAMILY_SUMMARIES: dict[str, str] = {}
+
+
 @dataclasses.dataclass(frozen=True)
 class Condition:
     """Beside which other settings one means anything.
@@ -42,8 +46,8 @@ def with_labels(condition: Condition) -> Condition:
     )
 
 
-STYLEGAN1, STYLEGAN2 = of_family("stylegan1"), of_family("stylegan2")
-STYLEGAN1_LABELS, STYLEGAN2_LABELS = with_labels(STYLEGAN1), with_labels(STYLEGAN2)
+OF_STYLEGAN1, OF_STYLEGAN2 = of_family("stylegan1"), of_family("stylegan2")
+OF_STYLEGAN1_LABELS, OF_STYLEGAN2_LABELS = with_labels(OF_STYLEGAN1), with_labels(OF_STYLEGAN2)
 GROWING = Condition("networks that grow", lambda config: config.grows)
 WGAN_GP = Condition("loss=wgan-gp", lambda config: config.loss.loss == "wgan-gp")
 R1_LOSSES = Condition("losses other than wgan-gp", lambda config: config.loss.loss != "wgan-gp")
@@ -52,7 +56,7 @@ CLASSIFYING = Condition(
 )
 PATH_LENGTHS = Condition("path_length_weight above 0", lambda config: config.loss.path_length_weight > 0)
 AUGMENTED = Condition("augment=adaptive or fixed", lambda config: config.augment.augment != "off")
-MEASURED = Condition("metrics", lambda config: bool(config.run.metrics))
+MEASURED = Condition("runs with --metrics", lambda config: bool(config.run.metrics))
 ADAPTIVE = Condition("augment=adaptive", lambda config: config.augment.augment == "adaptive")
 
 

@@ -69,8 +69,7 @@ class ScheduleConfig:
     )
     batch_size: ResolutionTable | None = option(
         None,
-        "images a step, over all devices; empty: as published for this number of devices, and for stylegan2 for "
-        "this resolution",
+        "images a step, over all devices; empty: what suits the family, this number of devices and this resolution",
         above=0,
         whole=True,
     )

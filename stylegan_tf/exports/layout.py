@@ -19,13 +19,13 @@ from stylegan_tf.files import write_text, written_folder
 from stylegan_tf.json_files import as_record, read_json
 
 METADATA_FILE = "assets.extra/model.json"
-_MODEL_FILE = "saved_model.pb"
+MODEL_FILE = "saved_model.pb"
 _MAX_SIDE = 2**16
 
 
 def is_version(path: Path) -> bool:
     """Whether a SavedModel is here."""
-    return (path / _MODEL_FILE).is_file()
+    return (path / MODEL_FILE).is_file()
 
 
 def find_versions(export: Path) -> dict[int, Path]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.exports.layout import METADATA_FILE, is_version
+from stylegan_tf.exports.layout import METADATA_FILE, MODEL_FILE, is_version
 from stylegan_tf.files import without_patterns
 
 SERVE_TAG = "serve"
@@ -122,7 +122,7 @@ def read_weights(version: Path) -> dict[str, np.ndarray]:
         DecodeError, OpError, KeyError, IndexError, OSError: When it is damaged or none of ours.
     """
     model = saved_model_pb2.SavedModel()
-    model.ParseFromString((version / "saved_model.pb").read_bytes())
+    model.ParseFromString((version / MODEL_FILE).read_bytes())
     nodes = model.meta_graphs[0].object_graph_def.nodes
     children = {child.local_name: child.node_id for child in nodes[0].children}
     with without_patterns(version) as folder:

@@ -70,8 +70,8 @@ class BaseSynthesis(Levels, keras.layers.Layer):
 
     @property
     def has_styles(self) -> bool:
-        """Whether every layer takes a w of its own; only those of StyleGAN's family may go without."""
-        return bool(self.options.get("style", True))
+        """Whether every layer takes a w of its own."""
+        return True
 
     @property
     def num_ws(self) -> int:

@@ -42,8 +42,15 @@ def shape_of(config: TrainConfig, num_levels: int, num_classes: int = 0, dtype_p
         dtype_policy: Keras policy of synthesis network and critic; the mapping network is always float32.
     """
     network, size = config.network, level_size(config.base_size, num_levels - 1)
-    maps = int(network.feature_maps_base.at(size)), network.feature_maps_max
-    return NetworkShape(config.base_size, num_levels, config.channels, num_classes, *maps, dtype_policy)
+    return NetworkShape(
+        base_size=config.base_size,
+        num_levels=num_levels,
+        channels=config.channels,
+        num_classes=num_classes,
+        feature_maps_base=int(network.feature_maps_base.at(size)),
+        feature_maps_max=network.feature_maps_max,
+        dtype_policy=dtype_policy,
+    )
 
 
 def build_generator(network: NetworkConfig, shape: NetworkShape) -> Generator:

@@ -23,11 +23,11 @@ class NetworkShape:
 
     base_size: tuple[int, int]
     num_levels: int
-    channels: int = 3
-    num_classes: int = 0
-    feature_maps_base: int = 8192
-    feature_maps_max: int = 512
-    dtype_policy: str = "float32"
+    channels: int
+    num_classes: int
+    feature_maps_base: int
+    feature_maps_max: int
+    dtype_policy: str
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -25,10 +25,9 @@ _LONGEST_NAME = 200
 # Bytes of arrays that lie on others; layers may share their resampling filter.
 _MOST_SHARED = 1 << 20
 
-# What our training state calls the networks of a file.
 # Presets of the networks that published files hold.
-PROGAN, STYLEGAN1, STYLEGAN2 = "progan", "stylegan1", "stylegan2-ada"
-
+PROGAN_PRESET, STYLEGAN1_PRESET, STYLEGAN2_PRESET = "progan", "stylegan1", "stylegan2-ada"
+# What our training state calls the networks of a file.
 ROLES = ("generator", "critic", "generator_ema")
 
 
@@ -53,7 +52,7 @@ class PublishedFile:
 
     Attributes:
         code: What wrote it, such as "StyleGAN (2019), TensorFlow".
-        preset: Whose networks they are: `PROGAN`, `STYLEGAN1` or `STYLEGAN2`.
+        preset: Whose networks they are: `PROGAN_PRESET`, `STYLEGAN1_PRESET` or `STYLEGAN2_PRESET`.
         networks: By role, see `ROLES`; at least one of the generators.
         settings: Further settings of the training, by the names of our configuration's fields.
         augment_p: Strength that adaptive augmentation had reached.

@@ -16,7 +16,7 @@ import numpy as np
 from stylegan_tf.pickles.machine import Builder, build_dictionary, build_list
 from stylegan_tf.pickles.tensors import TENSOR_NAMES, as_tensor
 from stylegan_tf.pretrained.published_file import (
-    STYLEGAN2,
+    STYLEGAN2_PRESET,
     PublishedFile,
     PublishedNetwork,
     as_num_classes,
@@ -96,7 +96,7 @@ def read_pytorch_file(unpickled: Any, *, skip_critic: bool = False) -> Published
     path, count = data.get("path"), data.get("max_size")
     return PublishedFile(
         "StyleGAN2 with PyTorch (StyleGAN2-ADA's or StyleGAN3's code)",
-        STYLEGAN2,
+        STYLEGAN2_PRESET,
         networks,
         settings,
         augment_p,

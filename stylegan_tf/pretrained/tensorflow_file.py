@@ -11,10 +11,10 @@ import numpy as np
 from stylegan_tf.pickles.arrays import PickledArray
 from stylegan_tf.pickles.machine import Builder, build_dictionary
 from stylegan_tf.pretrained.published_file import (
-    PROGAN,
+    PROGAN_PRESET,
     ROLES,
-    STYLEGAN1,
-    STYLEGAN2,
+    STYLEGAN1_PRESET,
+    STYLEGAN2_PRESET,
     PublishedFile,
     PublishedNetwork,
     as_num_classes,
@@ -108,12 +108,12 @@ def read_tensorflow_file(unpickled: Any, *, skip_critic: bool = False) -> Publis
     _, first = states.get("generator_ema") or states["generator"]
     preset = _preset(first)
     networks = read_each(states, lambda role, state: _network(preset, role, *state))
-    if preset == STYLEGAN2:
+    if preset == STYLEGAN2_PRESET:
         embeds = any("LabelEmbed" in name or name.startswith("Mapping") for _, a in states.values() for name in a)
         code = "StyleGAN2-ADA, TensorFlow" if embeds or _has_argument(states, "conv_clamp") else "StyleGAN2, TensorFlow"
     else:
         year = next(iter(named.values())).year
-        code = f"ProGAN ({year}), TensorFlow" if preset == PROGAN else "StyleGAN (2019), TensorFlow"
+        code = f"ProGAN ({year}), TensorFlow" if preset == PROGAN_PRESET else "StyleGAN (2019), TensorFlow"
     return PublishedFile(code, preset, networks, lod=_level_of_detail(first))
 
 
@@ -172,12 +172,12 @@ def _read_network(network: PickledNetwork, role: str, depth: int = 0) -> tuple[d
 def _preset(arrays: Mapping[str, Any]) -> str:
     """Whose networks they are. Variables say more than the name of the function that made them."""
     if any(name.endswith("/mod_weight") for name in arrays):
-        return STYLEGAN2
+        return STYLEGAN2_PRESET
     if "dlatent_avg" in arrays or any(name.startswith("G_mapping/") for name in arrays):
-        return STYLEGAN1
+        return STYLEGAN1_PRESET
     progan = "4x4/Dense/weight" in arrays
     require_field(progan, "the generator", "ProGAN's, StyleGAN's or StyleGAN2's", described="another")
-    return PROGAN
+    return PROGAN_PRESET
 
 
 def _settings(role: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def _settings(role: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _network(preset: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]) -> PublishedNetwork:
-    if preset == STYLEGAN2:
+    if preset == STYLEGAN2_PRESET:
         return _stylegan2_network(role, arguments, arrays)
     return _growing_network(preset, role, arguments, arrays)
 
@@ -201,7 +201,7 @@ def _growing_network(
     preset: str, role: str, arguments: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> PublishedNetwork:
     settings = _settings(role, arguments)
-    if preset == PROGAN:
+    if preset == PROGAN_PRESET:
         fused = any(re.search(r"/Conv(0_up|1_down)/", name) for name in arrays)
         settings["fused_from"] = 1 if fused else 0
         settings["normalization"] = "pixel" if arguments.get("use_pixelnorm", True) else "none"

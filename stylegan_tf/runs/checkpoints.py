@@ -25,6 +25,8 @@ import tensorflow as tf
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errors, without_patterns, write_text
 
+# What TensorFlow puts behind the name of a variable that a checkpoint holds.
+VARIABLE_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _NAME = re.compile(r"ckpt-(\d+)\.(?:index|data-\d+-of-\d+|sha256)")
 _RESTS = re.compile(r"\.ckpt-\d+\.part|ckpt-\d+_temp.*")
 

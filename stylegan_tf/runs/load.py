@@ -11,14 +11,12 @@ import tensorflow as tf
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.errors import UserError
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.networks.build import build_generator, by_path, shape_of
-from stylegan_tf.runs.checkpoints import readable
+from stylegan_tf.runs.checkpoints import VARIABLE_VALUE, readable
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
-
-_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +58,7 @@ def read_run(prefix: str, config: TrainConfig, dataset: DatasetInfo) -> LoadedRu
     generator = build_generator(config.network, shape_of(config, num_levels, dataset.num_classes))
     seen = restore_network(prefix, "generator_ema", generator)
     level, fade_in = _read_level(prefix) or _level_by_schedule(config, dataset, seen)
+    require(0 <= level < num_levels, f"the level of a checkpoint must lie below {num_levels}", f"{level} in {prefix}")
     at_level = GeneratorAtLevel(generator, level, fade_in if fade_in < 1.0 else None)
     return LoadedRun(at_level, seen, config, dataset)
 
@@ -68,9 +67,9 @@ def _read_level(prefix: str) -> tuple[int, float] | None:
     """Level and fade-in that a checkpoint keeps; None for one of an earlier version."""
     with readable(prefix) as path:
         reader = tf.train.load_checkpoint(path)
-        if not reader.has_tensor(f"level{_VALUE}"):
+        if not reader.has_tensor(f"level{VARIABLE_VALUE}"):
             return None
-        return int(reader.get_tensor(f"level{_VALUE}")), float(reader.get_tensor(f"fade_in{_VALUE}"))
+        return int(reader.get_tensor(f"level{VARIABLE_VALUE}")), float(reader.get_tensor(f"fade_in{VARIABLE_VALUE}"))
 
 
 def _level_by_schedule(config: TrainConfig, dataset: DatasetInfo, images_seen: int) -> tuple[int, float]:

@@ -24,13 +24,13 @@ from stylegan_tf.serving.verify import BATCHES, compare, expected_images, fixed_
 SIGNATURE = "from_z_float"
 # Opset 18 of ONNX is from December 2022; runtimes on devices and in browsers read it.
 ONNX_OPSET = 18
-LEFT_OUT = (
+LEFT_OUT_OF_PORTABLE = (
     "It takes latents, not seeds (draw each number of z from N(0, 1)), gives float pixels from -1 to 1, not PNG files, "
     "has the noise that is saved in the model, and does not check its inputs; for ws, mixing and other noise take the "
     "SavedModel."
 )
 
-Run = Callable[[dict[str, np.ndarray]], np.ndarray]
+RunModel = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
 def export_portable(
@@ -86,7 +86,7 @@ def portable_endpoint(served: ServedGenerator) -> Endpoint:
     return Endpoint(endpoint.name, endpoint.meaning, endpoint.inputs, endpoint.outputs, function)
 
 
-def _to_tflite(endpoint: Endpoint) -> tuple[bytes, Run]:
+def _to_tflite(endpoint: Endpoint) -> tuple[bytes, RunModel]:
     with work_folder() as folder:
         write_saved_model([endpoint], folder / "model")
         data = tf.lite.TFLiteConverter.from_saved_model(str(folder / "model"), signature_keys=[SIGNATURE]).convert()
@@ -96,7 +96,7 @@ def _to_tflite(endpoint: Endpoint) -> tuple[bytes, Run]:
     return data, lambda inputs: runner(**inputs)[endpoint.outputs[0].name]
 
 
-def _to_onnx(endpoint: Endpoint) -> tuple[bytes, Run]:
+def _to_onnx(endpoint: Endpoint) -> tuple[bytes, RunModel]:
     try:
         import onnxruntime
         import tf2onnx

@@ -17,7 +17,7 @@ from stylegan_tf.configuration.resolve import resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import DiskError, is_new_or_empty, write_text, written_folder
-from stylegan_tf.pretrained.published_file import PROGAN, STYLEGAN1, STYLEGAN2, PublishedFile
+from stylegan_tf.pretrained.published_file import PROGAN_PRESET, STYLEGAN1_PRESET, STYLEGAN2_PRESET, PublishedFile
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.structure import published_structure
 from stylegan_tf.runs.checkpoints import CheckpointFolder
@@ -28,9 +28,9 @@ from stylegan_tf.training.state import TrainState
 # What these presets have, whose settings a converted network goes on with, and a published file need not: StyleGAN was
 # published with this loss; no augmentation unless the file says so.
 _TRAINING: dict[str, dict[str, Any]] = {
-    PROGAN: {},
-    STYLEGAN1: {"loss": "logistic", "r1_gamma": 10.0},
-    STYLEGAN2: {"augment": "off"},
+    PROGAN_PRESET: {},
+    STYLEGAN1_PRESET: {"loss": "logistic", "r1_gamma": 10.0},
+    STYLEGAN2_PRESET: {"augment": "off"},
 }
 
 

@@ -38,24 +38,26 @@ class Instruments:
     cache: Path
 
 
-def prepare_instruments(settings: RunConfig, cache_dir: str, strategy: tf.distribute.Strategy) -> Instruments:
-    """Finds protocols and feature networks before anything else is done.
+def prepare_instruments(settings: RunConfig, cache_dir: str, strategy: tf.distribute.Strategy) -> Instruments | None:
+    """Finds protocols and feature networks before anything else is done; None without protocols.
 
     Raises:
         ValueError, ImportError: For an unknown protocol, or a network that cannot be had.
     """
     protocols = parse_protocols(settings.metrics.split(","))
     weights = parse_weights(settings.metrics_weights.split(","))
+    if not protocols:  # and no cache, which a machine need not have
+        return None
     cache = cache_folder(cache_dir)
-    if not protocols:
-        return Instruments([], {}, cache)
     with strategy.scope():
         return Instruments(protocols, build_networks(protocols, weights, cache), cache)
 
 
-def make_evaluator(instruments: Instruments, image_set: ImageSet, strategy: tf.distribute.Strategy) -> Evaluator | None:
+def make_evaluator(
+    instruments: Instruments | None, image_set: ImageSet, strategy: tf.distribute.Strategy
+) -> Evaluator | None:
     """What measures during training, or None. Raises ValueError when the images are too few for a protocol."""
-    if not instruments.protocols:
+    if instruments is None:
         return None
     cache = instruments.cache / "metrics"
     return Evaluator(instruments.protocols, image_set, instruments.networks, cache, strategy=strategy, quiet=True)

@@ -47,7 +47,6 @@ class Run:
     dataset: DatasetInfo
     image_set: ImageSet
     evaluator: Evaluator | None
-    num_levels: int
     strategy: tf.distribute.Strategy
     schedule: Schedule
     shares: Shares
@@ -102,7 +101,6 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
         dataset,
         image_set,
         evaluator,
-        num_levels,
         strategy,
         schedule,
         shares,

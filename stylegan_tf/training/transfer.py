@@ -21,19 +21,18 @@ from stylegan_tf.exports.layout import is_export, newest_version, read_metadata
 from stylegan_tf.exports.read import read_weights
 from stylegan_tf.json_files import as_type
 from stylegan_tf.names import same_names
-from stylegan_tf.runs.checkpoints import readable, tell_passed_over
+from stylegan_tf.runs.checkpoints import VARIABLE_VALUE, readable, tell_passed_over
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.state import TrainState
 
-Weights = Mapping[str, np.ndarray]
+WeightsByPath = Mapping[str, np.ndarray]
 NETWORKS = ("generator", "critic", "generator_ema")
-_ATTRIBUTE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _LONGEST_LIST = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class SourceNetworks:
-    """Weights of another run, or of an export.
+    """WeightsByPath of another run, or of an export.
 
     Attributes:
         name: What to call it.
@@ -45,7 +44,7 @@ class SourceNetworks:
     """
 
     name: str
-    weights: Mapping[str, Weights]
+    weights: Mapping[str, WeightsByPath]
     label_names: tuple[str, ...]
     family: str
     z_size: int
@@ -63,7 +62,7 @@ def read_networks(path: str | Path) -> SourceNetworks:
     """
     path = Path(path)
     try:
-        if (path / "config.json").exists():
+        if RunDirectory(path).config_file.exists():
             return _read_run(RunDirectory(path))
         if is_export(path):
             return _read_export(newest_version(path))
@@ -182,10 +181,10 @@ def _read_run(directory: RunDirectory) -> SourceNetworks:
         reader = tf.train.load_checkpoint(prefix)
         for key in reader.get_variable_to_shape_map():
             network, _, rest = key.partition("/")
-            if network in weights and rest.endswith(_ATTRIBUTE):
-                path = rest.removesuffix(_ATTRIBUTE).replace(".S", "/")
+            if network in weights and rest.endswith(VARIABLE_VALUE):
+                path = rest.removesuffix(VARIABLE_VALUE).replace(".S", "/")
                 weights[network][path] = reader.get_tensor(key)
-        kimg = int(reader.get_tensor(f"images_seen{_ATTRIBUTE}")) / 1000
+        kimg = int(reader.get_tensor(f"images_seen{VARIABLE_VALUE}")) / 1000
     name = f"{directory.path} at {kimg:g} kimg"
     network = directory.read_config().network
     rates = _mapping_rates(dataclasses.asdict(network))

@@ -93,7 +93,7 @@ def test_large_pictures_are_made_small_unless_a_resolution_is_given(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"data": ""}, "--data must be a labelled set of pictures. Received: nothing."),
+        ({"data": ""}, "--data must be given: a labelled set of pictures. Received: nothing."),
         ({"output": "model.h5"}, "--output must be a file that ends in .keras. Received: model.h5."),
         ({"channels": "4"}, "--channels must be 1, 3, or 0 for what the data has. Received: 4."),
         ({"resolution": "big"}, "resolution must be"),

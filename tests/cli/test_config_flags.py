@@ -53,7 +53,7 @@ def test_the_default_preset(config_of):
 
 
 CONFIGURATIONS = [
-    ("digits", "tiny", {"style": False}),
+    ("digits", "tiny", {"style": False, "metrics": "kd2k_full_efficientnet_lite0"}),
     ("tiny-ada", "stylegan1", {"path_length_weight": 1.0, "use_labels": True}),
     ("tiny-stylegan1", "tiny", {"critic_classifies": True, "use_labels": True}),
 ]
@@ -83,9 +83,12 @@ def test_these_configurations_have_every_field():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--blur"], "blur applies to family=stylegan1 alone; leave it out. Received: blur=True."),
+        (["--blur"], "blur applies to family=stylegan1 alone; choose that, or leave it out. Received: blur=True."),
         (["--preset=stylegan1", "--clamp=3"], "clamp applies to family=stylegan2 alone"),
-        (["--stage_kimg=3"], "stage_kimg applies to networks that grow alone; leave it out. Received: stage_kimg=3."),
+        (
+            ["--stage_kimg=3"],
+            "stage_kimg applies to networks that grow alone; choose that, or leave it out. Received: stage_kimg=3.",
+        ),
         (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies to losses other than wgan-gp alone"),
         (["--drift_weight=0"], "drift_weight applies to loss=wgan-gp alone"),
         (["--augment_p=0.2"], "augment_p applies to augment=adaptive or fixed alone"),

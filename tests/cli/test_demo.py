@@ -22,7 +22,7 @@ from stylegan_tf.cli import demo
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--export must be the output directory of export.py"),
+        ([], "--export must be given: the directory that export.py wrote"),
         (["--export=.", "--model=a/b"], "model must be made of"),
         (["--export=/nowhere"], "an export must hold versions"),
         (["--port=70000"], "port"),

@@ -76,7 +76,7 @@ def test_psi_of_the_command_goes_before_that_of_the_run(command, run):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({}, "--run_dir must be the directory of a training run. Received: nothing."),
+        ({}, "--run_dir must be given: the directory of a training run. Received: nothing."),
         ({"run_dir": "/no"}, "run_dir must be the directory of a run, which holds config.json. Received: /no."),
         ({"run_dir": "x", "truncation_psi": 3}, "--truncation_psi must lie between -2 and 2. Received: 3.0."),
         ({"run_dir": "x", "seeds": "0-16384"}, "--seeds must be at most 16384. Received: 16385 of them."),

@@ -79,7 +79,7 @@ def test_a_flag_of_training_is_declared_as_there(values):
 def test_a_flag_that_must_be_given(values):
     run_dir, _ = run_flags(FlagGroup(values))
     parse(values)
-    with pytest.raises(UserError, match=r"^--run_dir must be the directory of a run\. Received: nothing\.$"):
+    with pytest.raises(UserError, match=r"^--run_dir must be given: the directory of a run\. Received: nothing\.$"):
         require_given(run_dir, "the directory of a run")
     parse(values, "--run_dir=a")
     require_given(run_dir, "the directory of a run")

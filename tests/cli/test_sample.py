@@ -187,7 +187,7 @@ def test_classes_by_name_and_number(command, labelled_run, tmp_path):
         ({"figure": "style_mixing", "styles": "coarse,9"}, "--styles must be layers from 0 to 3. Received: '9'."),
         ({"figure": "style_mixing", "styles": "rough"}, "--styles, unless coarse, middle or fine, are layers"),
         ({"figure": "style_mixing", "styles": "middle"}, "--styles must name some of coarse, fine"),
-        ({"run_dir": ""}, "--run_dir must be the directory of a training run. Received: nothing."),
+        ({"run_dir": ""}, "--run_dir must be given: the directory of a training run. Received: nothing."),
         ({"run_dir": "/no/such/run"}, "run_dir must be the directory of a run, which holds config.json"),
     ],
 )

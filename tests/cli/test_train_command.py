@@ -172,3 +172,14 @@ def test_runs_that_are_killed_or_stopped_finish_with_the_same_command_and_the_sa
     code, out, err = train(*flags(killed, z_size=16))
     assert (code, err.count("\n")) == (2, 1)
     assert "z_size was 8, is now 16" in err
+
+
+def test_without_metrics_no_cache_is_needed(tmp_path):
+    """As in a container whose user has no home."""
+    environment = {**os.environ, "HOME": "~"}
+    environment.pop("XDG_CACHE_HOME", None)
+    words = command("--dry_run", f"--run_dir={tmp_path / 'run'}")
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr

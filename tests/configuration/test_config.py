@@ -149,11 +149,15 @@ def test_differences_are_those_that_a_resumed_run_may_not_have():
         ),
         ({"critic_architecture": ""}, "critic_architecture must be one of skip, resnet, orig, growing", ""),
         (
-            {"generator_architecture": "growing"},
+            {"family": "stylegan2", "generator_architecture": "growing"},
             "generator_architecture and critic_architecture must both be 'growing', or neither",
             "growing and resnet",
         ),
-        ({"critic_architecture": "growing"}, "must both be 'growing', or neither", "skip and growing"),
+        (
+            {"family": "stylegan2", "critic_architecture": "growing"},
+            "must both be 'growing', or neither",
+            "skip and growing",
+        ),
         ({"augment": "always"}, "augment must be one of off, adaptive, fixed", "always"),
         ({"augment": "fixed"}, "augment_p must be above 0 with augment=fixed", "0.0"),
         ({"augment_target": 1.5}, "augment_target must lie between -1 and 1", "1.5"),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from stylegan_tf.configuration.presets import preset
-from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.networks.build import build_critic, build_generator, shape_of
 from stylegan_tf.pretrained.safetensors_file import write_safetensors
 
 safetensors = pytest.importorskip("safetensors")
@@ -25,7 +25,7 @@ def metadata_of(path, num_classes=0, **values):
     }
     config = preset("stylegan2-ada").replace({**small, **values})
     for build in (build_generator, build_critic):
-        write_safetensors(build(config, 2, num_classes), path, {"run": "mine"})
+        write_safetensors(build(config.network, shape_of(config, 2, num_classes)), path, {"run": "mine"})
         with safetensors.safe_open(path, "np") as file:
             yield file.metadata()
 

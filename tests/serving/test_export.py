@@ -167,8 +167,8 @@ def test_a_failed_verification_is_one_line(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--run_dir must be the directory of a training run"),
-        (["--run_dir={run}"], "--output_dir must be the directory of the versions"),
+        ([], "--run_dir must be given: the directory of a training run"),
+        (["--run_dir={run}"], "--output_dir must be given: the directory of the versions"),
         (["--run_dir={run}/none", "--output_dir={run}/models"], "run_dir must be the directory of a run"),
         (["--run_dir={run}", "--output_dir={run}/models"], "the run must have a checkpoint"),
         (["--run_dir={run}", "--output_dir={run}/config.json"], "output_dir must be a directory"),

@@ -112,6 +112,10 @@ class SynthesisNetwork(BaseSynthesis):
     def grows(self) -> bool:
         return True
 
+    @property
+    def has_styles(self) -> bool:
+        return bool(self.options["style"])
+
     def level_of_w(self, index: int) -> int:
         return index // 2
 
