@@ -53,7 +53,7 @@ def test_another_seed_gives_other_images(generator):
 
 def test_a_smaller_level_is_enlarged_to_the_full_size():
     full = make_generator()
-    generator = sampler_of(full).generator
+    generator = sampler_of(full).generator.network
     images = NetworkImages(GeneratorAtLevel(generator, 0), Origin("run", "r"))
     assert images.size == (8, 8)
     small = Sampler(GeneratorAtLevel(generator, 0)).images([0, 1], noise=[0, 1])

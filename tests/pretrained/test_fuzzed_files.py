@@ -14,7 +14,7 @@ import pytest
 from tensorflow_pickle import stylegan2_pickle
 
 from stylegan_tf.configuration.presets import preset
-from stylegan_tf.networks.build import build_critic, build_generator
+from stylegan_tf.networks.build import build_critic, build_generator, shape_of
 from stylegan_tf.pretrained.published_names import published_arrays
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.runs.load import load_run
@@ -43,7 +43,9 @@ def pickles(tmp_path_factory):
                 "label_design": design,
             }
         )
-        arrays = (published_arrays(build(config, 2, 3)) for build in (build_generator, build_critic))
+        arrays = (
+            published_arrays(build(config.network, shape_of(config, 2, 3))) for build in (build_generator, build_critic)
+        )
         (folder / f"{design}.pkl").write_bytes(stylegan2_pickle(*arrays, {"label_size": 3, "mapping_lrmul": 0.01}))
     return ["fuzzing_published_files.py", str(folder)]
 

@@ -322,10 +322,8 @@ def test_a_batch_that_is_too_large_is_refused_by_every_signature(load):
 
 @pytest.mark.parametrize(("levels", "most"), [(4, 1024), (7, 1024), (8, 256), (9, 64)])
 def test_the_largest_batch_goes_with_the_size_of_the_images(make_served, levels, most):
-    served = make_served(num_levels=2)
-    synthesis = types.SimpleNamespace(size=lambda level: (2 ** (level + 2),) * 2, channels=3)
-    generator = types.SimpleNamespace(synthesis=synthesis)
-    assert dataclasses.replace(served, generator=generator, level=levels - 1).largest_batch == most
+    generator = types.SimpleNamespace(size=(2 ** (levels + 1),) * 2, channels=3)
+    assert dataclasses.replace(make_served(num_levels=2), generator=generator).largest_batch == most
 
 
 def test_the_saved_graph_holds_the_network_once_for_each_kind_of_noise(load):

@@ -39,7 +39,7 @@ class Converted(NamedTuple):
     def network(self, role: str) -> Any:
         config, dataset = self.directory.read_config(), self.directory.read_dataset()
         build = build_critic if role == "critic" else build_generator
-        network = build(config, config.num_levels_for(dataset.size), dataset.num_classes)
+        network = build(config.network, shape_of(config, config.num_levels_for(dataset.size), dataset.num_classes))
         assert restore_network(self.directory.newest_checkpoint().prefix, role, network) == 0
         return network
 

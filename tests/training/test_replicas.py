@@ -15,7 +15,7 @@ from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.training.actions import LoopState, StatusLine, TensorBoardScalars
 from stylegan_tf.training.augmentation_actions import AugmentationControl
 from stylegan_tf.training.devices import choose_strategy
-from stylegan_tf.training.draws import draw, draw_augmentation_pair, draw_path_noise
+from stylegan_tf.training.draws import make_draws, draw_augmentation_pair, draw_path_noise
 from stylegan_tf.training.gradients import StepKind
 from stylegan_tf.training.preparation import make_objective
 from stylegan_tf.training.state import TrainState
@@ -53,7 +53,7 @@ def run(strategy):
 
     def draws_of(phase):
         size, key = step.gradients.images(StepKind(1, 8, phase)), tf.constant([5, phase.stream])
-        draws = draw(key, size, 8, state.generator.synthesis, 1, 0.9)
+        draws = make_draws(key, size, 8, state.generator.synthesis, 1, 0.9)
         if phase.network == "generator" and phase.regularizer:
             draws = draws._replace(path_noise=draw_path_noise(key, size, (8, 8, 3)))
         if augmentation is not None:
