@@ -1,4 +1,4 @@
-"""Writes the averaged generator of a run as a SavedModel for TensorFlow Serving.
+"""Writes the averaged generator of a run as a SavedModel for TensorFlow Serving; the same as `stylegan-tf export`.
 
 python export.py --run_dir=RUN --output_dir=EXPORT    writes EXPORT/1, the next time EXPORT/2
 python export.py --help                               all settings
@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where Python is told not to look beside the script
 
-from stylegan_tf.cli import app, export
+from stylegan_tf.cli import export
 
 if __name__ == "__main__":
-    app.run(export.main, flag_values=export.FLAGS)
+    export.run()

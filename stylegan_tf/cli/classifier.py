@@ -47,6 +47,11 @@ _EPOCHS = _GROUP.whole("epochs", 5, "passes over the pictures", least=1)
 _SEED = _GROUP.whole("seed", 0, "of the weights, the order, and which pictures are held out", least=0)
 
 
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command; see `app.run`."""
+    app.run(main, argv, FLAGS)
+
+
 def main() -> None:
     """Checks the flags, reads the set, trains and writes."""
     require_given(_DATA, "a labelled set of pictures")
@@ -95,4 +100,4 @@ def _fitting_size(source: Source) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    app.run(main, flag_values=FLAGS)
+    run()

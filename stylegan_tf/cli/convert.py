@@ -48,6 +48,11 @@ _NETWORK = _TO_SAFETENSORS.choice(
 )
 
 
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command; see `app.run`."""
+    app.run(main, argv, FLAGS)
+
+
 def main() -> None:
     """Checks the flags, and converts what they name."""
     if _LIST.value:
@@ -282,4 +287,4 @@ def _require_pickle(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flag_values=FLAGS)
+    run()

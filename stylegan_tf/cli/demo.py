@@ -46,6 +46,11 @@ _PORT = _DEMO.whole("port", 8080, "port to listen on; 0 for any that is free", l
 _MODEL = _DEMO.text("model", "stylegan", "name of the model in the REST paths")
 
 
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command; see `app.run`."""
+    app.run(main, argv, FLAGS)
+
+
 def main() -> None:
     """Serves what the flags say until it is interrupted."""
     require_given(_EXPORT, "the directory that export.py wrote")
@@ -113,4 +118,4 @@ def _serve(server: DemoServer) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flag_values=FLAGS)
+    run()

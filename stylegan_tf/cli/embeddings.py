@@ -23,6 +23,11 @@ _SEEDS = seeds_flag(_GROUP, "0-511", "with labels, each has its own class")
 _PSI = psi_flag(_GROUP, "w and the images")
 
 
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command; see `app.run`."""
+    app.run(main, argv, FLAGS)
+
+
 def main() -> None:
     """Checks the flags, reads the run, draws and writes."""
     require_run(_RUN_DIR)
@@ -50,4 +55,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flag_values=FLAGS)
+    run()

@@ -56,6 +56,11 @@ _WARMUP_BATCHES = _EXPORT.words(
 )
 
 
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command; see `app.run`."""
+    app.run(main, argv, FLAGS)
+
+
 def main() -> int:
     """Exports what the flags say; returns the exit code."""
     require_run(_RUN_DIR)
@@ -224,4 +229,4 @@ def how_to_serve(target: Path, name: str, endpoints: list[Endpoint]) -> str:
 
 
 if __name__ == "__main__":
-    app.run(main, flag_values=FLAGS)
+    run()

@@ -100,6 +100,11 @@ _BATCH_SIZE = FlagGroup(FLAGS, "Speed").whole(
 )
 
 
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command; see `app.run`."""
+    app.run(main, argv, FLAGS)
+
+
 def main() -> None:
     """Checks the flags, reads the run, draws and writes."""
     require_run(_RUN_DIR)
@@ -169,4 +174,4 @@ def _parse_psis(texts: list[str]) -> list[float]:
 
 
 if __name__ == "__main__":
-    app.run(main, flag_values=FLAGS)
+    run()

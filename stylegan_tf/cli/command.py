@@ -1,0 +1,76 @@
+"""The command `stylegan-tf`: a word for what to do, and the flags of that command behind it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from stylegan_tf.invocation import PROGRAM
+from stylegan_tf.version import __version__
+
+# Of each, `stylegan_tf.cli` has a module of this name with a function `run`.
+COMMANDS = {
+    "train": "train a StyleGAN on pictures, or go on with a run",
+    "sample": "draw images, grids, figures and films with a trained generator",
+    "export": "write a SavedModel for TensorFlow Serving, or a file for devices",
+    "evaluate": "measure a run, an export or a folder of images",
+    "dataset": "prepare, inspect or verify a set of pictures",
+    "convert": "bring published networks in, and networks out as safetensors",
+    "demo": "show an export in the browser",
+    "embeddings": "show the latent space in TensorBoard",
+    "classifier": "train a classifier that generated images are judged by",
+    "completion": "print what lets a shell complete all this",
+}
+USER_ERROR = 2
+_HELP_WORDS = ("help", "--help", "-h", "-help")
+# What other programs call these commands.
+_ALSO = {"generate": "sample", "serve": "demo", "metrics": "evaluate", "calc_metrics": "evaluate", "resume": "train"}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command that the first word names, with the words behind it as its flags; exits.
+
+    Args:
+        arguments: Words behind the program's name; None for those of the process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in _HELP_WORDS and len(words) == 1:
+        print(help_text())
+        sys.exit(0 if words else USER_ERROR)
+    if words[0] in ("--version", "-V", "version"):
+        print(f"{PROGRAM} {__version__}")
+        sys.exit(0)
+    if words[0] in _HELP_WORDS:  # stylegan-tf help train
+        words = [words[1], "--help"]
+    if words[0] not in COMMANDS:
+        print(f"{PROGRAM}: {_unknown(words[0])}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    sys.argv = [f"{PROGRAM} {words[0]}", *words[1:]]
+    importlib.import_module(f"stylegan_tf.cli.{words[0]}").run(sys.argv)
+    raise AssertionError("commands exit")  # pragma: no cover
+
+
+def help_text() -> str:
+    """What there is, a line each."""
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}}{what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} COMMAND [--flag=value ...]",
+            "",
+            *lines,
+            "",
+            f"{PROGRAM} COMMAND --help lists the flags of a command, {PROGRAM} --version says which version this is.",
+        ]
+    )
+
+
+def _unknown(word: str) -> str:
+    close = [_ALSO[word]] if word in _ALSO else difflib.get_close_matches(word, COMMANDS, 1, 0.6)
+    if word.startswith("-"):
+        return f"the first word must be a command, such as train; flags come behind it. Received: {word!r}. See --help."
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"the first word must be one of {', '.join(COMMANDS)}. Received: {word!r}.{meant}"

@@ -1,0 +1,35 @@
+"""How the commands are called on this machine: what a program proposes to type should work where it is read."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+PROGRAM = "stylegan-tf"
+
+
+def command(words: str = "") -> str:
+    """A command line of this package, such as `stylegan-tf sample --run_dir=RUN`, with what it is called by here.
+
+    Args:
+        words: What follows the program's name, quoted for a shell.
+    """
+    return f"{_program()} {words}".rstrip()
+
+
+@functools.cache
+def _program() -> str:
+    """The installed command; without it, the package as a module of the Python that runs."""
+    if shutil.which(PROGRAM):
+        return PROGRAM
+    python = next((name for name in ("python", "python3") if _is_this_python(shutil.which(name))), "")
+    return f"{python or shlex.quote(sys.executable or 'python3')} -m stylegan_tf"
+
+
+def _is_this_python(found: str | None) -> bool:
+    """Whether a word on the path starts the Python that runs: an environment's is a link to another."""
+    return found is not None and os.path.abspath(found) == str(Path(sys.executable).absolute())
