@@ -24,9 +24,11 @@ from absl import flags
 
 from stylegan_tf.background import background_is_busy
 from stylegan_tf.cli import keras_settings, signals
+from stylegan_tf.cli.habits import hint_for
 from stylegan_tf.cli.streams import lasting_streams
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import begin_command, disk_errno
+from stylegan_tf.invocation import PROGRAM, command
 from stylegan_tf.names import can_be_written, spelt_on_disk
 from stylegan_tf.printing import PrintableStream, printable
 
@@ -97,7 +99,10 @@ def _exit_code(main: Callable[[], int | None], argv: Sequence[str], flag_values:
     try:
         _parse(flag_values, argv)
     except (flags.Error, ValueError) as error:
-        _complain(name, f"{_one_line(error).rstrip('.')}. See --help.")
+        hint = hint_for(error, flag_values)
+        text = re.sub(r" Did you mean: (.*?) ?\?$", "" if hint else r" Did you mean \1?", _one_line(error).rstrip("."))
+        text = text.rstrip(".")
+        _complain(name, f"{text}{'' if text.endswith('?') else '.'} {hint}See --help.")
         return USER_ERROR
     begin_command()
     try:
@@ -136,7 +141,7 @@ def interrupted_exit_code(stop: KeyboardInterrupt) -> int:
 def help_text(main: Callable[[], int | None], flag_values: flags.FlagValues) -> str:
     """The module's docstring, then the flags under headings, in the order in which they were defined."""
     width = min(max(shutil.get_terminal_size().columns, 60), 120)
-    lines = [inspect.cleandoc(sys.modules[main.__module__].__doc__ or "")]
+    lines = [_called_here(inspect.cleandoc(sys.modules[main.__module__].__doc__ or ""))]
     for heading, group in flag_values.flags_by_module_dict().items():
         if heading.split(".")[0] in ("absl", "tensorflow"):
             continue
@@ -145,6 +150,11 @@ def help_text(main: Callable[[], int | None], flag_values: flags.FlagValues) -> 
         for flag in group:
             lines += _flag_help(flag, width)
     return "\n".join(lines)
+
+
+def _called_here(text: str) -> str:
+    """A docstring in which commands are called as they can be here."""
+    return re.sub(rf"\b{PROGRAM} (?=[a-z])", f"{command()} ", text)
 
 
 @contextlib.contextmanager

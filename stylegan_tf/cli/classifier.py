@@ -1,7 +1,7 @@
 """Trains a small classifier on a labelled set of pictures, by which generated ones can be judged.
 
-  python -m stylegan_tf.cli.classifier --data=keras:fashion_mnist --output=clothes.keras
-  python -m stylegan_tf.cli.classifier --data=DIRECTORY_OF_CLASSES --resolution=32 --output=digits.keras
+  stylegan-tf classifier --data=keras:fashion_mnist --output=clothes.keras
+  stylegan-tf classifier --data=DIRECTORY_OF_CLASSES --resolution=32 --output=digits.keras
 
 A tenth of the pictures is held out, and the share of right answers among them is printed. The file is an ordinary Keras
 model with the names of the classes inside. Metrics over it tell which classes a generator draws, and how clearly.
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 from absl import flags

@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: Words behind the program's name; None for those of the process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in _HELP_WORDS and len(words) == 1:
-        print(help_text())
+    if not words or (words[0] in _HELP_WORDS and len(words) == 1):
+        print(overview())
         sys.exit(0 if words else USER_ERROR)
     if words[0] in ("--version", "-V", "version"):
         print(f"{PROGRAM} {__version__}")
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     raise AssertionError("commands exit")  # pragma: no cover
 
 
-def help_text() -> str:
+def overview() -> str:
     """What there is, a line each."""
     width = max(map(len, COMMANDS)) + 2
     lines = [f"  {name:<{width}}{what}" for name, what in COMMANDS.items()]

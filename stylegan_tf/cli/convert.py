@@ -1,9 +1,9 @@
 """Turns published networks, NVIDIA's pickles, into a run directory, and networks of a run into safetensors.
 
-  python -m stylegan_tf.cli.convert --list
-  python -m stylegan_tf.cli.convert --url=NAME --output_dir=RUN        downloads one of the list, or a URL
-  python -m stylegan_tf.cli.convert --pickle=FILE --output_dir=RUN
-  python -m stylegan_tf.cli.convert --run_dir=RUN --safetensors=FILE   the other way
+  stylegan-tf convert --list
+  stylegan-tf convert --url=NAME --output_dir=RUN        downloads one of the list, or a URL
+  stylegan-tf convert --pickle=FILE --output_dir=RUN
+  stylegan-tf convert --run_dir=RUN --safetensors=FILE   the other way
 
 Pickles are read as data: no code in them is run, and no other framework is needed. docs/pretrained.md has the formats.
 """
@@ -14,8 +14,9 @@ import hashlib
 import re
 import shlex
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 
@@ -23,6 +24,7 @@ from stylegan_tf.cli import app
 from stylegan_tf.cli.flags import FlagGroup, cache_flag, require_one, run_flags
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import check_writable, is_new_or_empty
+from stylegan_tf.invocation import command
 from stylegan_tf.names import can_be_written
 
 if TYPE_CHECKING:
@@ -226,9 +228,9 @@ def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
         [
             "Networks belong to whoever published them: mind their licence, which often allows no commercial use.",
             "Next:",
-            f"  python -m stylegan_tf.cli.sample --run_dir={run} --seeds=0-15",
-            f"  python export.py --run_dir={run} --output_dir={export}",
-            f"  python train.py {settings} --data=PICTURES{labels} --run_dir=RUN",
+            f"  {command(f'sample --run_dir={run} --seeds=0-15')}",
+            f"  {command(f'export --run_dir={run} --output_dir={export}')}",
+            f"  {command(f'train {settings} --data=PICTURES{labels} --run_dir=RUN')}",
         ]
     )
 

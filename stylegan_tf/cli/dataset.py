@@ -1,10 +1,10 @@
 """Prepares, inspects and verifies sets of pictures.
 
-  python -m stylegan_tf.cli.dataset prepare --data=SOURCE --output=DIR
-      writes every resolution of the growing schedule, from any source; python train.py --data=DIR trains on it
-  python -m stylegan_tf.cli.dataset inspect SOURCE
+  stylegan-tf dataset prepare --data=SOURCE --output=DIR
+      writes every resolution of the growing schedule, from any source; stylegan-tf train --data=DIR trains on it
+  stylegan-tf dataset inspect SOURCE
       counts, sizes, labels, duplicates, broken pictures, and a contact sheet; of a source or a prepared set
-  python -m stylegan_tf.cli.dataset verify DIR
+  stylegan-tf dataset verify DIR
       checks every file, record and image of a prepared set
 
 A SOURCE is a folder, a zip or tar archive, .npy, .npz or idx files, TFRecords of the original StyleGAN, a prepared set,
@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from absl import flags
@@ -40,6 +41,7 @@ from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify_set
 from stylegan_tf.errors import require
 from stylegan_tf.files import expanded
+from stylegan_tf.invocation import command
 from stylegan_tf.printing import note_line, printable
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 
@@ -49,6 +51,7 @@ SHEET_CELL = 96  # pixels
 _COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 PREPARE, INSPECT, VERIFY = flags.FlagValues(), flags.FlagValues(), flags.FlagValues()
+ALL_FLAGS = (PREPARE, INSPECT, VERIFY)
 
 
 _PREPARE, _INSPECT, _VERIFY = map(FlagGroup, (PREPARE, INSPECT, VERIFY))
@@ -186,11 +189,10 @@ def _say_prepared(image_set: PreparedImageSet, seconds: float) -> None:
     _say_notes(image_set.label_notes)
     print(f"Took       {format_seconds(seconds)}")
     base_size = image_set.sizes[-1]
-    words = [
-        "python", "train.py", f"--data={image_set.directory}", f"--run_dir=runs/{image_set.directory.name}",
-        *([] if base_size == DataSettings.base_size else [f"--base_size={level_folder(base_size)}"]),
-    ]  # fmt: skip
-    print(f"Train with {shlex.join(words)}")
+    words = ["train", f"--data={image_set.directory}", f"--run_dir=runs/{image_set.directory.name}"]
+    if base_size != DataSettings.base_size:
+        words.append(f"--base_size={level_folder(base_size)}")
+    print(f"Train with {command(shlex.join(words))}")
 
 
 def _describe_manifest(manifest: Manifest) -> str:
@@ -231,9 +233,9 @@ def _write_sheet(source: Source, path: Path) -> None:
 COMMANDS = {"prepare": (main_prepare, PREPARE), "inspect": (main_inspect, INSPECT), "verify": (main_verify, VERIFY)}
 
 
-def main(argv: list[str]) -> None:
+def run(argv: Sequence[str] | None = None) -> NoReturn:
     """Chooses the command by its name and runs it with its own flags; a bare word after it is --data."""
-    program, *words = argv
+    program, *words = sys.argv if argv is None else argv
     name = words[0] if words else ""
     if name not in COMMANDS:
         if name in ("--help", "-h", "-help", "help"):
@@ -248,4 +250,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv)
+    run()

@@ -1,6 +1,6 @@
 """Shows an export in a browser: a page of pictures to browse, mix, blend and download.
 
-  python -m stylegan_tf.cli.demo --export=EXPORT
+  stylegan-tf demo --export=EXPORT
 
 EXPORT is the output directory of export.py. A development server only: it answers the page's requests from the
 SavedModel in this process, by the REST paths of TensorFlow Serving, which is what to use in production.
@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from absl import flags
 

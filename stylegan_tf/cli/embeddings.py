@@ -1,12 +1,14 @@
 """Shows the latent space of a training run in TensorBoard's projector: w of many seeds, each as its image.
 
-python -m stylegan_tf.cli.embeddings --run_dir=RUN
+stylegan-tf embeddings --run_dir=RUN
 tensorboard --logdir=RUN/tensorboard        then choose Projector in the menu at the right
 """
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from typing import NoReturn
 
 from absl import flags
 

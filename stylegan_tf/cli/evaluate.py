@@ -1,10 +1,10 @@
 """Measures generated images: of a run's averaged generator, of an export, or of a directory that any program made.
 
-  python -m stylegan_tf.cli.evaluate --run_dir=RUN
-  python -m stylegan_tf.cli.evaluate --export=EXPORT --data=DATA --metrics=fd10k_full_efficientnet_lite0,swd2k
-  python -m stylegan_tf.cli.evaluate --images=DIR --data=DATA --metrics=pr2k3_full_efficientnet_lite0
-  python -m stylegan_tf.cli.evaluate --compare RUN_A RUN_B RUN_C --output=comparison.png
-  python -m stylegan_tf.cli.evaluate --list
+  stylegan-tf evaluate --run_dir=RUN
+  stylegan-tf evaluate --export=EXPORT --data=DATA --metrics=fd10k_full_efficientnet_lite0,swd2k
+  stylegan-tf evaluate --images=DIR --data=DATA --metrics=pr2k3_full_efficientnet_lite0
+  stylegan-tf evaluate --compare RUN_A RUN_B RUN_C --output=comparison.png
+  stylegan-tf evaluate --list
 
 Every line of the results says which protocol it is, over which network, of how many images and which seed. Beside a
 value stands what real images score against real images. docs/metrics.md explains the protocols and their networks.
@@ -13,8 +13,9 @@ value stands what real images score against real images. docs/metrics.md explain
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from absl import flags
 
@@ -68,6 +69,11 @@ _COMPARING = FlagGroup(FLAGS, "Comparing")
 _COMPARE = _COMPARING.words("compare", [], "runs, or files of results; draws their metrics over kimg to --output")
 _OUTPUT = _COMPARING.text("output", "comparison.png", "the chart, a .png")
 _LIST = _COMPARING.switch("list", False, "list protocols and stop")
+
+
+def run(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command; see `app.run`."""
+    app.run(main, join_compared(list(sys.argv if argv is None else argv)), FLAGS)
 
 
 def main() -> None:
@@ -255,4 +261,4 @@ def join_compared(arguments: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    app.run(main, join_compared(sys.argv), FLAGS)
+    run()

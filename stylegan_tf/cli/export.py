@@ -1,7 +1,7 @@
 """Writes the averaged generator of a run as a SavedModel for TensorFlow Serving.
 
-  python export.py --run_dir=RUN --output_dir=EXPORT
-  python export.py --run_dir=RUN --output_dir=DIRECTORY --format=onnx
+  stylegan-tf export --run_dir=RUN --output_dir=EXPORT
+  stylegan-tf export --run_dir=RUN --output_dir=DIRECTORY --format=onnx
 
 The first writes EXPORT/1, the next time EXPORT/2, each only after it was run in a process without this package and gave
 the run's images. docs/serving.md lists what an export answers.
@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from absl import flags
 

@@ -1,8 +1,8 @@
 """Draws images and figures with the averaged generator of a training run.
 
-  python -m stylegan_tf.cli.sample --run_dir=RUN
-  python -m stylegan_tf.cli.sample --run_dir=RUN --seeds=0-63 --truncation_psi=0.7 --output=grid.png
-  python -m stylegan_tf.cli.sample --run_dir=RUN --figure=interpolation --seeds=1,5,9 --output=loop.webp
+  stylegan-tf sample --run_dir=RUN
+  stylegan-tf sample --run_dir=RUN --seeds=0-63 --truncation_psi=0.7 --output=grid.png
+  stylegan-tf sample --run_dir=RUN --figure=interpolation --seeds=1,5,9 --output=loop.webp
 
 Figures:
   grid            all images in one picture
@@ -15,7 +15,9 @@ Figures:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from absl import flags
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from typing import Any
 
 from stylegan_tf.configuration.config import TrainConfig
@@ -221,5 +222,7 @@ DEFAULT_PRESET = "tiny"
 def preset(name: str) -> TrainConfig:
     """The configuration of this name. Raises ValueError for an unknown one."""
     if name not in PRESETS:
-        raise UserError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={name}.")
+        close = difflib.get_close_matches(name, PRESETS, 1, 0.6)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        raise UserError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={name}.{meant}")
     return PRESETS[name].config

@@ -28,6 +28,7 @@ from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import expanded
+from stylegan_tf.invocation import command
 from stylegan_tf.progress import counted
 
 MAX_DEFAULT_SIZE = 1024
@@ -315,4 +316,5 @@ def _open_prepared(settings: DataSettings) -> PreparedImageSet:
 
 
 def _all_listed(source: Source) -> str:
-    return f"python -m stylegan_tf.cli.dataset inspect {shlex.quote(source.name)} lists them"
+    words = command(f"dataset inspect {shlex.quote(source.name)}")
+    return f"{words} lists them"

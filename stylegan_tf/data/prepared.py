@@ -58,6 +58,7 @@ from stylegan_tf.data.sources.base import digest
 from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import expanded
+from stylegan_tf.invocation import command
 from stylegan_tf.names import as_written
 from stylegan_tf.printing import printable
 
@@ -187,7 +188,7 @@ class PreparedImageSet(ImageSet):
             return level
 
 
-_AGAIN = "Prepare the set again (python -m stylegan_tf.cli.dataset verify tells what else is damaged)."
+_AGAIN = f"Prepare the set again ({command('dataset verify')} tells what else is damaged)."
 
 
 def record_bytes(image_bytes: int, labelled: bool) -> int:

@@ -14,6 +14,7 @@ from stylegan_tf.features.keras_networks import KerasInceptionFeatures, KerasVGG
 from stylegan_tf.features.model import ModelFeatures
 from stylegan_tf.features.vgg16 import LPIPSFeatures, VGG16Features, find_lpips_weights
 from stylegan_tf.features.weights import DEFAULT_URLS, find_weights
+from stylegan_tf.invocation import command
 from stylegan_tf.metrics.protocols import CLASSIFIER, EFFICIENTNET, INCEPTION, LPIPS, VGG16, Protocol
 from stylegan_tf.progress import ProgressLine
 
@@ -93,7 +94,7 @@ def _keras_vgg16(weights: Mapping[str, str], cache: Path) -> FeatureNetwork:
 
 
 def _classifier(weights: Mapping[str, str], cache: Path) -> FeatureNetwork:
-    advice = "train one with python -m stylegan_tf.cli.classifier and give it with --weights=classifier=FILE"
+    advice = f"train one with {command('classifier')} and give it with --weights=classifier=FILE"
     require(CLASSIFIER in weights, f"protocols that end in {CLASSIFIER} need one; {advice}", "none")
     return ClassifierFeatures(_file(CLASSIFIER, weights, cache))
 

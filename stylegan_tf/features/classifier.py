@@ -18,6 +18,7 @@ from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, checked_images, file_checksum
 from stylegan_tf.features.model import fitted, load_keras_model
 from stylegan_tf.files import work_folder, written_whole
+from stylegan_tf.invocation import command
 from stylegan_tf.json_files import MAX_BYTES, as_type, parse_json
 from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.zip_files import opened_zip, read_member
@@ -210,6 +211,5 @@ def _read_class_names(path: Path) -> tuple[str, ...]:
             return as_type(names, tuple[str, ...], _CLASS_NAMES_FILE)
     except (OSError, ValueError) as error:
         raise UserError(
-            "A classifier must be a file that python -m stylegan_tf.cli.classifier wrote. "
-            f"Received: {str(path)!r} ({error})."
+            f"A classifier must be a file that {command('classifier')} wrote. Received: {str(path)!r} ({error})."
         ) from None

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stylegan_tf.errors import UserError
+from stylegan_tf.invocation import command
 
 INCEPTION, VGG16, LPIPS = "inception", "vgg16", "lpips_vgg16"
 EFFICIENTNET, CLASSIFIER = "efficientnet_lite0", "classifier"
@@ -73,7 +74,7 @@ def protocol(name: str) -> Protocol:
                 return found
     raise UserError(
         f"a metric must be the name of a protocol, such as {', '.join(PUBLISHED[:5])}, {DEFAULT_PROTOCOLS[0]}; "
-        f"python -m stylegan_tf.cli.evaluate --list names all. Received: {name!r}."
+        f"{command('evaluate --list')} names all. Received: {name!r}."
     )
 
 

@@ -6,6 +6,7 @@ import shlex
 import signal
 from pathlib import Path
 
+from stylegan_tf.invocation import command
 from stylegan_tf.progress import format_seconds
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import LoopState
@@ -41,8 +42,8 @@ def describe_end(directory: RunDirectory, loop: LoopState, checkpoint: str, best
             f"  configuration  {directory.config_file}",
             f"  log            {directory.log_file}",
             "Next:",
-            f"  python -m stylegan_tf.cli.sample --run_dir={run_dir} --seeds=0-63 --output=grid.png",
-            f"  python export.py --run_dir={run_dir} --output_dir={exports}",
+            f"  {command(f'sample --run_dir={run_dir} --seeds=0-63 --output=grid.png')}",
+            f"  {command(f'export --run_dir={run_dir} --output_dir={exports}')}",
             f"  tensorboard --logdir={logs}",
         ]
     )

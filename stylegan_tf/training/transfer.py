@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from stylegan_tf.errors import UserError
 from stylegan_tf.exports.layout import is_export, newest_version, read_metadata
 from stylegan_tf.exports.read import read_weights
+from stylegan_tf.invocation import command
 from stylegan_tf.json_files import as_type
 from stylegan_tf.names import same_names
 from stylegan_tf.runs.checkpoints import VARIABLE_VALUE, readable, tell_passed_over
@@ -68,7 +69,7 @@ def read_networks(path: str | Path) -> SourceNetworks:
             return _read_export(newest_version(path))
     except (OSError, tf.errors.OpError, DecodeError, KeyError, IndexError) as error:
         raise UserError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
-    advice = "; python -m stylegan_tf.cli.convert makes a run of a pickle" if path.is_file() else ""
+    advice = f"; {command('convert')} makes a run of a pickle" if path.is_file() else ""
     raise UserError(
         "initialize_from must be a run's directory (which holds config.json) or an export (which holds numbered "
         f"versions){advice}. Received: {path}."

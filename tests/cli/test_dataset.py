@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylegan_tf import invocation
 from stylegan_tf.cli import dataset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +31,7 @@ def run(capsys):
         before = signal.getsignal(signal.SIGTERM)
         try:
             with pytest.raises(SystemExit) as stop:
-                dataset.main(["some/where/dataset.py", *map(str, arguments)])
+                dataset.run(["some/where/dataset.py", *map(str, arguments)])
         finally:
             signal.signal(signal.SIGTERM, before)
         out, err = capsys.readouterr()
@@ -78,7 +79,7 @@ class TestPrepare:
         assert labels.startswith("Labels     2 classes: ")
         assert "a 6" in labels
         assert took.startswith("Took       ")
-        assert train == f"Train with python train.py --data={directory} --run_dir=runs/set"
+        assert train == f"Train with {invocation.command(f'train --data={directory} --run_dir=runs/set')}"
 
     def test_flags_reach_the_set(self, run, pictures, tmp_path):
         code, out, err = run(
@@ -87,7 +88,8 @@ class TestPrepare:
         )  # fmt: skip
         assert (code, err) == (0, "")
         assert "Images     12 of 8x16 down to 4x8, grey" in out
-        assert out.endswith(f"Train with python train.py --data={tmp_path}/set --run_dir=runs/set --base_size=4x8\n")
+        words = f"train --data={tmp_path}/set --run_dir=runs/set --base_size=4x8"
+        assert out.endswith(f"Train with {invocation.command(words)}\n")
         assert ", crop pad" in out
         assert "Labels" not in out
         code, out, err = run(

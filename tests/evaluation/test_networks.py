@@ -36,7 +36,7 @@ def test_one_network_serves_all_its_protocols(tmp_path, monkeypatch):
     ("name", "error", "says"),
     [
         ("fd2k_full_model", ValueError, "--weights=model=FILE"),
-        ("classes2k_classifier", ValueError, "python -m stylegan_tf.cli.classifier"),
+        ("classes2k_classifier", ValueError, " classifier and give it with"),
     ],
 )
 def test_networks_that_must_be_given(name, error, says, tmp_path):
