@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -19,6 +21,18 @@ def command(words: str = "") -> str:
         words: What follows the program's name, quoted for a shell.
     """
     return f"{_program()} {words}".rstrip()
+
+
+@functools.cache
+def install(extra: str) -> str:
+    """The command line that installs an extra: its packages by their own names, wherever this one came from."""
+    try:
+        needed = importlib.metadata.requires(PROGRAM) or []
+    except importlib.metadata.PackageNotFoundError:  # a clone on the path
+        needed = []
+    of_extra = re.compile(rf"(.*?)\s*;.*\bextra == [\"']{re.escape(extra)}[\"']")
+    packages = [shlex.quote(match[1]) for match in map(of_extra.fullmatch, needed) if match]
+    return f"pip install {' '.join(packages)}" if packages else f"pip install -e '.[{extra}]' in the clone"
 
 
 @functools.cache

@@ -14,9 +14,10 @@ from PIL import Image, UnidentifiedImageError, features
 
 from stylegan_tf.data.png_notes import tolerate_notes
 from stylegan_tf.errors import UserError
+from stylegan_tf.invocation import install
 from stylegan_tf.printing import printable
 
-HEIF_COMMAND = 'pip install -e ".[heif]"'  # brings what reads HEIC, HEIF and AVIF
+HEIF_COMMAND = install("heif")  # brings what reads HEIC, HEIF and AVIF
 _LONGEST_REASON = 200
 _HEAD = 512  # bytes that tell what a file is
 _UNKNOWN = "no image format that Pillow knows"

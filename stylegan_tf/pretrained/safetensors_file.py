@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stylegan_tf.files import written_whole
+from stylegan_tf.invocation import install
 from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.pretrained.published_names import family_of, published_arrays, published_module
@@ -35,8 +36,7 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
         from safetensors.numpy import save
     except ImportError as error:
         raise ImportError(
-            "safetensors files need safetensors, which is not installed. Install it with: pip install "
-            '"stylegan_tf[safetensors]"'
+            f"safetensors files need safetensors, which is not installed. Install it with: {install('safetensors')}"
         ) from error
     arrays = published_arrays(network)
     metadata = {**(about or {}), **published_module(family_of(network)).published_metadata(network)}

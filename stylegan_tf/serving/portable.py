@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import work_folder, written_together
+from stylegan_tf.invocation import install
 from stylegan_tf.ops.target import Target, tracing_for
 from stylegan_tf.serving.endpoints import Endpoint, ServedGenerator, build_endpoints
 from stylegan_tf.serving.export import describe_model, write_saved_model
@@ -102,7 +103,7 @@ def _to_onnx(endpoint: Endpoint) -> tuple[bytes, RunModel]:
         import tf2onnx
     except ImportError as error:
         raise ImportError(
-            f'ONNX files need {error.name}, which is not installed. Install it with: pip install "stylegan_tf[onnx]"'
+            f"ONNX files need {error.name}, which is not installed. Install it with: {install('onnx')}"
         ) from error
     specs = [field.spec for field in endpoint.inputs]
     model, _ = tf2onnx.convert.from_function(

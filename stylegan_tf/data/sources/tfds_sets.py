@@ -10,6 +10,7 @@ from stylegan_tf.data.sources.base import Item, Source, digest
 from stylegan_tf.data.sources.labels import NO_LABELS, require_labels
 from stylegan_tf.data.sources.tar_archive import BytesItem
 from stylegan_tf.errors import UserError
+from stylegan_tf.invocation import install
 
 PREFIX = "tfds:"
 
@@ -37,7 +38,7 @@ class TfdsSource(Source):
         if importlib.util.find_spec("tensorflow_datasets") is None:
             raise ImportError(
                 "TensorFlow Datasets is needed for data that starts with 'tfds:', and is not installed. "
-                f'Install it with: pip install "stylegan-tf[tfds]". Received: data={data!r}.'
+                f"Install it with: {install('tfds')}. Received: data={data!r}."
             )
         import tensorflow_datasets as tfds
 

@@ -13,6 +13,7 @@ from stylegan_tf.data.loading import DataSettings, load_image_set
 from stylegan_tf.data.sources import listing
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.listing import is_image_name, others_text
+from stylegan_tf.invocation import install
 from tests.data.made_up_source import encode, noise
 
 KINDS = ["folder", "zip", "tar", "tar.gz"]
@@ -76,8 +77,7 @@ def test_the_extra_makes_pictures_of_more_files(monkeypatch):
 def test_one_line_tells_of_all_others():
     counts = {".heic": 8, ".avif": 1, ".\x1b[31m": 8, "no ending": 1200}
     assert others_text(counts) == (
-        "1,217 other files (no ending 1,200, .\\x1b[31m 8, .heic 8, .avif 1); "
-        'to read .avif, .heic: pip install -e ".[heif]"'
+        f"1,217 other files (no ending 1,200, .\\x1b[31m 8, .heic 8, .avif 1); to read .avif, .heic: {install('heif')}"
     )
     assert others_text({".txt": 1}) == "1 other file (.txt 1)"
 
