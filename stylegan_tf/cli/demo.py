@@ -20,7 +20,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.cli.flags import FlagGroup, require_given
 from stylegan_tf.errors import UserError, require
-from stylegan_tf.exports.layout import is_version
+from stylegan_tf.exports.layout import is_version, require_versions
 from stylegan_tf.serving.request_head import AllowedHosts
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def main() -> None:
             "export must be the directory of the versions, not one of them: "
             f"--export={base_path.resolve().parent}. Received: {base_path}."
         )
+    require_versions(base_path)
     try:
         _run(base_path)
     except KeyboardInterrupt as stop:

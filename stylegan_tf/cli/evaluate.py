@@ -20,10 +20,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.cli.flags import FlagGroup, cache_flag, check_picture_file, require_one, run_flags, training_flag
+from stylegan_tf.cli.early_checks import check_data
+from stylegan_tf.cli.flags import (
+    FlagGroup,
+    cache_flag,
+    check_picture_file,
+    require_one,
+    require_run,
+    run_flags,
+    training_flag,
+)
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.errors import require
+from stylegan_tf.exports.layout import newest_version
 from stylegan_tf.metrics.protocols import DEFAULT_PROTOCOLS, EXAMPLES, PUBLISHED, Protocol, parse_protocols, protocol
 from stylegan_tf.printing import note_line
 
@@ -112,6 +122,14 @@ def _measure() -> None:
     require_one((_RUN_DIR, _EXPORT, _IMAGES), "--compare, --list")
     protocols = parse_protocols(_METRICS.value)
     require(bool(protocols), "--metrics must name protocols", "none")
+    if _RUN_DIR.value:
+        require_run(_RUN_DIR)
+    elif _EXPORT.value:
+        newest_version(Path(_EXPORT.value))
+    else:
+        check_data(_IMAGES.value)
+    if _DATA.value:
+        check_data(_DATA.value)
     if _RESOLUTION.value:
         parse_size(_RESOLUTION.value, "--resolution")
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow

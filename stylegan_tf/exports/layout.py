@@ -39,6 +39,15 @@ def find_versions(export: Path) -> dict[int, Path]:
     return dict(sorted((number, child) for number, child in numbered if number is not None))
 
 
+def require_versions(export: Path) -> None:
+    """Raises UserError for a directory without versions."""
+    require(
+        bool(find_versions(export)),
+        "an export must hold versions, directories named by numbers, as export.py writes them",
+        f"{export}, which holds none",
+    )
+
+
 def is_export(path: Path) -> bool:
     """Whether versions are here, or this is one."""
     return is_version(path) or bool(find_versions(path))

@@ -19,11 +19,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import disk_errors, without_patterns, write_text
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # What TensorFlow puts behind the name of a variable that a checkpoint holds.
 VARIABLE_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -82,6 +84,8 @@ class CheckpointFolder:
             return f"{error.strerror}: {error.filename}"
 
     def _damage_by_reading(self, number: int) -> str:
+        import tensorflow as tf  # here, so that what a run has can be told without waiting for it
+
         index = self.path / f"ckpt-{number}.index"
         if not index.is_file():
             return f"{index.name} is missing"

@@ -18,7 +18,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.exports.layout import find_versions
+from stylegan_tf.exports.layout import find_versions, require_versions
 from stylegan_tf.exports.read import LoadedVersion
 from stylegan_tf.serving.checks import refusal
 from stylegan_tf.serving.rest_json import DEFAULT_SIGNATURE, format_outputs, parse_body, parse_inputs
@@ -49,11 +49,7 @@ class RestApi:
         self._loading = threading.Lock()
         self._loaded: tuple[int, LoadedVersion] | None = None
         self._tried = 0
-        if not find_versions(base_path):
-            raise UserError(
-                f"an export must hold versions, directories named by numbers, as export.py writes them. "
-                f"Received: {base_path}, which holds none."
-            )
+        require_versions(base_path)
         self.newest()
 
     def newest(self) -> tuple[int, LoadedVersion]:

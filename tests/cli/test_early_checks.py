@@ -1,0 +1,36 @@
+"""Mistakes that need no TensorFlow are told without it."""
+
+import subprocess
+import sys
+
+import pytest
+
+NO_TENSORFLOW = (
+    "import sys; sys.modules['tensorflow'] = None; from stylegan_tf.cli import command; command.main(sys.argv[1:])"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "--data=nowhere"], "data must be 'portraits'"),
+        (["train", "--metrics=fid50k_fulll"], "a metric must be the name of a protocol"),
+        (["train", "--preset=tinny"], "preset must be one of"),
+        (["train", "--resolution=100"], "Received"),
+        (["train", "--num_devices=2", "--batch_size=7"], "batch_size must be a multiple of the number of devices, 2"),
+        (["sample", "--run_dir=nowhere"], "run_dir must be the directory of a run"),
+        (["embeddings", "--run_dir=nowhere"], "run_dir must be the directory of a run"),
+        (["export", "--run_dir=nowhere", "--output_dir=x"], "run_dir must be the directory of a run"),
+        (["evaluate", "--run_dir=nowhere"], "run_dir must be the directory of a run"),
+        (["evaluate", "--export=nowhere"], "export must be a directory that export.py wrote"),
+        (["evaluate", "--images=nowhere"], "data must be 'portraits'"),
+        (["evaluate", "--run_dir=x", "--metrics=nothing"], "a metric must be the name of a protocol"),
+        (["demo", "--export=nowhere"], "Received: nowhere"),
+    ],
+)
+def test_what_needs_no_tensorflow_is_told_without_it(tmp_path, words, message):
+    command = [sys.executable, "-c", NO_TENSORFLOW, *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
