@@ -89,3 +89,7 @@ def test_it_holds_the_whole_package(built):
         held = {name for name in archive.namelist() if name.startswith("stylegan_tf/")}
     files = (path for path in (ROOT / "stylegan_tf").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert held == {path.relative_to(ROOT).as_posix() for path in files}
+
+
+def test_the_version_is_said_once_more_for_those_who_cite():
+    assert f"version: {stylegan_tf.__version__}\n" in (ROOT / "CITATION.cff").read_text()
