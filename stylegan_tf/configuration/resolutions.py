@@ -33,10 +33,21 @@ def count_levels(size: tuple[int, int], base_size: tuple[int, int]) -> int:
         if level_size(base_size, levels - 1) == size:
             return levels
     examples = ", ".join(f"{base_size[0] << n}x{base_size[1] << n}" for n in range(1, 5))
+    fitting = fitting_base_size(size)
+    other = f"--base_size={fitting[0]}x{fitting[1]}, which leads there" if fitting != size else "another --base_size"
     raise UserError(
         f"resolution must be the base size {base_size[0]}x{base_size[1]} doubled at most {MAX_LEVELS - 1} times "
-        f"({examples}, ...); choose one of these or another --base_size. Received: resolution={size[0]}x{size[1]}."
+        f"({examples}, ...); choose one of these or {other}. Received: resolution={size[0]}x{size[1]}."
     )
+
+
+def fitting_base_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The smallest size that leads to another one by doubling, no side below 4: 4x6 for 64x96; itself for an odd one."""
+    for _ in range(MAX_LEVELS - 1):
+        if size[0] % 2 or size[1] % 2 or min(size) < 8:
+            break
+        size = size[0] // 2, size[1] // 2
+    return size
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
+from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, fitting_base_size, parse_size
 
 table = ResolutionTable.parse
 
@@ -91,3 +91,15 @@ def test_sizes_are_height_by_width(text, size):
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ValueError, match=rf"^resolution must be a size such as 256 or 64x96\. Received: {text}\.$"):
         parse_size(text, "resolution")
+
+
+@pytest.mark.parametrize(
+    ("size", "base"),
+    [((64, 96), (4, 6)), ((100, 100), (25, 25)), ((1024, 1024), (4, 4)), ((28, 28), (7, 7)), ((33, 77), (33, 77))],
+)
+def test_a_base_size_that_leads_to_a_resolution_is_proposed(size, base):
+    assert fitting_base_size(size) == base
+    count_levels(size, fitting_base_size(size))
+    if base not in (size, (4, 4)):
+        with pytest.raises(ValueError, match=f"or --base_size={base[0]}x{base[1]}, which leads there"):
+            count_levels(size, (4, 4))
