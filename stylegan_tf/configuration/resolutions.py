@@ -42,7 +42,7 @@ def count_levels(size: tuple[int, int], base_size: tuple[int, int]) -> int:
 
 
 def fitting_base_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The smallest size that leads to another one by doubling, no side below 4: 4x6 for 64x96; itself for an odd one."""
+    """The smallest size that leads to another by doubling, no side below 4: 4x6 for 64x96; an odd one is its own."""
     for _ in range(MAX_LEVELS - 1):
         if size[0] % 2 or size[1] % 2 or min(size) < 8:
             break
