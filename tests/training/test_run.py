@@ -105,7 +105,7 @@ def test_run_directory(finished):
         assert grid.size == (512, 512)
     assert directory.newest_checkpoint().prefix.endswith("ckpt-96")
     log = directory.log_file.read_text()
-    for text in ("Devices", "fade in", "kimg 0.1 of 0.096", "Finished 0.096 kimg", "export.py", "tensorboard"):
+    for text in ("Devices", "fade in", "kimg 0.1 of 0.096", "Finished 0.096 kimg", " export --run_dir=", "tensorboard"):
         assert text in log
 
 
