@@ -153,13 +153,14 @@ def test_a_number_taken_in_the_meantime_is_not_overwritten(make_served, stubbed,
     assert os.listdir(tmp_path) == ["1"] and os.listdir(tmp_path / "1") == []
 
 
-def test_a_failed_verification_is_one_line(monkeypatch, capsys):
+def test_a_failed_verification_is_one_line(make_run, tmp_path, monkeypatch, capsys):
     def fail(*args: object) -> None:
         raise VerificationError("from_z must give other images.")
 
     monkeypatch.setattr(command, "export_run", fail)
     with pytest.raises(SystemExit) as ended:
-        app.run(command.main, ["export.py", "--run_dir=run", "--output_dir=models"], command.FLAGS)
+        run = make_run(tmp_path / "run", checkpoint=False)
+        app.run(command.main, ["export.py", f"--run_dir={run}", "--output_dir=models"], command.FLAGS)
     assert ended.value.code == 1
     assert capsys.readouterr().err == "export: from_z must give other images. Nothing was written.\n"
 
