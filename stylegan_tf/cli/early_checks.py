@@ -9,12 +9,18 @@ from stylegan_tf.data.loading import find_source
 from stylegan_tf.data.sources.arrays import BUILT_IN
 from stylegan_tf.errors import require
 from stylegan_tf.metrics.protocols import parse_protocols
+from stylegan_tf.runs.directory import RunDirectory
 
 
 def check_data(data: str) -> None:
     """Raises UserError for a path where nothing is; what is there is looked at later."""
     if data != BUILT_IN and ":" not in data and not Path(data).exists():
         find_source(data)
+
+
+def check_run(run_dir: str) -> None:
+    """Raises UserError for a directory that holds no run."""
+    RunDirectory(run_dir).read_config()
 
 
 def check_early(config: TrainConfig) -> None:

@@ -13,9 +13,10 @@ from typing import NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.early_checks import check_run
 from stylegan_tf.cli.flags import FlagGroup, check_psi, psi_flag, require_run, run_flags, seeds_flag
 from stylegan_tf.errors import require
-from stylegan_tf.sampling.seeds import parse_seeds
+from stylegan_tf.sampling.seeds import MOST_POINTS, parse_seeds
 
 FLAGS = flags.FlagValues()
 
@@ -35,13 +36,14 @@ def main() -> None:
     require_run(_RUN_DIR)
     seeds = parse_seeds(_SEEDS.value, "--seeds")
     check_psi(_PSI.name, _PSI.value)
+    require(len(seeds) <= MOST_POINTS, f"--seeds must be at most {MOST_POINTS}", f"{len(seeds)} of them")
+    check_run(_RUN_DIR.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.runs.directory import RunDirectory
         from stylegan_tf.runs.load import load_run
-        from stylegan_tf.sampling.embeddings import MOST_POINTS, write_embeddings
+        from stylegan_tf.sampling.embeddings import write_embeddings
         from stylegan_tf.sampling.sampler import Sampler
 
-    require(len(seeds) <= MOST_POINTS, f"--seeds must be at most {MOST_POINTS}", f"{len(seeds)} of them")
     trained = load_run(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
     psi = settings.truncation_psi if _PSI.value is None else _PSI.value

@@ -20,16 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.cli.early_checks import check_data
-from stylegan_tf.cli.flags import (
-    FlagGroup,
-    cache_flag,
-    check_picture_file,
-    require_one,
-    require_run,
-    run_flags,
-    training_flag,
-)
+from stylegan_tf.cli.early_checks import check_data, check_run
+from stylegan_tf.cli.flags import FlagGroup, cache_flag, check_picture_file, require_one, run_flags, training_flag
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.errors import require
@@ -123,7 +115,7 @@ def _measure() -> None:
     protocols = parse_protocols(_METRICS.value)
     require(bool(protocols), "--metrics must name protocols", "none")
     if _RUN_DIR.value:
-        require_run(_RUN_DIR)
+        check_run(_RUN_DIR.value)
     elif _EXPORT.value:
         newest_version(Path(_EXPORT.value))
     else:

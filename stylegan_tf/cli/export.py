@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.early_checks import check_run
 from stylegan_tf.cli.flags import FlagGroup, require_given, require_run, run_flags
 from stylegan_tf.errors import require
 from stylegan_tf.files import check_room
@@ -71,6 +72,7 @@ def main() -> int:
     require(
         all(size.isdecimal() for size in sizes), "warmup_batches must be whole numbers such as 1,8", ",".join(sizes)
     )
+    check_run(_RUN_DIR.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.serving.verify import VerificationError
     require(

@@ -125,11 +125,8 @@ def require_given(flag: flags.FlagHolder[str], meaning: str) -> None:
 
 
 def require_run(run_dir: flags.FlagHolder[str]) -> None:
-    """Raises UserError unless --run_dir is given and holds a run; told before TensorFlow is imported."""
+    """Raises UserError unless --run_dir is given."""
     require_given(run_dir, "the directory of a training run")
-    from stylegan_tf.runs.directory import RunDirectory
-
-    RunDirectory(run_dir.value).read_config()
 
 
 def require_one(choices: Sequence[flags.FlagHolder[str]], others: str) -> flags.FlagHolder[str]:

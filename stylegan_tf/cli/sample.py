@@ -22,6 +22,7 @@ from typing import NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.cli.early_checks import check_run
 from stylegan_tf.cli.flags import FlagGroup, check_picture_file, check_psi, psi_flag, require_run, run_flags, seeds_flag
 from stylegan_tf.errors import require
 from stylegan_tf.sampling.seeds import parse_seeds
@@ -116,6 +117,7 @@ def main() -> None:
     check_psi(_PSI.name, _PSI.value)
     psis = _parse_psis(_PSIS.value)
     output = _checked_output(figure)
+    check_run(_RUN_DIR.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.cli import drawing
         from stylegan_tf.runs.load import load_run

@@ -9,6 +9,8 @@ from stylegan_tf.errors import UserError
 LARGEST_SEED = 2**63 - 1
 MOST_SEEDS = 10_000_000
 
+MOST_POINTS = (LARGEST_SPRITE_PIXELS // LARGEST_THUMBNAIL_PIXELS) ** 2
+
 
 def parse_seeds(text: str, name: str = "seeds") -> list[int]:
     """Reads numbers and ranges, both ends included: "1,5,9-12" is [1, 5, 9, 10, 11, 12].
