@@ -17,11 +17,7 @@ from stylegan_tf.images import as_picture, image_grid
 from stylegan_tf.printing import printable
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
-from stylegan_tf.sampling.seeds import MOST_POINTS
-
-# The projector draws no sprite image larger than this; browsers limit textures to the same size.
-LARGEST_SPRITE_PIXELS = 8192
-LARGEST_THUMBNAIL_PIXELS = 64
+from stylegan_tf.sampling.seeds import LARGEST_THUMBNAIL_PIXELS, MOST_POINTS
 
 CONFIG_FILE = "projector_config.pbtxt"
 

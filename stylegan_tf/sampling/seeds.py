@@ -9,6 +9,9 @@ from stylegan_tf.errors import UserError
 LARGEST_SEED = 2**63 - 1
 MOST_SEEDS = 10_000_000
 
+# The projector draws no sprite image larger than this; browsers limit textures to the same size.
+LARGEST_SPRITE_PIXELS = 8192
+LARGEST_THUMBNAIL_PIXELS = 64
 MOST_POINTS = (LARGEST_SPRITE_PIXELS // LARGEST_THUMBNAIL_PIXELS) ** 2
 
 

@@ -43,7 +43,7 @@ def data(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--z_sise=8"], ["z_sise", "Did you mean: z_size"]),
+        (["--z_sise=8"], ["z_sise", "Did you mean z_size?"]),
         (["--preset=huge"], ["preset must be one of tiny, progan, stylegan1", "Received: preset=huge."]),
         (["--adam_beta2=1"], ["adam_beta2", "Received: 1.0."]),
         (["portraits"], ["'portraits'"]),
