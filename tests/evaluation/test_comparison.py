@@ -1,6 +1,7 @@
 """The chart of several runs."""
 
 import dataclasses
+import re
 import sys
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from stylegan_tf.evaluation import comparison
 from stylegan_tf.evaluation.comparison import draw_comparison, read_runs
 from stylegan_tf.evaluation.results import append_results
+from stylegan_tf.invocation import install
 
 
 def write_run(folder, *results):
@@ -75,7 +77,7 @@ def test_results_without_a_clock_are_refused(tmp_path):
 
 def test_a_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r'pip install "stylegan_tf\[metrics\]"'):
+    with pytest.raises(ImportError, match=re.escape(install("metrics"))):
         draw_comparison({"a": [make_result()]}, tmp_path / "x.png")
 
 

@@ -1,11 +1,13 @@
 """Which feature networks protocols get, and what is said when one cannot be had."""
 
 import importlib.metadata
+import re
 
 import pytest
 
 from stylegan_tf.evaluation import networks
 from stylegan_tf.evaluation.networks import build_networks, parse_weights
+from stylegan_tf.invocation import install
 from stylegan_tf.metrics.protocols import parse_protocols
 
 
@@ -59,5 +61,5 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    with pytest.raises(ImportError, match=r'pip install "stylegan_tf\[metrics\]"'):
+    with pytest.raises(ImportError, match=re.escape(install("metrics"))):
         build_networks(parse_protocols(["fd2k_full_efficientnet_lite0"]), {}, tmp_path)

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import stylegan_tf
 from stylegan_tf.features import efficientnet_lite
 from stylegan_tf.features.efficientnet_lite import EfficientNetLite0Features
 from stylegan_tf.features.torch_checkpoint import read_torch_checkpoint
+from stylegan_tf.invocation import install
 from stylegan_tf.metrics.kernel_distance import kernel_distance
 
 try:
@@ -173,5 +175,5 @@ def test_missing_weights_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    with pytest.raises(ImportError, match=r'pip install "stylegan_tf\[metrics\]"'):
+    with pytest.raises(ImportError, match=re.escape(install("metrics"))):
         EfficientNetLite0Features()

@@ -1,11 +1,13 @@
 """Linear separability against closed forms."""
 
 import builtins
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+from stylegan_tf.invocation import install
 from stylegan_tf.metrics.linear_separability import conditional_entropy, linear_separability, separability
 
 _HALF = np.array([False, True])
@@ -105,7 +107,7 @@ def test_without_scikit_learn_the_error_names_the_extra(monkeypatch: pytest.Monk
         return real_import(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r'pip install "stylegan_tf\[metrics\]"'):
+    with pytest.raises(ImportError, match=re.escape(install("metrics"))):
         linear_separability(np.zeros([4, 2]), np.eye(4), keep=1.0)
 
 

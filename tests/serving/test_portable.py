@@ -80,7 +80,7 @@ def test_a_file_that_differs_is_not_written(make_served, tmp_path, monkeypatch):
 
 def test_a_missing_extra_is_named(make_served, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match=r"onnxruntime, which is not installed. .*stylegan_tf\[onnx\]"):
+    with pytest.raises(ImportError, match="onnxruntime, which is not installed. .*pip install .*tf2onnx"):
         export_portable(make_served(), tmp_path, "onnx")
 
 
