@@ -72,14 +72,14 @@ def main() -> int:
     require(
         all(size.isdecimal() for size in sizes), "warmup_batches must be whole numbers such as 1,8", ",".join(sizes)
     )
-    check_run(_RUN_DIR.value)
-    with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
-        from stylegan_tf.serving.verify import VerificationError
     require(
         _FORMAT.value == "saved_model" or _VERSION.value is None,
         "version goes with --format=saved_model; other formats replace their file",
         f"version={_VERSION.value}",
     )
+    check_run(_RUN_DIR.value)
+    with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
+        from stylegan_tf.serving.verify import VerificationError
     try:
         if _FORMAT.value != "saved_model":
             export_run_portable(_RUN_DIR.value, _OUTPUT_DIR.value, _FORMAT.value, _CHECKPOINT.value)
