@@ -41,7 +41,7 @@ def test_they_last_as_long_as_the_block(with_settings):
     assert seen == [("float32", 1e-7, "channels_last", "float32")]
 
 
-@pytest.mark.parametrize("family", ["stylegan", "stylegan2"])
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
 def test_networks_and_their_optimizers(with_settings, family):
     from stylegan_tf.configuration.config import TrainConfig
     from stylegan_tf.training.state import TrainState

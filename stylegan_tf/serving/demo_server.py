@@ -189,7 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_error(HTTPStatus.BAD_REQUEST, f"a version must be a whole number. Received: {path[:80]}...")
         elif description:
             export = self.server.api.base_path
-            version = find_versions(export).get(int(description[1]), export / description[1])
+            number = int(description[1])
+            version = find_versions(export).get(number, export / str(number))
             self._send_file(version / METADATA_FILE)
         elif path.startswith("/v1/"):
             self._answer("GET", path)

@@ -151,7 +151,7 @@ def test_other_files_are_refused(trained, tmp_path):
     with zipfile.ZipFile(tmp_path / "list.keras", "w") as archive:
         archive.writestr("class_names.json", "[")
     for name in ("plain", "text", "list", "missing"):
-        with pytest.raises(ValueError, match=f"cli.classifier wrote. Received: '.*/{name}.keras'"):
+        with pytest.raises(ValueError, match=f"classifier wrote. Received: '.*/{name}.keras'"):
             ClassifierFeatures(tmp_path / f"{name}.keras")
 
 

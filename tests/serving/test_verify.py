@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from stylegan_tf.files import DiskError
+from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.serving import clean_process
 from stylegan_tf.serving.endpoints import build_endpoints
 from stylegan_tf.serving.export import write_saved_model
@@ -56,7 +57,7 @@ def test_a_model_that_differs_from_the_python_model_is_stopped(make_served, tmp_
     served = make_served(num_levels=2, fade_in=0.5)
     endpoints = build_endpoints(served)[:2]
     write_saved_model(endpoints, tmp_path / "model")
-    other = dataclasses.replace(served, fade_in=0.6)
+    other = dataclasses.replace(served, generator=GeneratorAtLevel(served.generator.network, fade_in=0.6))
     with pytest.raises(VerificationError, match="must give what the Python model gives"):
         verify_export(tmp_path / "model", other, endpoints)
 

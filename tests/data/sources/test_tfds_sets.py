@@ -11,7 +11,7 @@ from stylegan_tf.data.sources.find import open_source
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install \"stylegan-tf\[tfds\]\"\. Received: data='tfds:mnist'"):
+    with pytest.raises(ImportError, match=r"pip install .*tensorflow-datasets.*\. Received: data='tfds:mnist'"):
         open_source("tfds:mnist")
 
 
