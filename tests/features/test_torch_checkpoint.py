@@ -289,7 +289,7 @@ class TestArchives:
                 archive.NameToInfo[member.filename] = member
             archive._didModify = True
         with zipfile.ZipFile(path) as archive:
-            assert len(archive.read("weights/data/00049")) > 40_000
+            assert archive.getinfo("weights/data/00049").file_size > 40_000  # which newer Pythons refuse to read
         with pytest.raises(ValueError, match="would unpack to .* at most"):
             read_torch_checkpoint(path)
 
