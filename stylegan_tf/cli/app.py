@@ -26,7 +26,7 @@ from stylegan_tf.background import background_is_busy
 from stylegan_tf.cli import keras_settings, signals
 from stylegan_tf.cli.habits import hint_for
 from stylegan_tf.cli.streams import lasting_streams
-from stylegan_tf.errors import UserError
+from stylegan_tf.errors import USER_ERROR, UserError
 from stylegan_tf.files import begin_command, disk_errno
 from stylegan_tf.invocation import PROGRAM, command
 from stylegan_tf.names import can_be_written, spelt_on_disk
@@ -34,8 +34,6 @@ from stylegan_tf.printing import PrintableStream, printable
 
 # Must be set before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-USER_ERROR = 2
 
 _HELP_WORDS = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 _HELP_COLUMN = 28

@@ -49,10 +49,8 @@ def flags_of(name: str) -> list[str]:
     module = importlib.import_module(f"stylegan_tf.cli.{name}")
     found = list(getattr(module, "COMMANDS", {})) if module.__name__ != __name__ else list(SHELLS)
     for values in getattr(module, "ALL_FLAGS", [getattr(module, "FLAGS", None)]):
-        for heading, group in values.flags_by_module_dict().items():
-            if heading.split(".")[0] != "absl":
-                for flag in group:
-                    found += [f"--{flag.name}", f"--no{flag.name}"] if flag.boolean else [f"--{flag.name}="]
+        for flag in (flag for group in values.flags_by_module_dict().values() for flag in group):
+            found += [f"--{flag.name}", f"--no{flag.name}"] if flag.boolean else [f"--{flag.name}="]
     return found
 
 

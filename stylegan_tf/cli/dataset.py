@@ -39,7 +39,7 @@ from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.data.unreadable import ON_ERROR
 from stylegan_tf.data.verify import verify_set
-from stylegan_tf.errors import require
+from stylegan_tf.errors import USER_ERROR, require
 from stylegan_tf.files import expanded
 from stylegan_tf.invocation import command
 from stylegan_tf.printing import note_line, printable
@@ -163,7 +163,7 @@ def main_verify() -> int:
         for damage in damages:
             print(printable(str(damage)))
         print(f"dataset: {directory} is damaged; delete it and prepare it again.", file=sys.stderr)
-        return app.USER_ERROR
+        return USER_ERROR
     print(
         f"{directory} is whole: {counted(manifest.count, 'image')} at {counted(len(manifest.sizes), 'size')} in "
         f"{counted(len(manifest.files), 'file')}, checked in {format_seconds(time.monotonic() - started)}."
@@ -241,7 +241,7 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
         if name in ("--help", "-h", "-help", "help"):
             app.run(main_prepare, [program, "--help"], flags.FlagValues())  # of all of them: this file's docstring
         print(f"dataset: name a command: {', '.join(COMMANDS)}. Received: {name!r}. See --help.", file=sys.stderr)
-        sys.exit(app.USER_ERROR)
+        sys.exit(USER_ERROR)
     arguments = words[1:]
     if arguments and not arguments[0].startswith("-"):
         arguments[0] = f"--data={arguments[0]}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.resolutions import ResolutionTable
-from stylegan_tf.errors import UserError
+from stylegan_tf.errors import UserError, did_you_mean
 
 table = ResolutionTable.parse
 
@@ -222,7 +221,6 @@ DEFAULT_PRESET = "tiny"
 def preset(name: str) -> TrainConfig:
     """The configuration of this name. Raises ValueError for an unknown one."""
     if name not in PRESETS:
-        close = difflib.get_close_matches(name, PRESETS, 1, 0.6)
-        meant = f" Did you mean {close[0]}?" if close else ""
+        meant = did_you_mean(name, PRESETS)
         raise UserError(f"preset must be one of {', '.join(PRESETS)}. Received: preset={name}.{meant}")
     return PRESETS[name].config
