@@ -17,7 +17,6 @@ from stylegan_tf.errors import UserError
 from stylegan_tf.invocation import install
 from stylegan_tf.printing import printable
 
-HEIF_COMMAND = install("heif")  # brings what reads HEIC, HEIF and AVIF
 _LONGEST_REASON = 200
 _HEAD = 512  # bytes that tell what a file is
 _UNKNOWN = "no image format that Pillow knows"
@@ -157,5 +156,5 @@ def _kind_of_container(kind: str) -> str:
     if not kind:
         return "a video or another kind of file, not a picture"
     if kind == "HEIC" or not reads_avif():
-        return f"{kind}; convert it to PNG or JPEG, or install what reads it: {HEIF_COMMAND}"
+        return f"{kind}; convert it to PNG or JPEG, or install what reads it: {install('heif')}"
     return "the AVIF file is damaged or ends early"

