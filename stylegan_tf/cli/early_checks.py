@@ -7,9 +7,9 @@ from pathlib import Path
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.data.loading import find_source
 from stylegan_tf.data.sources.arrays import BUILT_IN
-from stylegan_tf.errors import require
 from stylegan_tf.metrics.protocols import parse_protocols
 from stylegan_tf.runs.directory import RunDirectory
+from stylegan_tf.training.shares import require_multiple
 
 
 def check_data(data: str) -> None:
@@ -27,16 +27,13 @@ def check_early(config: TrainConfig) -> None:
     """Raises what training would raise later, as far as it needs neither networks nor a look at every picture.
 
     Raises:
-        UserError: For data that are not there, protocols that are not known, and batches that do not divide over the
-            number of devices that is asked for.
+        UserError: For data that are not there, protocols that are not known, and a batch of a new run that does not
+            divide over the number of devices that is asked for.
     """
     parse_protocols(config.run.metrics.split(","))
     check_data(config.data.data)
     devices, batch_size = config.run.num_devices, config.schedule.batch_size
-    if devices and batch_size is not None:
-        for batch in batch_size.values():
-            require(
-                batch % devices == 0,
-                f"batch_size must be a multiple of the number of devices, {devices}; choose another --batch_size",
-                int(batch),
-            )
+    if devices and batch_size is not None and not RunDirectory(config.run.run_dir).config_file.exists():
+        batches = {int(batch) for batch in batch_size.values()}
+        if len(batches) == 1:  # else a run may end before it comes to one that does not divide
+            require_multiple(batches.pop(), devices)

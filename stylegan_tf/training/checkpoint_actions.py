@@ -13,6 +13,23 @@ from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 
 
+def save_sound(loop: LoopState, folder: CheckpointFolder, keep: int) -> str:
+    """Saves the state of the loop, after making sure that it is sound, and returns the checkpoint's prefix.
+
+    Args:
+        loop: Where the run is.
+        folder: Where the checkpoint goes.
+        keep: How many checkpoints stay there.
+
+    Raises:
+        NonFiniteError: When it is not sound; nothing is saved then.
+        DiskError: When the disk took no more.
+    """
+    loop.state.set_clock(loop.images_seen, loop.schedule.at(loop.images_seen))
+    require_sound(loop.state, loop.statistics.newest())  # both raise before anything unsound is saved
+    return folder.save(loop.state.checkpoint, loop.images_seen, keep)
+
+
 class Checkpoints(IntervalAction):
     """Saves the state, after making sure that it is sound.
 
@@ -30,9 +47,7 @@ class Checkpoints(IntervalAction):
         self.newest: Found | None = None
 
     def _work(self, loop: LoopState) -> None:
-        self.state.set_clock(loop.images_seen, loop.schedule.at(loop.images_seen))
-        require_sound(self.state, loop.statistics.newest())  # both raise before anything unsound is saved
-        self.newest = Found(self.folder.save(self.state.checkpoint, loop.images_seen, self.keep))
+        self.newest = Found(save_sound(loop, self.folder, self.keep))
 
     def restore(self) -> int:
         """Restores the newest whole checkpoint, if there is one, and returns the images seen.

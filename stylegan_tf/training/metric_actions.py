@@ -22,9 +22,9 @@ from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.runs.checkpoints import CheckpointFolder
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.actions import IntervalAction, LoopState
+from stylegan_tf.training.checkpoint_actions import save_sound
 from stylegan_tf.training.devices import rounding_allowed
 from stylegan_tf.training.loop import BrokenOffError, StopRequest
-from stylegan_tf.training.soundness import require_sound
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.summaries import metric_curve
 
@@ -153,10 +153,8 @@ class Metrics(IntervalAction):
     def _keep_if_best(self, result: Result, loop: LoopState) -> None:
         if self.best is not None and not result.better_than(self.best):
             return
-        self.state.set_clock(loop.images_seen, loop.schedule.at(loop.images_seen))
-        require_sound(self.state, loop.statistics.newest())
+        save_sound(loop, self.folder, keep=1)
         self.best = result
-        self.folder.save(self.state.checkpoint, loop.images_seen, keep=1)
         self._kept_number = loop.images_seen
 
     def describe_best(self) -> str:

@@ -10,6 +10,15 @@ from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError, require
 
 
+def require_multiple(batch: int, replicas: int, chosen: str = "") -> None:
+    """Raises UserError unless a batch divides over devices; `chosen` says where it comes from."""
+    require(
+        batch % replicas == 0,
+        f"batch_size must be a multiple of the number of devices, {replicas}; choose another --batch_size{chosen}",
+        batch,
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Shares:
     """The rule by which a run shares out its batches.
@@ -70,12 +79,7 @@ class Shares:
             chosen = ""
             if self.batch_devices != self.replicas:
                 chosen = f" (it was chosen for {self.batch_devices} when the run began) or --num_devices"
-            require(
-                batch % self.replicas == 0,
-                f"batch_size must be a multiple of the number of devices, {self.replicas}; choose another "
-                f"--batch_size{chosen}",
-                batch,
-            )
+            require_multiple(batch, self.replicas, chosen)
             self._check_batch(batch, self.images_at_once(batch))
 
     def _check_batch(self, batch: int, limit: int) -> None:

@@ -4,6 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from tiny_run import table
+
+from stylegan_tf.cli.early_checks import check_early
+from stylegan_tf.configuration.presets import preset
+from stylegan_tf.errors import UserError
 
 NO_TENSORFLOW = (
     "import sys; sys.modules['tensorflow'] = None; from stylegan_tf.cli import command; command.main(sys.argv[1:])"
@@ -34,3 +39,11 @@ def test_what_needs_no_tensorflow_is_told_without_it(tmp_path, words, message):
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_batch_that_may_not_be_reached_is_not_asked_for():
+    """As `Shares.check` has it, which knows where a run ends."""
+    config = preset("stylegan1-256").replace({"num_devices": 2, "batch_size": table("4:8,256:7"), "run_dir": "new"})
+    check_early(config)
+    with pytest.raises(UserError, match="multiple of the number of devices, 2; .* Received: 7"):
+        check_early(config.replace({"batch_size": table("7")}))
