@@ -17,6 +17,7 @@ from stylegan_tf.data.sources.base import digest
 from stylegan_tf.errors import UserError
 
 CHANNELS = (1, 3, 4)
+LARGEST_SIDE = 2**16  # pixels
 MAX_HALVINGS = MAX_LEVELS - 1
 
 DIGEST_BYTES = 8

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stylegan_tf.configuration.resolutions import MAX_LEVELS
-from stylegan_tf.data.image_set import CHANNELS
+from stylegan_tf.data.image_set import CHANNELS, LARGEST_SIDE
 from stylegan_tf.data.sources.base import digest
 from stylegan_tf.errors import UserError
 from stylegan_tf.json_files import as_record, read_json
@@ -23,7 +23,6 @@ FORMAT = "stylegan_tf image set"
 VERSION = 1
 ENCODINGS = ("raw", "png")
 
-_MAX_SIDE = 2**16  # pixels
 _MAX_IMAGE_BYTES = 2**31
 _MAX_IMAGES = 2**40
 _MAX_CRC = 2**32 - 1
@@ -120,8 +119,9 @@ class Manifest:
         _require(0 < len(self.sizes) <= MAX_LEVELS, f"sizes must be 1 to {MAX_LEVELS}")
         height, width = self.sizes[0]
         _require(
-            min(height, width) > 0 and max(height, width) <= _MAX_SIDE and 4 * height * width <= _MAX_IMAGE_BYTES,
-            f"the sides of images must lie from 1 to {_MAX_SIDE:,}, and images have at most {_MAX_IMAGE_BYTES:,} bytes",
+            min(height, width) > 0 and max(height, width) <= LARGEST_SIDE and 4 * height * width <= _MAX_IMAGE_BYTES,
+            f"the sides of images must lie from 1 to {LARGEST_SIDE:,}, "
+            f"and images have at most {_MAX_IMAGE_BYTES:,} bytes",
         )
         halved = tuple((height >> level, width >> level) for level in range(len(self.sizes)))
         _require(self.sizes == halved and min(halved[-1]) > 0, "sizes must each be half of the one before")

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stylegan_tf.data.image_set import CHANNELS
+from stylegan_tf.data.image_set import CHANNELS, LARGEST_SIDE
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import write_text, written_folder
 from stylegan_tf.json_files import as_record, read_json
 
 METADATA_FILE = "assets.extra/model.json"
 MODEL_FILE = "saved_model.pb"
-_MAX_SIDE = 2**16
 
 
 def is_version(path: Path) -> bool:
@@ -138,7 +137,7 @@ class ExportMetadata:
 
     def __post_init__(self) -> None:
         sides = (self.image.height, self.image.width, self.z_size)
-        require(0 < min(sides) <= max(sides) <= _MAX_SIDE, f"sizes must lie from 1 to {_MAX_SIDE:,}", sides)
+        require(0 < min(sides) <= max(sides) <= LARGEST_SIDE, f"sizes must lie from 1 to {LARGEST_SIDE:,}", sides)
         require(self.image.channels in CHANNELS, "channels must be 1, 3 or 4", self.image.channels)
         require(
             self.num_classes >= 0 and len(self.label_names or ()) in (0, self.num_classes),

@@ -1,4 +1,4 @@
-"""What the networks of one run have in common, whatever their family."""
+"""What the networks of one run have in common, and what settings mean to all of them, whatever their family."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import dataclasses
 from typing import Any
 
 import keras
+
+from stylegan_tf.configuration.model_sections import NetworkConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,3 +42,26 @@ class NetworkShape:
             "feature_maps_max": self.feature_maps_max,
             "dtype": keras.DTypePolicy(self.dtype_policy),
         }
+
+
+def mapping_arguments(network: NetworkConfig, num_classes: int) -> dict[str, Any]:
+    """For the constructor of `MappingNetwork`; a family adds its design, and how labels are put in."""
+    return {
+        "w_size": network.w_size,
+        "num_layers": network.mapping_layers,
+        "hidden_size": network.mapping_width or None,
+        "learning_rate_multiplier": network.mapping_learning_rate_multiplier,
+        "num_classes": num_classes,
+        "name": "mapping",
+    }
+
+
+def critic_arguments(network: NetworkConfig, shape: NetworkShape) -> dict[str, Any]:
+    """For the constructor of a critic; a family adds what its own has besides."""
+    return {
+        "num_classes": shape.num_classes,
+        "minibatch_stddev_group": network.minibatch_stddev_group,
+        "minibatch_stddev_features": network.minibatch_stddev_features,
+        "name": "critic",
+        **shape.arguments,
+    }

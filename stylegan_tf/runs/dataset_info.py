@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from stylegan_tf.data.image_set import CHANNELS
+from stylegan_tf.data.image_set import CHANNELS, LARGEST_SIDE
 from stylegan_tf.errors import UserError
-
-_MAX_SIDE = 2**16  # pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +30,9 @@ class DatasetInfo:
 
     def __post_init__(self) -> None:
         height, width = self.size
-        if self.channels not in CHANNELS or not 0 < min(height, width) <= max(height, width) <= _MAX_SIDE:
+        if self.channels not in CHANNELS or not 0 < min(height, width) <= max(height, width) <= LARGEST_SIDE:
             raise UserError(
-                f"images must have a size of 1 to {_MAX_SIDE:,} pixels, and 1, 3 or 4 channels. "
+                f"images must have a size of 1 to {LARGEST_SIDE:,} pixels, and 1, 3 or 4 channels. "
                 f"Received: {height}x{width}, channels={self.channels}."
             )
 

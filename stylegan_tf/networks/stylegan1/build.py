@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stylegan_tf.configuration.model_sections import NetworkConfig
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.shape import NetworkShape
+from stylegan_tf.networks.shape import NetworkShape, critic_arguments, mapping_arguments
 from stylegan_tf.networks.stylegan1.critic import Critic
 from stylegan_tf.networks.stylegan1.synthesis import SynthesisNetwork
 
@@ -12,14 +12,9 @@ from stylegan_tf.networks.stylegan1.synthesis import SynthesisNetwork
 def make_mapping(network: NetworkConfig, num_classes: int) -> MappingNetwork:
     """The mapping network; without layers, as in progressive growing, labels lie beside z as they are."""
     return MappingNetwork(
-        network.w_size,
-        num_layers=network.mapping_layers,
-        hidden_size=network.mapping_width or None,
-        learning_rate_multiplier=network.mapping_learning_rate_multiplier,
-        num_classes=num_classes,
         label_input="embedded" if network.mapping_layers else "one_hot",
         design="stylegan1",
-        name="mapping",
+        **mapping_arguments(network, num_classes),
     )
 
 
@@ -40,12 +35,8 @@ def make_synthesis(network: NetworkConfig, shape: NetworkShape) -> SynthesisNetw
 def make_critic(network: NetworkConfig, shape: NetworkShape) -> Critic:
     """The critic."""
     return Critic(
-        num_classes=shape.num_classes,
-        minibatch_stddev_group=network.minibatch_stddev_group,
-        minibatch_stddev_features=network.minibatch_stddev_features,
         blur=network.blur,
         fused_from=network.fused_from or None,
         classifies=network.critic_classifies,
-        name="critic",
-        **shape.arguments,
+        **critic_arguments(network, shape),
     )

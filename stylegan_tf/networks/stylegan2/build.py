@@ -6,7 +6,7 @@ from typing import Any
 
 from stylegan_tf.configuration.model_sections import NetworkConfig, parse_taps
 from stylegan_tf.networks.mapping import MappingNetwork
-from stylegan_tf.networks.shape import NetworkShape
+from stylegan_tf.networks.shape import NetworkShape, critic_arguments, mapping_arguments
 from stylegan_tf.networks.stylegan2.critic import StyleGAN2Critic
 from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 
@@ -14,14 +14,9 @@ from stylegan_tf.networks.stylegan2.synthesis import StyleGAN2SynthesisNetwork
 def make_mapping(network: NetworkConfig, num_classes: int) -> MappingNetwork:
     """The mapping network."""
     return MappingNetwork(
-        network.w_size,
-        num_layers=network.mapping_layers,
-        hidden_size=network.mapping_width or None,
-        learning_rate_multiplier=network.mapping_learning_rate_multiplier,
-        num_classes=num_classes,
         label_input="normalized" if network.label_design == "stylegan2-ada" else "embedded",
         design="stylegan2",
-        name="mapping",
+        **mapping_arguments(network, num_classes),
     )
 
 
@@ -40,15 +35,11 @@ def make_critic(network: NetworkConfig, shape: NetworkShape) -> StyleGAN2Critic:
     """The critic."""
     return StyleGAN2Critic(
         architecture=network.critic_architecture,
-        num_classes=shape.num_classes,
-        minibatch_stddev_group=network.minibatch_stddev_group,
-        minibatch_stddev_features=network.minibatch_stddev_features,
         mapping_layers=network.critic_mapping_layers,
         mapping_learning_rate_multiplier=network.critic_mapping_learning_rate_multiplier,
         scores_by_class=network.label_design == "stylegan2",
-        name="critic",
         **_filter_and_clamp(network, shape.dtype_policy),
-        **shape.arguments,
+        **critic_arguments(network, shape),
     )
 
 
