@@ -23,6 +23,9 @@ def __getattr__(name: str) -> Any:
     """What needs TensorFlow is imported when it is asked for: commands start without."""
     if name not in ("LoadedGenerator", "load_generator"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from stylegan_tf import trained
+    from stylegan_tf.quiet import quiet_start
+
+    with quiet_start():
+        from stylegan_tf import trained
 
     return getattr(trained, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-CLEAR_LINE = "\r\033[K"  # the only control sequence that this package prints
+from stylegan_tf import live
 
 
 def printable(text: str) -> str:
@@ -29,21 +29,25 @@ def note_line(command: str, text: str) -> str:
 
 
 class PrintableStream:
-    """A stream of text that lets through what is printable, ends of lines, tabs, and a `CLEAR_LINE` at the beginning.
+    """A stream of text that lets through what is printable, ends of lines and tabs.
 
-    All that a command prints goes through one, so that no name of a file or a class reaches a terminal as it is.
+    All that a command prints goes through one, so that no name of a file or a class reaches a terminal as it is. What a
+    terminal draws anew (`live`) makes room for it.
 
     Args:
         stream: Where it is written; asked for everything else.
+
+    Attributes:
+        unfiltered: The same stream.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.unfiltered = stream
 
     def write(self, text: str) -> int:
         """Writes text; returns the length of the text that was given."""
-        start = CLEAR_LINE if text.startswith(CLEAR_LINE) else ""
-        self._stream.write(start + printable_lines(text[len(start) :]))
+        live.erase()
+        self.unfiltered.write(printable_lines(text))
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -52,4 +56,4 @@ class PrintableStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.unfiltered, name)

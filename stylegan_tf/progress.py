@@ -1,17 +1,15 @@
-"""How far a long job is, on one line of a terminal or a line now and then in a log; numbers in such lines."""
+"""How far a long job is: a bar on a terminal, a line now and then in a log; numbers in such lines."""
 
 from __future__ import annotations
 
 import math
-import os
-import shutil
 import sys
 import time
 from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
-from stylegan_tf.printing import CLEAR_LINE
+from stylegan_tf import live
 
 T = TypeVar("T")
 
@@ -20,20 +18,10 @@ _LOG_INTERVAL_S = 10.0
 _QUIET_S = 1.0  # jobs that are done before say nothing
 
 
-def is_live(stream: TextIO | None = None) -> bool:
-    """Whether a line of a stream (None: of stdout) can be written anew: of a terminal that knows how to clear one."""
-    return (stream or sys.stdout).isatty() and os.environ.get("TERM", "") not in ("", "dumb")
-
-
-def live_line(text: str) -> str:
-    """What writes a line of a terminal anew, cut to the terminal's width: a line that wraps could not be cleared."""
-    return f"{CLEAR_LINE}{text[: shutil.get_terminal_size().columns - 1]}"
-
-
 class _Line:
-    """A line that is written anew on a terminal, or now and then in a log.
+    """Rows that are drawn anew on a terminal, or a line now and then in a log.
 
-    A context manager: the line of a terminal is cleared at the end.
+    A context manager: the rows of a terminal are taken away at the end.
 
     Args:
         stream: Where it is printed; None for stdout.
@@ -41,28 +29,25 @@ class _Line:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
-        self._live = is_live(self._stream)
+        self._live = live.is_live(self._stream)
         self._interval_s = _LIVE_INTERVAL_S if self._live else _LOG_INTERVAL_S
-        self._printed = False
 
     def __enter__(self) -> Self:
         return self
 
-    def _print(self, line: str) -> None:
-        print(live_line(line) if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True)
-        self._printed = True
+    def _log(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live and self._printed:
-            print(CLEAR_LINE, end="", file=self._stream, flush=True)
+        live.erase()
 
 
 class ProgressLine(_Line):
-    """Called with the work done and the whole work, prints how far it is and how long it will take.
+    """Called with the work done and the whole work, shows how far it is and how long it will take.
 
-    A context manager: the line of a terminal is cleared at the end.
+    A context manager: the bar of a terminal is taken away at the end.
 
     Args:
         what: What is done, such as "Reading the data".
@@ -88,13 +73,17 @@ class ProgressLine(_Line):
         self._last = now
         speed = (done - self._first) / (now - self._started)
         left = format_seconds((total - done) / speed) if speed > 0 else "?"
-        self._print(f"{self._what}: {done:,} of {total:,} {self._units}, {speed:,.0f}/s, {left} left")
+        numbers = f"{done:,} of {total:,} {self._units}, {speed:,.0f}/s, {left} left"
+        if self._live:
+            live.show(live.Bar(self._what, done / total if total else 1.0, numbers), self._stream)
+        else:
+            self._log(f"{self._what}: {numbers}")
 
 
 class WaitingLine(_Line):
     """Says what is being waited for, and for how long already.
 
-    A context manager: the line of a terminal is cleared at the end.
+    A context manager: the line of a terminal is taken away at the end.
 
     Args:
         stream: Where it is printed; None for stdout.
@@ -104,7 +93,11 @@ class WaitingLine(_Line):
         """The result of work that another thread does; raises what it raises."""
         started = time.monotonic()
         while not wait([future], self._interval_s).done:
-            self._print(f"{what}: {format_seconds(time.monotonic() - started)}")
+            text = f"{what}: {format_seconds(time.monotonic() - started)}"
+            if self._live:
+                live.show(live.Row([text]), self._stream)
+            else:
+                self._log(text)
         return future.result()
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from stylegan_tf.printing import CLEAR_LINE, PrintableStream, note_line, printable, printable_lines
+from stylegan_tf.printing import PrintableStream, note_line, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,8 @@ def test_a_stream_lets_only_what_is_printable_through():
     out = io.StringIO()
     stream = PrintableStream(out)
     print("name \x1b]0;title\x07", file=stream)
-    print(f"{CLEAR_LINE}half \x1b[K done", end="", file=stream)
+    print("half \x1b[K done", end="", file=stream)
     stream.writelines(["\r", "x\n"])
     assert stream.write("\x00ab") == 3
-    assert out.getvalue() == f"name \\x1b]0;title\\x07\n{CLEAR_LINE}half \\x1b[K done\\rx\n\\x00ab"
+    assert out.getvalue() == "name \\x1b]0;title\\x07\nhalf \\x1b[K done\\rx\n\\x00ab"
     assert not stream.isatty()

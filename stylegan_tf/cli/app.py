@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +30,9 @@ from stylegan_tf.files import begin_command, disk_errno
 from stylegan_tf.invocation import PROGRAM, command
 from stylegan_tf.names import can_be_written, spelt_on_disk
 from stylegan_tf.printing import PrintableStream, printable
+from stylegan_tf.quiet import log_less, quiet_start
 
-# Must be set before TensorFlow is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+log_less()
 
 _HELP_WORDS = {"--help", "-help", "-h", "--helpshort", "--helpfull"}
 _HELP_COLUMN = 28
@@ -157,44 +156,13 @@ def _called_here(text: str) -> str:
 
 @contextlib.contextmanager
 def quiet_startup() -> Iterator[None]:
-    """Keeps what native libraries print off stderr: wrap the first import of TensorFlow in it.
-
-    TensorFlow prints some lines while it is imported, and when it looks for GPUs on a machine without a driver,
-    whatever TF_CPP_MIN_LOG_LEVEL says. When the block fails, everything is printed after all. Signals are kept back.
-    Keras, which comes with TensorFlow, gets the settings that commands run with.
-    """
+    """As `quiet_start`, for a command: signals are kept back, and Keras gets the settings that commands run with."""
     keras_settings.check_xla_flags()
-    with quiet_libraries(), signals.kept_back():
+    with quiet_start(), signals.kept_back():
         with keras_settings.without_optional_packages():
             yield
-        if "tensorflow" not in sys.modules:
-            return
-        keras_settings.set_defaults()
-        if not Path("/dev/nvidiactl").exists():
-            # The first look for GPUs prints an error where there is no driver, which is no error there.
-            sys.modules["tensorflow"].config.list_physical_devices("GPU")
-
-
-@contextlib.contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Keeps what native libraries print off stderr, unless the block fails for a reason that is no user's."""
-    sys.stderr.flush()
-    real = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except Exception as error:
-            if disk_errno(error) is not None:
-                raise
-            kept.seek(0)
-            with contextlib.suppress(OSError):  # which would hide the error
-                os.write(real, kept.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(real, 2)
-            os.close(real)
+        if "tensorflow" in sys.modules:
+            keras_settings.set_defaults()
 
 
 def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:

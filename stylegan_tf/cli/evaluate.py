@@ -103,9 +103,11 @@ def describe_protocols() -> str:
 def _compare() -> None:
     output = Path(_OUTPUT.value)
     check_picture_file(_OUTPUT.name, output)
-    from stylegan_tf.evaluation.comparison import draw_comparison, read_runs
+    from stylegan_tf.evaluation.comparison import differences, draw_comparison, read_runs
 
     runs = read_runs([Path(path) for path in _COMPARE.value])
+    for note in differences(runs):
+        print(note_line("evaluate", note), file=sys.stderr)
     panels = draw_comparison(runs, output)
     print(f"wrote {output}: {panels} metric{'s' if panels > 1 else ''} of {', '.join(runs)}")
 

@@ -28,6 +28,7 @@ from stylegan_tf.cli.flags import FlagGroup, require_given, require_run, run_fla
 from stylegan_tf.errors import require
 from stylegan_tf.files import check_room
 from stylegan_tf.names import can_be_written
+from stylegan_tf.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from stylegan_tf.runs.load import LoadedRun
@@ -144,7 +145,7 @@ def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, 
     from stylegan_tf.serving.portable import LEFT_OUT_OF_PORTABLE, export_portable, portable_endpoint
 
     trained, served = _load(run_dir, checkpoint)
-    with app.quiet_libraries():  # converters print much that is no error
+    with quiet_libraries():  # converters print much that is no error
         target = export_portable(served, output_dir, kind, describe_run(trained, run_dir))
     print(f"Wrote {target} ({target.stat().st_size / 2**20:.1f} MiB): it gives the images of the run.")
     print(f"  {portable_endpoint(served)}\n{LEFT_OUT_OF_PORTABLE}")

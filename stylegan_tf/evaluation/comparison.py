@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stylegan_tf.errors import require
@@ -14,6 +15,7 @@ from stylegan_tf.printing import printable
 
 _PANELS_IN_A_ROW = 3
 _PANEL_INCHES = (5.2, 3.6)
+_UNBIASED = re.compile(r"kd(?:\d+k?)?(_full)?(?=_)")
 
 
 def read_runs(paths: Sequence[Path]) -> dict[str, list[Result]]:
@@ -74,13 +76,66 @@ def draw_comparison(runs: Mapping[str, Sequence[Result]], output: Path) -> int:
     )
     for axis in list(axes.flat)[len(panels) :]:
         axis.set_visible(False)
-    for axis, ((protocol, value), lines) in zip(axes.flat, panels.items(), strict=False):
-        _draw_panel(axis, protocol, value, lines, list(runs))
+    for axis, ((title, value), lines) in zip(axes.flat, panels.items(), strict=False):
+        _draw_panel(axis, title, value, lines, list(runs))
     figure.tight_layout()
     with written_whole(output) as beside:
         figure.savefig(beside, format="png", dpi=120)
     plots.close(figure)
     return len(panels)
+
+
+def differences(runs: Mapping[str, Sequence[Result]]) -> list[str]:
+    """What makes numbers of runs incomparable, one line each: protocols that not all have, other reals or weights.
+
+    Args:
+        runs: As for `draw_comparison`.
+    """
+    notes = []
+    for axis, results in _by_axis(runs).items():
+        missing = [name for name in runs if name not in results]
+        if missing:
+            notes.append(f"{axis} was measured of {', '.join(results)}, not of {', '.join(missing)}")
+        for what, value_of in _MUST_AGREE.items():
+            values = {name: " and ".join(sorted({value_of(one) for one in found})) for name, found in results.items()}
+            if len(set(values.values())) > 1:
+                told = ", ".join(f"{name}: {value or 'none'}" for name, value in values.items())
+                notes.append(f"{axis} does not compare, since its {what} differ ({told})")
+    return notes
+
+
+# What two measurements by one protocol must have in common besides its name.
+_MUST_AGREE: dict[str, Callable[[Result], str]] = {
+    "real images": lambda result: f"{result.data} {result.data_fingerprint[:8]}" if result.data_fingerprint else "",
+    "numbers of real images": lambda result: f"{result.reals:,}",
+    "image sizes": lambda result: result.image_size,
+    "network weights": lambda result: result.network_sha256[:8],
+}
+
+
+def _by_axis(runs: Mapping[str, Sequence[Result]]) -> dict[str, dict[str, list[Result]]]:
+    """Axis -> run -> results with a clock, in the order in which they first occur."""
+    axes: dict[str, dict[str, list[Result]]] = {}
+    name_of = _axis_names(runs)
+    for name, results in runs.items():
+        for result in results:
+            if result.images_seen is not None:
+                axes.setdefault(name_of[result.protocol], {}).setdefault(name, []).append(result)
+    return axes
+
+
+def _axis_names(runs: Mapping[str, Sequence[Result]]) -> dict[str, str]:
+    """Protocol -> its axis, which is its own but for kernel distances of different numbers of generated images.
+
+    The kernel distance over all pairs has no bias (Bińkowski et al. 2018): with more images it is only less noisy.
+    """
+    used = {name: {result.protocol for result in results} for name, results in runs.items()}
+    names = {protocol: protocol for protocols in used.values() for protocol in protocols}
+    for axis in {_UNBIASED.sub(r"kd\1", protocol) for protocol in names}:
+        alike = {protocol for protocol in names if _UNBIASED.sub(r"kd\1", protocol) == axis}
+        if len(alike) > 1 and all(len(alike & protocols) <= 1 for protocols in used.values()):
+            names |= dict.fromkeys(alike, axis)
+    return names
 
 
 def _pyplot():  # type: ignore[no-untyped-def]  # matplotlib's module
@@ -97,19 +152,18 @@ def _pyplot():  # type: ignore[no-untyped-def]  # matplotlib's module
 
 
 def _panels(runs: Mapping[str, Sequence[Result]]) -> dict[tuple[str, str], dict[str, dict[float, Result]]]:
-    """(protocol, value) -> run -> kimg -> result, in the order in which they first occur."""
+    """(axis, value) -> run -> kimg -> result; what most runs have comes first, then what occurs first."""
     panels: dict[tuple[str, str], dict[str, dict[float, Result]]] = {}
-    for name, results in runs.items():
-        for result in results:
-            if result.images_seen is None:
-                continue
-            for value in result.values:
-                lines = panels.setdefault((result.protocol, value), {})
-                lines.setdefault(name, {})[result.images_seen / 1000] = result
-    return panels
+    for axis, of_runs in _by_axis(runs).items():
+        for name, results in of_runs.items():
+            for result in results:
+                for value in result.values:
+                    lines = panels.setdefault((axis, value), {})
+                    lines.setdefault(name, {})[(result.images_seen or 0) / 1000] = result
+    return dict(sorted(panels.items(), key=lambda panel: -len(panel[1])))
 
 
-def _draw_panel(axis, protocol, value, lines, names) -> None:  # type: ignore[no-untyped-def]  # a matplotlib axis
+def _draw_panel(axis, title, value, lines, names) -> None:  # type: ignore[no-untyped-def]  # a matplotlib axis
     for name, points in lines.items():
         kimg = sorted(points)
         axis.plot(
@@ -126,7 +180,7 @@ def _draw_panel(axis, protocol, value, lines, names) -> None:  # type: ignore[no
     first = next(iter(next(iter(lines.values())).values()))
     better = {True: ", lower is better", False: ", higher is better", None: ""}[first.lower_is_better]
     is_first = value == next(iter(first.values))
-    axis.set_title(_plain(protocol), fontsize=10)
+    axis.set_title(_plain(title), fontsize=10)
     axis.set_ylabel(_plain(value.replace("_", " ")) + (better if is_first else ""))
     axis.set_xlabel("kimg")
     axis.grid(alpha=0.3)

@@ -72,7 +72,8 @@ class Evaluator:
             ValueError: When they do not fit a protocol: too few, of another size than the real ones, or no generator
                 where one is needed.
         """
-        for protocol in self.protocols:
+        protocols = [protocol.with_fakes(self._fakes_there_are(fakes)) for protocol in self.protocols]
+        for protocol in protocols:
             check_fakes(protocol, fakes)
         if self.reals is not None:
             height, width, _ = self.reals.image_shape()
@@ -82,9 +83,13 @@ class Evaluator:
                 (height, width),
             )
         with work_folder() as directory:
-            passed = _Pass(self, fakes, directory)
+            passed = _Pass(self, protocols, fakes, directory)
             passed.run()
-            return [self._result(protocol, fakes, passed) for protocol in self.protocols]
+            return [self._result(protocol, fakes, passed) for protocol in protocols]
+
+    def _fakes_there_are(self, fakes: FakeImages) -> int:
+        """All images of a folder; of a generator, which has no end, as many as real ones."""
+        return len(fakes) if isinstance(fakes, SetImages) else len(self.reals or ())
 
     def _result(self, protocol: Protocol, fakes: FakeImages, passed: _Pass) -> Result:
         started = time.monotonic()
@@ -170,17 +175,18 @@ class _Pass:
     """One pass over the generated images, which all feature networks see.
 
     Args:
-        evaluator: Tells protocols and networks.
+        evaluator: Tells the networks.
+        protocols: Of which the numbers of images are known.
         fakes: The images.
         directory: For features, an empty one.
     """
 
-    def __init__(self, evaluator: Evaluator, fakes: FakeImages, directory: Path) -> None:
+    def __init__(self, evaluator: Evaluator, protocols: Sequence[Protocol], fakes: FakeImages, directory: Path) -> None:
         self._evaluator, self._fakes = evaluator, fakes
         self._writers: dict[tuple[str, int], FeatureWriter] = {}
         self._sets: dict[tuple[str, int], FeatureSet] = {}
         self._seconds: dict[tuple[str, int], float] = {}
-        protocols = [protocol for protocol in evaluator.protocols if protocol.metric in measures.KEEPS]
+        protocols = [protocol for protocol in protocols if protocol.metric in measures.KEEPS]
         for key in dict.fromkeys(map(_key, protocols)):
             network, count = key
             place = directory / f"{network}-{count}"

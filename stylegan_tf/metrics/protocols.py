@@ -34,7 +34,8 @@ class Protocol:
         name: Of the protocol.
         metric: Which module of `stylegan_tf.metrics` computes it.
         network: The feature network; empty for metrics over pixels.
-        fakes: Number of generated images, or of pairs of them for path lengths.
+        fakes: Number of generated images, or of pairs of them for path lengths; 0 where the name has none: as many as
+            there are (`with_fakes`).
         reals: Number of real images; None for all there are, 0 for none.
         fewer_reals: Whether a smaller set will do, all of which is then taken (patches: again and again).
         values: Names of the numbers that come out; the first one is the one to compare runs by.
@@ -53,6 +54,10 @@ class Protocol:
     meaning: str
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     fewer_reals: bool = False
+
+    def with_fakes(self, available: int) -> Protocol:
+        """With a number of generated images, where the name leaves it open."""
+        return self if self.fakes else dataclasses.replace(self, fakes=available)
 
     @property
     def needs_generator(self) -> bool:
@@ -83,10 +88,20 @@ def parse_protocols(names: list[str]) -> list[Protocol]:
     return [protocol(name) for name in dict.fromkeys(name.strip() for name in names if name.strip())]
 
 
+def _count(match: re.Match[str], thousand: int = 1000) -> int:
+    """The number in a name; 0 for none."""
+    text = match["count"] or "0"
+    return int(text[:-1]) * thousand if text.endswith("k") else int(text)
+
+
 def _counts(match: re.Match[str], most_reals: int | None = None) -> tuple[int, int | None]:
     """Numbers of generated and of real images; `most_reals` is the limit of a recipe with all reals."""
-    fakes = int(match["count"]) * 1000
+    fakes = _count(match)
     return fakes, most_reals if match["full"] else fakes
+
+
+def _generated(fakes: int) -> str:
+    return f"{fakes:,} generated images" if fakes else "as many generated images as there are"
 
 
 def _network(match: re.Match[str], published: str, others: tuple[str, ...]) -> str | None:
@@ -111,7 +126,7 @@ def _frechet(name: str, match: re.Match[str]) -> Protocol | None:
         reals,
         ("frechet_distance",),
         True,
-        f"Fréchet distance between {fakes:,} generated images and {_reals(reals, match)}, over {network}",
+        f"Fréchet distance between {_generated(fakes)} and {_reals(reals, match)}, over {network}",
         {"ddof": 0 if match["full"] else 1},
     )
 
@@ -131,8 +146,7 @@ def _kernel(name: str, match: re.Match[str]) -> Protocol | None:
         reals,
         ("kernel_distance",),
         True,
-        f"unbiased kernel distance between {fakes:,} generated images and {_reals(reals, match)}, over {network}, "
-        f"{manner}",
+        f"unbiased kernel distance between {_generated(fakes)} and {_reals(reals, match)}, over {network}, {manner}",
         {"num_subsets": 100, "subset_size": 1000} if subsets else {},
         fewer_reals=bool(match["full"]),
     )
@@ -154,7 +168,7 @@ def _neighbours(name: str, match: re.Match[str]) -> Protocol | None:
         reals,
         values,
         False,
-        f"{' and '.join(values)} of {fakes:,} generated images against {_reals(reals, match)}, {neighbours} "
+        f"{' and '.join(values)} of {_generated(fakes)} against {_reals(reals, match)}, {neighbours} "
         f"nearest neighbours over {network}",
         {"neighbours": neighbours},
         fewer_reals=bool(match["full"]),
@@ -165,7 +179,7 @@ def _inception_score(name: str, match: re.Match[str]) -> Protocol | None:
     network = _network(match, INCEPTION, ("keras_inception", CLASSIFIER))
     if network is None:
         return None
-    fakes = int(match["count"]) * 1000
+    fakes = _count(match)
     return Protocol(
         name,
         "inception_score",
@@ -180,7 +194,7 @@ def _inception_score(name: str, match: re.Match[str]) -> Protocol | None:
 
 
 def _class_coverage(name: str, match: re.Match[str]) -> Protocol | None:
-    fakes = int(match["count"]) * 1000
+    fakes = _count(match)
     return Protocol(
         name,
         "class_coverage",
@@ -195,7 +209,7 @@ def _class_coverage(name: str, match: re.Match[str]) -> Protocol | None:
 
 
 def _separability(name: str, match: re.Match[str]) -> Protocol | None:
-    fakes = int(match["count"]) * 1000
+    fakes = _count(match)
     return Protocol(
         name,
         "separability",
@@ -217,7 +231,7 @@ def _published_path_length(name: str, match: re.Match[str]) -> Protocol | None:
 def _other_path_length(name: str, match: re.Match[str]) -> Protocol | None:
     if match["network"] not in (LPIPS, *OTHER_NETWORKS) or match["network"] == CLASSIFIER:
         return None
-    return _path_length(name, match["network"], int(match["count"]) * 1000, match["space"], match["place"], crop=False)
+    return _path_length(name, match["network"], _count(match), match["space"], match["place"], crop=False)
 
 
 def _path_length(name: str, network: str, pairs: int, space: str, place: str, crop: bool) -> Protocol:
@@ -237,7 +251,7 @@ def _path_length(name: str, network: str, pairs: int, space: str, place: str, cr
 
 
 def _sliced_wasserstein(name: str, match: re.Match[str]) -> Protocol | None:
-    fakes = int(match["count"]) * 1024
+    fakes = _count(match, 1024)
     return Protocol(
         name,
         "sliced_wasserstein",
@@ -253,7 +267,7 @@ def _sliced_wasserstein(name: str, match: re.Match[str]) -> Protocol | None:
 
 
 def _ms_ssim(name: str, match: re.Match[str]) -> Protocol | None:
-    fakes = int(match["count"]) * 1000
+    fakes = _count(match)
     return Protocol(
         name,
         "ms_ssim",
@@ -272,13 +286,14 @@ def _reals(count: int | None, match: re.Match[str]) -> str:
     return "all real ones" if count is None else f"all real ones (at most {count:,})"
 
 
-_COUNT = r"(?P<count>[1-9]\d{0,3})k"
+# 50k, or any number from 10 on; none where all real images take part, and as many generated ones.
+_COUNT = r"(?P<count>[1-9]\d{0,3}k|[1-9]\d{1,5})"
 _NETWORK = r"(?:_(?P<network>[a-z]\w*))?"
 _FULL = r"(?P<full>_full)?"
 _RECIPES: list[tuple[str, Callable[[str, re.Match[str]], Protocol | None]]] = [
-    (rf"(?P<kind>fid|fd){_COUNT}{_FULL}{_NETWORK}", _frechet),
-    (rf"(?P<kind>kid|kd){_COUNT}{_FULL}{_NETWORK}", _kernel),
-    (rf"(?P<kind>pr|dc){_COUNT}(?P<neighbours>\d){_FULL}{_NETWORK}", _neighbours),
+    (rf"(?P<kind>fid|fd)(?=\d|_full){_COUNT}?{_FULL}{_NETWORK}", _frechet),
+    (rf"(?P<kind>kid|kd)(?=\d|_full){_COUNT}?{_FULL}{_NETWORK}", _kernel),
+    (rf"(?P<kind>pr|dc)(?=\d+k|\d+_\d|\d_full)(?:{_COUNT}_?)?(?P<neighbours>\d){_FULL}{_NETWORK}", _neighbours),
     (rf"is{_COUNT}{_NETWORK}", _inception_score),
     (rf"classes{_COUNT}_{CLASSIFIER}", _class_coverage),
     (rf"ls{_COUNT}_{CLASSIFIER}", _separability),
@@ -308,7 +323,10 @@ PUBLISHED = (
 )
 EXAMPLES = (
     *DEFAULT_PROTOCOLS,
+    f"kd_full_{EFFICIENTNET}",
+    f"kd300_full_{EFFICIENTNET}",
     f"pr2k3_full_{EFFICIENTNET}",
+    f"pr300_3_full_{EFFICIENTNET}",
     f"dc2k5_full_{EFFICIENTNET}",
     f"ppl2k_wend_{EFFICIENTNET}",
     "fd50k_full_keras_inception",

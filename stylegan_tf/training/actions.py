@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.schedule import Schedule, Stage
-from stylegan_tf.progress import format_seconds, is_live, live_line
+from stylegan_tf.evaluation.results import Result
 from stylegan_tf.training.devices import memory_used
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.statistics import Statistics, StatisticsReader
@@ -30,6 +29,7 @@ class LoopState:
         seconds: Spent in training, earlier runs of the same directory not counted.
         images_per_second: Over the last status interval.
         report: Of the step that just ended: scalars by name, still on the device.
+        scores: What the first metric gave so far, in the order of the images seen.
     """
 
     state: TrainState
@@ -40,6 +40,7 @@ class LoopState:
     seconds: float = 0.0
     images_per_second: float = 0.0
     report: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
+    scores: Sequence[Result] = ()
 
     @classmethod
     def at(cls, images_seen: int, state: TrainState, schedule: Schedule) -> LoopState:
@@ -99,90 +100,6 @@ class IntervalAction(Action):
         """Does it, if the last step was not the end of an interval, or if that was broken off."""
         if self._done_at != loop.images_seen:
             self.run(loop)
-
-
-class StatusLine(Action):
-    """One live line on a terminal; elsewhere a log line every so many seconds.
-
-    Args:
-        total_images: At which the run ends.
-        interval_s: Seconds between log lines.
-        log: Writes a line to the log.
-        statistics: Of the steps.
-        show_augmentation: Whether the line tells the augmentation's strength.
-    """
-
-    LIVE_INTERVAL_S = 1.0
-
-    def __init__(
-        self,
-        total_images: int,
-        interval_s: float,
-        log: Callable[[str], None],
-        statistics: StatisticsReader,
-        show_augmentation: bool = False,
-    ) -> None:
-        self.show_augmentation = show_augmentation
-        self.total_images = total_images
-        self.live = is_live()
-        self.interval_s = self.LIVE_INTERVAL_S if self.live else interval_s
-        self.log_interval_s = interval_s
-        self.log = log
-        self.statistics = statistics
-        self._last: tuple[float, int] | None = None
-        self._last_logged = 0.0
-
-    def due(self, before: int, now: int) -> bool:
-        """After the first step, from which the time counts, then at every interval and at the end."""
-        return self._last is None or self._has_passed(self._last[0], now)
-
-    def _has_passed(self, since: float, now: int) -> bool:
-        return time.monotonic() - since >= self.interval_s or now >= self.total_images
-
-    def run(self, loop: LoopState) -> None:
-        """Shows the line; after the first step, which is traced and says nothing about speed, only starts the time."""
-        if self._last is None:
-            self._last = (time.monotonic(), loop.images_seen)
-            if not self._has_passed(self._last[0], loop.images_seen):
-                return
-        statistics = self.statistics.means()
-        (then, seen), now = self._last, time.monotonic()
-        loop.images_per_second = (loop.images_seen - seen) / max(now - then, 1e-6)
-        self._last = (now, loop.images_seen)
-        line = self.text(loop, statistics)
-        if self.live:
-            print(live_line(line), end="", flush=True)
-        if not self.live or now - self._last_logged >= self.log_interval_s:
-            self._last_logged = now
-            self.log(line)
-
-    def text(self, loop: LoopState, statistics: Mapping[str, float]) -> str:
-        """The line."""
-        period = loop.stage.period
-        fading = f" fading in {loop.stage.fade_in:4.0%}" if period.fading else ""
-        augment = f" | augment {float(loop.state.augment_p.numpy()):.3f}" if self.show_augmentation else ""
-        return (
-            f"{period.size[0]}x{period.size[1]}{fading} | kimg {loop.images_seen / 1000:.1f} of "
-            f"{self.total_images / 1000:g} | {loop.images_per_second:.0f} images/s | critic "
-            f"{statistics['critic_loss']:.2f} generator {statistics['generator_loss']:.2f}{augment} | "
-            f"{format_seconds(time_left(loop, self.total_images))} left"
-        )
-
-
-def time_left(loop: LoopState, total_images: int) -> float:
-    """Seconds to the end, supposing that a step's time grows like the number of pixels."""
-    speed = loop.images_per_second
-    if loop.images_seen >= total_images:
-        return 0.0
-    if speed <= 0:
-        return math.inf
-    here = loop.stage.period
-    seconds = 0.0
-    for period in loop.schedule.periods[here.index :]:
-        end = min(period.start + period.length, total_images)
-        images = max(0.0, end - max(period.start, loop.images_seen))
-        seconds += images / speed * math.prod(period.size) / math.prod(here.size)
-    return seconds
 
 
 class TensorBoardScalars(IntervalAction):

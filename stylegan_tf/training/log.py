@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from stylegan_tf import live
 from stylegan_tf.files import disk_errors
-from stylegan_tf.printing import CLEAR_LINE, printable_lines
-from stylegan_tf.progress import is_live
+from stylegan_tf.printing import printable_lines
 from stylegan_tf.runs.directory import RunDirectory
 
 
@@ -17,8 +17,7 @@ class Logger:
         self.path = directory.log_file
 
     def __call__(self, text: str) -> None:
-        if is_live():
-            print(CLEAR_LINE, end="")
+        live.erase()
         print(text, flush=True)
         self.to_file(text)
 

@@ -95,19 +95,20 @@ class Metrics(IntervalAction):
         self._kept_number = next((number for number in kept if not self.folder.damage(number)), None)
         self.first = evaluator.protocols[0].name
         earlier = read_results(directory.results_file) if directory.results_file.exists() else []
-        self.best = best(filter(self._is_ours, earlier), self.first) if self._kept_number is not None else None
+        self.scores = [one for one in earlier if one.protocol == self.first and self._is_ours(one)]
+        self.best = best((one for one in self.scores if one.images_seen == self._kept_number), self.first)
         conditional = state.generator_ema.mapping.num_classes > 0
         self._labels = read_labels(evaluator.reals) if conditional and evaluator.reals is not None else None
         self._descriptions = {metric_curve(one): _describe_protocol(one) for one in evaluator.protocols}
         self._fakes: dict[tuple[int, float], NetworkImages] = {}
 
     def _is_ours(self, result: Result) -> bool:
-        """Whether a result is that of the state in `best/`, measured as here: the file holds other evaluations too."""
+        """Whether a result was measured as here: the file holds other evaluations too."""
         evaluator = self.evaluator
         network = evaluator.networks.get(result.network)
         return (
-            result.images_seen == self._kept_number
-            and result.source == "run"
+            result.source == "run"
+            and result.images_seen is not None
             and result.seed == evaluator.seed
             and evaluator.reals is not None
             and result.data_fingerprint == evaluator.reals.fingerprint
@@ -129,6 +130,7 @@ class Metrics(IntervalAction):
         with rounding_allowed(False):
             results = self.evaluator.evaluate(self._images(loop))
         append_results(self.directory.results_file, results)
+        self.scores.append(results[0])
         with self.writer.as_default(step=loop.images_seen):
             for name, value in curves(results).items():
                 tf.summary.scalar(name, value, description=self._descriptions.get(name))

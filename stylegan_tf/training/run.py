@@ -14,11 +14,11 @@ from stylegan_tf.configuration.sections import parse_profile_steps
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
-from stylegan_tf.progress import is_live
+from stylegan_tf.live import is_live
 from stylegan_tf.runs.checkpoints import tell_passed_over
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
-from stylegan_tf.training.actions import Action, LoopState, StatusLine, TensorBoardScalars
+from stylegan_tf.training.actions import Action, LoopState, TensorBoardScalars
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.ending import describe_end, tell_stop
@@ -33,6 +33,7 @@ from stylegan_tf.training.preparation import Run, make_objective, prepare_run
 from stylegan_tf.training.profile import Profile
 from stylegan_tf.training.soundness import advice_after_breakdown
 from stylegan_tf.training.statistics import NonFiniteError
+from stylegan_tf.training.status import Status
 from stylegan_tf.training.steps import TrainingStep
 from stylegan_tf.training.summaries import write_start
 
@@ -181,7 +182,7 @@ def _make_actions(
     ]
     shown: list[Action | None] = [
         _make_augmented_reals(run, writer, reals, stop),
-        StatusLine(
+        Status(
             run.schedule.total_images,
             config.run.status_interval_s,
             log.to_file if is_live() else log,
@@ -195,6 +196,7 @@ def _make_actions(
     if run.evaluator:
         interval = config.run.metrics_interval_kimg
         metrics = Metrics(interval, run.evaluator, run.state, directory, writer, log, stop)
+        loop.scores = metrics.scores
     after_a_step = [*first, *shown, checkpoints, metrics]
     at_the_end = [*first, checkpoints, *shown, metrics]
     return _Actions([one for one in after_a_step if one], [one for one in at_the_end if one], metrics)

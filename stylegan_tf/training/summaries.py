@@ -11,9 +11,11 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig
@@ -65,16 +67,13 @@ CHARTS: Mapping[str, tuple[str, ...]] = {
     "gradients of weights": ("gradients/critic_weights", "gradients/generator_weights"),
 }
 
-# The columns of the HParams tab: what people change from run to run. run/config has everything.
+# The columns of the HParams tab: what people change from run to run, and most of all. run/config has everything.
+FIRST_HPARAMS = ("batch_size", "learning_rate", "loss", "r1_gamma", "resolution")
 HPARAMS = (
+    *FIRST_HPARAMS,
     "family",
-    "loss",
-    "resolution",
-    "batch_size",
-    "learning_rate",
     "critic_learning_rate",
     "feature_maps_max",
-    "r1_gamma",
     "augment",
     "mirror",
     "use_labels",
@@ -123,7 +122,7 @@ def write_start(
         tf.summary.experimental.write_raw_pb(
             custom_scalar.pb(_layout(resolved.loss, resolved.augment)).SerializeToString(), step=0
         )
-        hparams.hparams_config([hparams.HParam(name) for name in HPARAMS], _metrics(resolved.run.metrics))
+        tf.summary.experimental.write_raw_pb(_columns(resolved.run.metrics).SerializeToString(), step=0)
         hparams.hparams({name: _plain(resolved.get(name)) for name in HPARAMS}, trial_id=printable(config.run.run_dir))
     writer.flush()
 
@@ -142,10 +141,20 @@ def _layout(loss: LossConfig, augment: AugmentConfig) -> layout_pb2.Layout:
     return layout_pb2.Layout(category=[layout_pb2.Category(title="training at a glance", chart=charts)])
 
 
-def _metrics(protocols: str) -> list[hparams.Metric]:
-    """What runs are compared by."""
+def _columns(protocols: str) -> Summary:
+    """Of the HParams tab: settings, and what runs are compared by.
+
+    TensorBoard sorts settings by name, those in which runs are said to differ first.
+    """
     measured = map(metric_curve, parse_protocols(protocols.split(",")))
-    return [hparams.Metric(name) for name in (*measured, "progress/kimg", "scores/real", "scores/fake")]
+    metrics = [hparams.Metric(name) for name in (*measured, "progress/kimg", "scores/real", "scores/fake")]
+    summary = hparams.hparams_config_pb([hparams.HParam(name) for name in HPARAMS], metrics)
+    plugin = summary.value[0].metadata.plugin_data
+    content = plugin_data_pb2.HParamsPluginData.FromString(plugin.content)
+    for column in content.experiment.hparam_infos:
+        column.differs = column.name in FIRST_HPARAMS
+    plugin.content = content.SerializeToString()
+    return summary
 
 
 def _plain(value: object) -> bool | int | float | str:

@@ -187,6 +187,13 @@ def test_quiet_startup_hides_native_output_unless_it_fails(capfd):
     assert capfd.readouterr().err == "after\n"
 
 
+def test_native_output_is_shown_where_it_is_asked_for(capfd, monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    with app.quiet_startup():
+        os.write(2, b"chatter\n")
+    assert "chatter" in capfd.readouterr().err
+
+
 PATHS = flags.FlagValues()
 flags.DEFINE_string("path", "", "a path", flag_values=PATHS, module_name="What")
 flags.DEFINE_list("paths", [], "several", flag_values=PATHS, module_name="What")
@@ -228,7 +235,7 @@ def test_what_a_command_prints_of_strangers_changes_no_terminal(run):
         print("class \x1b[31mred\x1b[0m\x9b2J\u202e")
         print("\r\x1b[K3 of 4", file=sys.stderr)
 
-    assert run(main) == (0, "class \\x1b[31mred\\x1b[0m\\x9b2J\\u202e\n", "\r\x1b[K3 of 4\n")
+    assert run(main) == (0, "class \\x1b[31mred\\x1b[0m\\x9b2J\\u202e\n", "\\r\\x1b[K3 of 4\n")
     assert not isinstance(sys.stdout, app.PrintableStream)
 
 

@@ -52,6 +52,29 @@ def test_panels_hold_each_metric_and_the_later_of_two_measurements():
     }
 
 
+def test_what_does_not_compare_is_told_once_for_each_protocol():
+    other = dataclasses.replace(make_result(kimg=2, x=9.0), data="cats", data_fingerprint="c" * 16, reals=300)
+    runs = {"a": [make_result(kimg=1, x=5.0), make_result("swd2k", x=1.0)], "b": [other, other]}
+    assert comparison.differences(runs) == [
+        "fd2k_full_efficientnet_lite0 does not compare, since its real images differ (a: portraits bbbbbbbb, b: cats "
+        "cccccccc)",
+        "fd2k_full_efficientnet_lite0 does not compare, since its numbers of real images differ (a: 2,339, b: 300)",
+        "swd2k was measured of a, not of b",
+    ]
+    assert comparison.differences({"a": runs["a"], "c": runs["a"]}) == []
+
+
+def test_kernel_distances_of_other_numbers_of_images_share_an_axis():
+    one, other = "kd2k_full_efficientnet_lite0", "kd300_full_efficientnet_lite0"
+    runs = {"a": [make_result(one, x=5.0)], "b": [make_result(other, x=4.0)]}
+    assert list(comparison._panels(runs)) == [("kd_full_efficientnet_lite0", "x")]
+    assert comparison.differences(runs) == []
+    runs["b"].append(make_result(one, x=4.0))  # then the same protocol is there to compare by
+    assert list(comparison._panels(runs)) == [(one, "x"), (other, "x")]
+    biased = {"a": [make_result("fd2k_full_model", x=5.0)], "b": [make_result("fd300_full_model", x=4.0)]}
+    assert len(comparison._panels(biased)) == 2
+
+
 def test_the_chart_is_written(tmp_path):
     pytest.importorskip("matplotlib")
     runs = {

@@ -13,8 +13,8 @@ from tiny_run import report, schedule_of, tiny_stylegan2
 import stylegan_tf.training
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.training import actions as actions_module
-from stylegan_tf.training.actions import Action, IntervalAction, LoopState, StatusLine, TensorBoardScalars
+from stylegan_tf.training import status as status_module
+from stylegan_tf.training.actions import Action, IntervalAction, LoopState, TensorBoardScalars
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.grid_actions import SampleGrid
@@ -22,6 +22,7 @@ from stylegan_tf.training.loop import Breakable, StopRequest
 from stylegan_tf.training.metric_actions import Metrics
 from stylegan_tf.training.profile import Profile
 from stylegan_tf.training.state import TrainState
+from stylegan_tf.training.status import Status
 
 CONFIG = tiny_stylegan2(augment="adaptive", augment_kimg=1.0)
 
@@ -45,14 +46,14 @@ def loop(state):
 @pytest.fixture
 def made(loop, tmp_path, monkeypatch):
     """One of each kind, before its first run; the time stands still."""
-    monkeypatch.setattr(actions_module.time, "monotonic", lambda: 5000.0)
+    monkeypatch.setattr(status_module.time, "monotonic", lambda: 5000.0)
     directory = RunDirectory(tmp_path / "run")
     writer = tf.summary.create_file_writer(str(directory.tensorboard))
     reader, stop = loop.statistics.reader(), StopRequest()
     grid = SampleGrid(CONFIG.run, loop.state.generator_ema, directory, writer)
     reals = np.zeros([16, 8, 8, 3], np.uint8)
     return [
-        StatusLine(96, 10.0, print, reader),
+        Status(96, 10.0, print, reader),
         TensorBoardScalars(writer, CONFIG, reader),
         grid,
         Breakable(grid, stop),

@@ -12,7 +12,8 @@ import numpy as np, tensorflow as tf
 sys.path[:0] = sys.argv[2:]
 from tiny_run import schedule_of, tiny_config, tiny_stylegan2
 from stylegan_tf.augment.pipeline import Augmentation
-from stylegan_tf.training.actions import LoopState, StatusLine, TensorBoardScalars
+from stylegan_tf.training.actions import LoopState, TensorBoardScalars
+from stylegan_tf.training.status import Status
 from stylegan_tf.training.augmentation_actions import AugmentationControl
 from stylegan_tf.training.devices import choose_strategy
 from stylegan_tf.training.draws import make_draws, draw_augmentation_pair, draw_path_noise
@@ -110,7 +111,7 @@ schedule = schedule_of(config, 2)
 loop = LoopState(state, schedule, Statistics(), schedule.at(0), 8, report={"real_signs": tf.constant(1.0)})
 AugmentationControl(config.replace({"augment_kimg": 1.0, "augment_interval": 1}).augment).run(loop)
 reader = loop.statistics.reader()
-text = StatusLine(96, 10.0, print, reader, show_augmentation=True).text(loop, reader.means())
+text = Status(96, 10.0, print, reader, show_augmentation=True).text(loop, reader.means())
 assert "| augment 0.508 |" in text, text
 if stylegan2:
     curves = TensorBoardScalars(None, config, reader)._state_values(state)

@@ -82,6 +82,8 @@ def test_runs_are_compared_by_few_settings_and_by_their_metrics(tmp_path):
         events.SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
     )
     assert {info.name for info in experiment.hparam_infos} == set(start.hparams)
+    first = {info.name for info in experiment.hparam_infos if info.differs}  # TensorBoard shows these first
+    assert first == {"learning_rate", "loss", "r1_gamma", "batch_size", "resolution"}
     assert len(start.hparams) < 15
     assert experiment.metric_infos[0].name.tag == "metrics/kd2k_full_efficientnet_lite0"
 
