@@ -78,6 +78,7 @@ def test_only_the_upper_layers_know_the_configuration():
 
 
 @pytest.mark.parametrize("file", FILES + SCRIPTS, ids=name_of)
+@pytest.mark.slow
 def test_file(file):
     """A docstring that says what lives there; of a size that one can read; no assert, which -O would leave out."""
     source = file.read_text(encoding="utf-8")

@@ -254,6 +254,7 @@ def test_images_can_be_named_by_digest(compose):
             assert f"\nARG PYTHON_IMAGE={default}\n" in DOCKERFILE
 
 
+@pytest.mark.slow
 def test_serving_is_healthy_when_the_model_is_available(compose):
     """The command of the health check, run against servers that answer as TensorFlow Serving does."""
 

@@ -59,6 +59,7 @@ def test_a_layer_shows_how_it_is_used(name):
     run_example(LAYERS[name], {"keras": keras, **LAYERS})
 
 
+@pytest.mark.slow
 def test_the_package_shows_how_a_generator_is_used(folder, monkeypatch):
     monkeypatch.chdir(folder)
     run_example(stylegan_tf, {})
@@ -73,6 +74,7 @@ def test_an_example_that_is_missing_or_wrong_is_noticed():
 
 
 @pytest.mark.parametrize("code", BLOCKS)
+@pytest.mark.slow
 def test_python_of_the_documentation(code, folder, monkeypatch):
     """It runs, and what it makes has the shapes that its comments give; or it is Python, and its imports are there."""
     compile(code, "documentation", "exec")

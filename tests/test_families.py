@@ -35,12 +35,14 @@ def run_dir(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_it_is(run_dir):
     log = (run_dir / "log.txt").read_text()
     assert "Networks   Toys" in log
     assert "Resuming at 0.008 kimg" in log
 
 
+@pytest.mark.slow
 def test_an_export_draws_what_the_run_draws(run_dir, tmp_path):
     export_run(run_dir, tmp_path / "export", warmup_batches=())
     images = load_generator(run_dir).images(range(3), psi=0.5)

@@ -42,6 +42,7 @@ def test_they_last_as_long_as_the_block(with_settings):
 
 
 @pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
+@pytest.mark.slow
 def test_networks_and_their_optimizers(with_settings, family):
     from stylegan_tf.configuration.config import TrainConfig
     from stylegan_tf.training.state import TrainState
@@ -65,6 +66,7 @@ def test_networks_and_their_optimizers(with_settings, family):
         np.testing.assert_array_equal(odd, usual)
 
 
+@pytest.mark.slow
 def test_a_classifier(with_settings):
     from stylegan_tf.features.classifier import train_classifier
 

@@ -55,6 +55,7 @@ def test_another_run_can_start_from_it(old, kind):
     assert ws.shape == (4,) and np.any(ws != 0)
 
 
+@pytest.mark.slow
 def test_the_run_goes_on(old, tmp_path, capsys):
     pictures = write_images(tmp_path / "pictures", count=8)
     asked = {"data": str(pictures), "run_dir": str(old / "run"), "total_kimg": 0.016}

@@ -39,6 +39,7 @@ def test_members_are_read_whole(tmp_path, method, size):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.slow
 def test_a_member_that_unpacks_to_more_than_it_claims_takes_little_memory(tmp_path, method):
     size = 2**24
     path = write(tmp_path / "a.zip", b"ab" * (size // 2), METHODS[method])

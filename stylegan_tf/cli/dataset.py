@@ -27,6 +27,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.cli.flags import FlagGroup, check_picture_file, require_given, training_flag
 from stylegan_tf.configuration.resolutions import count_levels, parse_size
+from stylegan_tf.data.advice import form_notes
 from stylegan_tf.data.contact_images import contact_images
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.data.inspection import inspect_source
@@ -105,6 +106,7 @@ def main_prepare() -> int:
     source = find_source(settings.data, use_labels=settings.use_labels)
     form = resolve_form(settings, source)
     _say_source(source)
+    _say_notes(form_notes(source, form))
     started = time.monotonic()
     try:
         with ProgressLine("Preparing") as progress:

@@ -34,6 +34,7 @@ class ImageSet(abc.ABC):
         label_notes: What a user should know of the classes.
         ignored: Numbers of the files beside the images that are not read as pictures, by ending, where the set was
             made from a source just now.
+        form_notes: What pictures lost on their way, likewise.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ImageSet(abc.ABC):
     label_names: tuple[str, ...]
     label_notes: tuple[str, ...] = ()
     ignored: Mapping[str, int] = types.MappingProxyType({})
+    form_notes: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def __len__(self) -> int:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import itertools
 import os
 import shlex
 import shutil
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from stylegan_tf.configuration.resolutions import count_levels
 from stylegan_tf.data import workers
+from stylegan_tf.data.advice import form_notes
 from stylegan_tf.data.decode import CROPS, PictureForm, to_pixels, upright_size
 from stylegan_tf.data.image_file import reason
 from stylegan_tf.data.image_set import CHANNELS, MAX_HALVINGS, ArrayImageSet, ImageSet, halved_sizes
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import MANIFEST, DamagedSetError, PreparedImageSet, is_prepared, level_folder
 from stylegan_tf.data.prepared_source import PreparedSource
-from stylegan_tf.data.sources.base import Item, Source, digest, in_batches
+from stylegan_tf.data.sources.base import Item, Source, digest, in_batches, spread_items
 from stylegan_tf.data.sources.find import open_source
 from stylegan_tf.data.sources.labels import classes_notes
 from stylegan_tf.data.unreadable import ON_ERROR, unreadable_error
@@ -133,19 +133,20 @@ def load_image_set(
     if is_prepared(settings.data):
         return _open_prepared(settings)
     source = open_source(settings.data, use_labels=settings.use_labels)
-    image_set = _load(settings, source, prepare_large, max_workers, progress)
-    image_set.ignored = source.ignored
+    form = resolve_form(settings, source)
+    image_set = _load(settings, source, form, prepare_large, max_workers, progress)
+    image_set.ignored, image_set.form_notes = source.ignored, form_notes(source, form)
     return image_set
 
 
 def _load(
     settings: DataSettings,
     source: Source,
+    form: PictureForm,
     prepare_large: bool,
     max_workers: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> ImageSet:
-    form = resolve_form(settings, source)
     num_levels = count_levels(form.size, settings.base_size)
     height, width = form.size
     if len(source) * height * width * form.channels <= MEMORY_LIMIT:
@@ -213,16 +214,6 @@ def default_size(source: Source, base_size: tuple[int, int]) -> tuple[int, int]:
             break
         height, width = 2 * height, 2 * width
     return height, width
-
-
-def spread_items(source: Source, count: int) -> Iterator[Item]:
-    """At most `count` items at equal distances; the first ones where a source must be read from its beginning."""
-    if not source.random_access:
-        yield from itertools.islice(source.items(), count)
-        return
-    step = -(-len(source) // count)
-    for start in range(0, len(source), step):
-        yield next(source.items(start))
 
 
 def read_into_memory(

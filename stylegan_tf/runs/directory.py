@@ -77,9 +77,14 @@ class RunDirectory:
             self.read_config()  # a start that came to nothing, and no config.json of another program
 
     def begun(self) -> bool:
-        """Whether training came as far as a checkpoint or a grid of samples: before that, all may still change."""
+        """Whether training came as far as a checkpoint or a second grid of samples: before, all may still change."""
         folders = (self.checkpoints, self.best)
-        return any(CheckpointFolder(folder).numbers() for folder in folders) or bool(self.sample_grids())
+        grids = set(self.sample_grids()) - {self.sample_grid(0)}
+        return any(CheckpointFolder(folder).numbers() for folder in folders) or bool(grids)
+
+    def sample_grid(self, images_seen: int) -> Path:
+        """Where a grid of samples goes."""
+        return self.samples / f"kimg_{images_seen / 1000:09.2f}.png"
 
     def sample_grids(self) -> list[Path]:
         """The grids of samples that were drawn so far, in order."""

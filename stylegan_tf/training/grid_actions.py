@@ -54,9 +54,8 @@ class SampleGrid(IntervalAction):
 
     def _work(self, loop: LoopState) -> None:
         images = self.images(loop.state, loop.schedule.at(loop.images_seen))
-        path = self.directory.samples / f"kimg_{loop.images_seen / 1000:09.2f}.png"
         grid = readable_grid(images)
-        save_png(path, grid)
+        save_png(self.directory.sample_grid(loop.images_seen), grid)
         with self.writer.as_default(step=loop.images_seen):
             write_picture("images/generator_ema", grid, "The averaged generator's images, always of the same latents.")
         self.writer.flush()

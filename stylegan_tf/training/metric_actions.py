@@ -74,6 +74,10 @@ class Metrics(IntervalAction):
         writer: The summary writer.
         log: Writes a line to the log.
         stop: Breaks a measurement off, between two batches; None never does.
+
+    Attributes:
+        scores: What the first metric gave, in this process and in those before.
+        best: The best of them that is kept; None without.
     """
 
     def __init__(
@@ -95,7 +99,8 @@ class Metrics(IntervalAction):
         self._kept_number = next((number for number in kept if not self.folder.damage(number)), None)
         self.first = evaluator.protocols[0].name
         earlier = read_results(directory.results_file) if directory.results_file.exists() else []
-        self.scores = [one for one in earlier if one.protocol == self.first and self._is_ours(one)]
+        self._earlier = [one for one in earlier if self._is_ours(one)]
+        self.scores = [one for one in self._earlier if one.protocol == self.first]
         self.best = best((one for one in self.scores if one.images_seen == self._kept_number), self.first)
         conditional = state.generator_ema.mapping.num_classes > 0
         self._labels = read_labels(evaluator.reals) if conditional and evaluator.reals is not None else None
@@ -114,6 +119,15 @@ class Metrics(IntervalAction):
             and result.data_fingerprint == evaluator.reals.fingerprint
             and result.network_sha256 == ("" if network is None else network.checksum)
         )
+
+    def tell_measured(self, images_seen: int) -> bool:
+        """Whether an earlier process measured a state by every protocol; what it found is written to the log then."""
+        found = {one.protocol: one for one in self._earlier if one.images_seen == images_seen}
+        names = [protocol.name for protocol in self.evaluator.protocols]
+        if not found.keys() >= set(names):
+            return False
+        self.log("Measured before: " + " | ".join(_describe_result(found[name]) for name in names))
+        return True
 
     def run(self, loop: LoopState) -> None:
         """Measures; of a measurement that is broken off nothing is kept."""

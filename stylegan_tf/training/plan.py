@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
@@ -26,10 +26,11 @@ def describe_plan(
     devices: str,
     jit: str,
     other_files: Mapping[str, int] = types.MappingProxyType({}),
+    notes: Sequence[str] = (),
     memory: str = "",
     replicas: int = 0,
 ) -> str:
-    """The plan as text: devices, data and which files beside it are left out, parameters, memory, schedule, places."""
+    """The plan as text: devices, data and what should be known of it, parameters, memory, schedule, places."""
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
     labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
@@ -38,6 +39,7 @@ def describe_plan(
         f"Data       {printable(dataset.name)}: {dataset.count:,} images, {height}x{width} "
         f"{kinds[dataset.channels]}{labels}",
         *([f"Left out   {printable(others_text(other_files))}"] if other_files else []),
+        *(f"Note       {printable(note)}" for note in notes),
         f"Networks   {state.config.family.describe(state.config.network)}",
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",

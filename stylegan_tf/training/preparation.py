@@ -13,6 +13,7 @@ from stylegan_tf.configuration.model_sections import AugmentConfig
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.configuration.resolve import ResolvedLoss, resolve
 from stylegan_tf.configuration.schedule import Schedule
+from stylegan_tf.data.advice import set_notes
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
 from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
@@ -141,6 +142,12 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):
         print(f"{data.data} is prepared in {image_set.directory}")
     return image_set
+
+
+def data_notes(image_set: ImageSet, use_labels: bool) -> tuple[str, ...]:
+    """What a plan says of the pictures besides their number and size."""
+    readable = not isinstance(image_set, UnreadImageSet)
+    return image_set.form_notes + (set_notes(image_set, use_labels) if readable else ())
 
 
 def make_objective(loss: ResolvedLoss) -> Objective:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals, t
 from stylegan_tf.training.memory import FullMemoryError, advice_when_full, plan_memory, warning_before
 from stylegan_tf.training.metric_actions import Metrics
 from stylegan_tf.training.plan import describe_plan
-from stylegan_tf.training.preparation import Run, make_objective, prepare_run
+from stylegan_tf.training.preparation import Run, data_notes, make_objective, prepare_run
 from stylegan_tf.training.profile import Profile
 from stylegan_tf.training.soundness import advice_after_breakdown
 from stylegan_tf.training.statistics import NonFiniteError
@@ -109,6 +110,7 @@ def _describe(run: Run, memory: str) -> str:
         devices.describe_devices(run.strategy),
         run.jit,
         run.image_set.ignored,
+        data_notes(run.image_set, run.config.data.use_labels),
         memory,
         run.strategy.num_replicas_in_sync,
     )
@@ -118,7 +120,7 @@ def _describe(run: Run, memory: str) -> str:
 def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:
     """Trains from a restored state, and returns the exit code."""
     if images_seen >= run.schedule.total_images:
-        return _leave_finished(run.directory, log, images_seen)
+        return _leave_finished(run, log, images_seen)
     _tell_beginning(run, log, checkpoints, images_seen)
     writer = tf.summary.create_file_writer(str(run.directory.tensorboard))
     pipeline = _make_pipeline(run)
@@ -134,6 +136,8 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     ):
         actions = _make_actions(run, loop, writer, log, checkpoints, reals, stop, profiling)
         try:
+            for action in actions.before_all:
+                action.run(loop)
             train(loop, step, pipeline, actions.after_a_step, stop=stop)
             if loop.images_seen == images_seen:  # the weights may be in the middle of a step
                 profiling.close()
@@ -151,8 +155,9 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
 
 
 class _Actions(NamedTuple):
-    """Those of a run, in their two orders; and the metrics, where there are any, which know the best state."""
+    """Those of a run, in their orders; and the metrics, where there are any, which know the best state."""
 
+    before_all: list[Action]
     after_a_step: list[Action]
     at_the_end: list[Action]
     metrics: Metrics | None
@@ -180,8 +185,10 @@ def _make_actions(
         _make_profile(run, log, profiling),
         AugmentationControl(run.state.config.augment) if config.augment.augment == "adaptive" else None,
     ]
+    augmented = _make_augmented_reals(run, writer, reals, stop)
+    grid = Breakable(SampleGrid(config.run, run.state.generator_ema, directory, writer), stop)
     shown: list[Action | None] = [
-        _make_augmented_reals(run, writer, reals, stop),
+        augmented,
         Status(
             run.schedule.total_images,
             config.run.status_interval_s,
@@ -190,16 +197,26 @@ def _make_actions(
             show_augmentation=run.augmentation is not None,
         ),
         TensorBoardScalars(writer, config, loop.statistics.reader()),
-        Breakable(SampleGrid(config.run, run.state.generator_ema, directory, writer), stop),
+        grid,
     ]
-    metrics = None
-    if run.evaluator:
-        interval = config.run.metrics_interval_kimg
-        metrics = Metrics(interval, run.evaluator, run.state, directory, writer, log, stop)
+    metrics = _make_metrics(run, writer, log, stop)
+    if metrics:
         loop.scores = metrics.scores
     after_a_step = [*first, *shown, checkpoints, metrics]
     at_the_end = [*first, checkpoints, *shown, metrics]
-    return _Actions([one for one in after_a_step if one], [one for one in at_the_end if one], metrics)
+    before_all = [augmented, grid if not loop.images_seen else None]
+    return _Actions(_given(before_all), _given(after_a_step), _given(at_the_end), metrics)
+
+
+def _given(actions: Sequence[Action | None]) -> list[Action]:
+    return [action for action in actions if action]
+
+
+def _make_metrics(run: Run, writer: tf.summary.SummaryWriter, log: Logger, stop: StopRequest) -> Metrics | None:
+    if run.evaluator is None:
+        return None
+    interval = run.config.run.metrics_interval_kimg
+    return Metrics(interval, run.evaluator, run.state, run.directory, writer, log, stop)
 
 
 def _make_profile(run: Run, log: Logger, profiling: contextlib.ExitStack) -> Profile | None:
@@ -247,11 +264,21 @@ def _write_start(run: Run, writer: tf.summary.SummaryWriter, plan: str, reals: n
     write_start(writer, run.config, run.state.config, plan, picture)
 
 
-def _leave_finished(directory: RunDirectory, log: Logger, images_seen: int) -> int:
-    if not directory.progress_file.exists():  # a signal came while it was drawn
-        write_progress_animation(directory)
+def _leave_finished(run: Run, log: Logger, images_seen: int) -> int:
+    """What can be done without a step: the metrics that were asked for, and an animation that was broken off."""
+    if not run.directory.progress_file.exists():  # a signal came while it was drawn
+        write_progress_animation(run.directory)
     log(f"This run is finished at {images_seen / 1000:g} kimg; raise --total_kimg to train on.")
-    return 0
+    if run.config.run.profile_steps:
+        log("--profile_steps records steps of a training, of which there are none to come.")
+    with (
+        contextlib.closing(tf.summary.create_file_writer(str(run.directory.tensorboard))) as writer,
+        stop_on_signals() as stop,
+    ):
+        metrics = _make_metrics(run, writer, log, stop)
+        if metrics is not None and not metrics.tell_measured(images_seen):
+            metrics.finish(LoopState.at(images_seen, run.state, run.schedule))
+        return tell_stop(stop, log, "while the metrics were measured") if stop.signal is not None else 0
 
 
 def _tell_beginning(run: Run, log: Logger, checkpoints: Checkpoints, images_seen: int) -> None:
@@ -259,7 +286,7 @@ def _tell_beginning(run: Run, log: Logger, checkpoints: Checkpoints, images_seen
         log(f"Resuming at {images_seen / 1000:g} kimg from {checkpoints.newest.prefix}")
     elif checkpoints.newest:
         log(f"Starting from the converted networks in {checkpoints.newest.prefix}")
-    elif run.directory.sample_grids():
+    elif run.directory.begun():
         log(f"There is no checkpoint in {run.directory.checkpoints}: training starts again at 0 kimg.")
 
 

@@ -33,6 +33,7 @@ def many_draws() -> AugmentDraws:
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16, 4), (2, 28, 28, 1), (2, 64, 96, 3), (2, 2, 3, 3)])
+@pytest.mark.slow
 def test_without_strength_the_images_come_back(shape, relative_error):
     images = random_images(*shape)
     draws = draw_augmentation(KEY, shape[0], shape[1:])
@@ -108,6 +109,7 @@ def test_cutout_covers_a_quarter_around_its_centre():
     np.testing.assert_array_equal(covered, wanted)
 
 
+@pytest.mark.slow
 def test_alpha_is_moved_filtered_and_covered_but_not_coloured():
     images = random_images(8, 16, 16, 3)
     draws = draw_augmentation(KEY, 8, (16, 16, 4))
@@ -127,6 +129,7 @@ def test_grey_is_the_mean_of_three_equal_channels(relative_error):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.slow
 def test_first_and_second_order_gradients(channels, relative_error):
     """The pipeline is affine in the images, which gives both gradients from its values alone."""
     shape = (5, 4, channels)
@@ -154,6 +157,7 @@ def test_first_and_second_order_gradients(channels, relative_error):
     assert relative_error(np.ravel(second), matrix.T @ (2 * augmented * (matrix @ wanted_first))) < 1e-4
 
 
+@pytest.mark.slow
 def test_gradient_is_the_slope(relative_error):
     images, direction = random_images(4, 12, 8, 3), tf.random.stateless_normal([4, 12, 8, 3], [3, 4])
     draws, step = draw_augmentation(KEY, 4, (12, 8, 3)), 0.05
@@ -169,6 +173,7 @@ def test_gradient_is_the_slope(relative_error):
     assert relative_error(slopes, differences) < 1e-3
 
 
+@pytest.mark.slow
 def test_compiled_numbers_and_gradients_are_equal(relative_error):
     images = random_images(3, 8, 6, 3)
     draws = draw_augmentation(KEY, 3, (8, 6, 3))
@@ -190,6 +195,7 @@ def test_compiled_numbers_and_gradients_are_equal(relative_error):
         assert relative_error(got, wanted) < 1e-4
 
 
+@pytest.mark.slow
 def test_another_strength_does_not_trace_again():
     traces = []
 
@@ -204,6 +210,7 @@ def test_another_strength_does_not_trace_again():
     assert np.any(np.abs(weak - strong) > 0.1)
 
 
+@pytest.mark.slow
 def test_a_batch_of_unknown_size_gets_that_of_the_draws():
     @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
     def augment(images):
@@ -258,6 +265,7 @@ def test_draws_for_another_batch_are_refused():
         EVERYTHING(tf.zeros([3, 8, 8, 3]), draw_augmentation(KEY, 2, (8, 8, 3)), 0.5)
 
 
+@pytest.mark.slow
 def test_numbers_that_no_transform_takes_are_not_drawn():
     @tf.function
     def augmented(images, key):

@@ -108,6 +108,7 @@ def test_filters(file, reference, relative_error):
 
 
 @pytest.mark.parametrize(("file", "group", "q"), CASES)
+@pytest.mark.slow
 def test_transforms_at_a_percentile(file, group, q, reference, channels_last, relative_error):
     numbers = reference(file)
     wanted = channels_last(numbers.outputs[f"{group}/pct{q}"])
@@ -118,6 +119,7 @@ def test_transforms_at_a_percentile(file, group, q, reference, channels_last, re
 
 
 @pytest.mark.parametrize("run", RUNS)
+@pytest.mark.slow
 def test_recorded_runs(run, reference, channels_last, relative_error):
     numbers = reference("ada_augment_single")
     (p,) = [known["p"] for known in numbers.config["random_runs"] if known["name"] == run]
@@ -133,6 +135,7 @@ def test_recorded_runs(run, reference, channels_last, relative_error):
 
 
 @pytest.mark.parametrize("case", ["kimg500_b32", "kimg10_b64_p0.95"])
+@pytest.mark.slow
 def test_controller(case, reference, relative_error):
     numbers = reference("ada_controller")
     assert sorted(numbers.config["ctrl"]) == ["kimg10_b64_p0.95", "kimg500_b32"]

@@ -66,6 +66,7 @@ def test_whole_pixels_move_exactly(relative_error):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.slow
 def test_gradients_of_every_order_are_those_of_a_matrix(jit_compile, relative_error):
     images, inverse = random_case(4, 3)
     images, inverse = tf.constant(images[:1], tf.float32), tf.constant(inverse[:1], tf.float32)

@@ -33,6 +33,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_trains_says_how_well_and_writes(command, pictures, tmp_path):
     output = tmp_path / "new" / "tones.keras"
     code, out, err = command(data=pictures, output=output, epochs=12)

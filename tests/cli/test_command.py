@@ -71,6 +71,7 @@ def test_every_command_is_a_module_that_runs(name):
     assert callable(importlib.import_module(f"stylegan_tf.cli.{name}").run)
 
 
+@pytest.mark.slow
 def test_a_command_gets_its_flags(tmp_path):
     done = run("train", "--data=nowhere", f"--run_dir={tmp_path / 'run'}", cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.startswith("stylegan-tf train: ") and "nowhere" in done.stderr

@@ -50,6 +50,7 @@ def converted(command, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_what_is_printed(command, tmp_path):
     code, out, err = command(f"--pickle={WITH_LABELS}", f"--output_dir={tmp_path / 'run'}")
     assert (code, err) == (0, "")
@@ -101,6 +102,7 @@ def test_the_first_training_may_not_change_the_networks(converted, tmp_path):
     assert sorted(path.name for path in run.iterdir()) == ["checkpoints", "config.json", "dataset.json"]
 
 
+@pytest.mark.slow
 def test_evaluation_asks_for_the_real_images(converted, run_command):
     code, _, err = run_command(evaluate, run_dir=converted(PROGAN), metrics="msssim2k")
     assert code == 2
@@ -115,6 +117,7 @@ def test_the_list(command):
 
 @pytest.mark.parametrize("network", ["generator_ema", "generator", "critic"])
 @pytest.mark.parametrize("pickle", [STYLEGAN, PROGAN, STYLEGAN2, WITH_LABELS], ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_safetensors_have_every_array_as_it_was(command, converted, tmp_path, pickle, network):
     safetensors = pytest.importorskip("safetensors")
     target = tmp_path / "out.safetensors"
@@ -166,6 +169,7 @@ def server(served_folder):
         served.shutdown()
 
 
+@pytest.mark.slow
 def test_a_url(command, server, tmp_path):
     checksum = hashlib.sha256(PROGAN.read_bytes()).hexdigest()
     url, cache = f"{server}/{PROGAN.name}", f"--cache_dir={tmp_path / 'cache'}"
@@ -186,6 +190,7 @@ def test_a_url(command, server, tmp_path):
     assert "404" in err
 
 
+@pytest.mark.slow
 def test_a_server_that_sends_something_else(command, server, served_folder, tmp_path):
     served, cache = served_folder / "x.pkl", tmp_path / "cache"
 
@@ -305,6 +310,7 @@ def test_what_a_file_says_of_its_data(data, count, line):
     assert [found for found in lines if "Trained on" in found] == ([line] if line else [])
 
 
+@pytest.mark.slow
 def test_links_to_places_that_are_empty(command, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     for name in ("empty", "new"):
@@ -319,6 +325,7 @@ def test_links_to_places_that_are_empty(command, tmp_path, monkeypatch):
     assert code == 2 and "another directory than the one you are in" in err
 
 
+@pytest.mark.slow
 def test_the_critic_can_be_left_out(command, tmp_path):
     code, out, _ = command(f"--pickle={STYLEGAN2}", f"--output_dir={tmp_path / 'run'}", "--skip_critic")
     assert code == 0

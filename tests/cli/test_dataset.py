@@ -69,6 +69,7 @@ def prepared(pictures):
 
 
 class TestPrepare:
+    @pytest.mark.slow
     def test_says_what_it_found_and_made_and_what_comes_next(self, prepared, pictures):
         directory, out = prepared
         found, images, files, made_from, labels, took, train = out.splitlines()
@@ -112,6 +113,7 @@ class TestPrepare:
         assert "Images     11 of 8x8" in out
         assert "Left out   1 picture, listed in left_out.csv" in out
 
+    @pytest.mark.slow
     def test_names_that_are_no_text_do_not_break_it(self, tmp_path):
         """Where the terminal takes UTF-8 only."""
         folder = write_pictures(tmp_path / "pictures", count=2)
@@ -173,6 +175,7 @@ class TestVerify:
 
 
 class TestInspect:
+    @pytest.mark.slow
     def test_a_source_and_its_contact_sheet(self, run, pictures, tmp_path):
         sheet = tmp_path / "sheet.png"
         code, out, err = run("inspect", pictures, "--use_labels", f"--sheet={sheet}")
@@ -258,6 +261,7 @@ def test_help_tells_of_the_commands_and_of_the_flags_of_each(run):
     [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143)],
     ids=["Ctrl-C", "SIGTERM"],
 )
+@pytest.mark.slow
 def test_a_stopped_command_says_so_and_goes_on_when_it_is_run_again(tmp_path, run, stop, everyone, expected):
     directory = tmp_path / "set"
     arguments = ["prepare", "--data=portraits", f"--output={directory}", "--encoding=png", "--workers=1"]

@@ -42,6 +42,7 @@ def command(run_command):
     return functools.partial(run_command, embeddings)
 
 
+@pytest.mark.slow
 def test_w_and_images_are_those_of_the_seeds(command, run):
     directory, generator, names = run
     code, out, err = command(run_dir=directory.path, seeds="5,7-8")
@@ -65,6 +66,7 @@ def test_w_and_images_are_those_of_the_seeds(command, run):
     )
 
 
+@pytest.mark.slow
 def test_psi_of_the_command_goes_before_that_of_the_run(command, run):
     directory, generator, _ = run
     command(run_dir=directory.path, seeds="0-1", truncation_psi=0)

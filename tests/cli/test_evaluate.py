@@ -56,6 +56,7 @@ def command(run_command, tmp_path):
 METRICS = "fd1k_full_model,kd1k_full_model,pr1k3_full_model"
 
 
+@pytest.mark.slow
 def test_a_run(command, run, weights):
     file = run / "metrics.jsonl"
     file.unlink(missing_ok=True)
@@ -74,6 +75,7 @@ def test_a_run(command, run, weights):
     assert read_results(file)[3].values == results[0].values  # a seed repeats
 
 
+@pytest.mark.slow
 def test_checkpoints_of_a_run(command, run, weights, tmp_path):
     file = tmp_path / "all.jsonl"
     code, _, err = command(run_dir=run, metrics="fd1k_full_model", weights=weights, checkpoint="all", results=file)
@@ -85,6 +87,7 @@ def test_checkpoints_of_a_run(command, run, weights, tmp_path):
     assert "one of the kimg 0.032, 0.064, 0.096" in err
 
 
+@pytest.mark.slow
 def test_other_real_images(command, run, weights, tmp_path):
     other = write_images(tmp_path / "other", count=30, seed=5)
     (other / "clip.mov").write_bytes(b"no picture")
@@ -111,6 +114,7 @@ def test_an_export(command, run, weights, tmp_path, monkeypatch):
     assert length.value > 0
 
 
+@pytest.mark.slow
 def test_a_directory_of_images(command, data, weights, tmp_path):
     """Of another program, in another size; without a file, lines of JSON are printed."""
     images = tmp_path / "made"
@@ -178,6 +182,7 @@ def test_mistakes_get_one_line_and_exit_code_2(command, run, data, weights, tmp_
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_bad_flag_is_answered_without_tensorflow():
     code = (
         "import sys; from stylegan_tf.cli import app, evaluate\n"

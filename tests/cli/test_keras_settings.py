@@ -48,6 +48,7 @@ def write_keras_file(folder, settings):
     return {"KERAS_HOME": str(folder)}
 
 
+@pytest.mark.slow
 def test_commands_have_keras_on_tensorflow_with_its_own_defaults(tmp_path):
     code, out, err = run_tool(
         tmp_path, **write_keras_file(tmp_path, {**ODD, "nnx_enabled": True}), KERAS_BACKEND="torch",
@@ -58,12 +59,14 @@ def test_commands_have_keras_on_tensorflow_with_its_own_defaults(tmp_path):
 
 
 @pytest.mark.parametrize("variable", ["TF_XLA_FLAGS", "XLA_FLAGS"])
+@pytest.mark.slow
 def test_flags_that_xla_does_not_know_are_named(tmp_path, variable):
     code, out, err = run_tool(tmp_path, **{variable: "--no_such_flag=1"})
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"tool: {variable} must hold flags that this TensorFlow knows. Received: --no_such_flag=1")
 
 
+@pytest.mark.slow
 def test_a_command_goes_on_where_flags_of_xla_take_too_long_to_try(monkeypatch, tmp_path):
     begun = tmp_path / "begun"
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)

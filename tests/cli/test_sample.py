@@ -82,6 +82,7 @@ def read(path) -> np.ndarray:
         return np.asarray(picture)
 
 
+@pytest.mark.slow
 def test_images_are_those_of_the_saved_generator(command, run, tmp_path):
     path, generator = run
     code, out, err = command(run_dir=path, figure="images", seeds="3,0-1", output=tmp_path / "out", noise="seed")
@@ -97,6 +98,7 @@ def test_images_are_those_of_the_saved_generator(command, run, tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "out" / "seed0000.png"), want[1])
 
 
+@pytest.mark.slow
 def test_psi_cutoff_and_batch_size(command, run, tmp_path):
     path, generator = run
     for batch_size in (1, 5):
@@ -114,6 +116,7 @@ def test_psi_cutoff_and_batch_size(command, run, tmp_path):
         np.testing.assert_array_equal(read(tmp_path / "seed0004.png"), want)
 
 
+@pytest.mark.slow
 def test_seeds_of_numpy(command, run, tmp_path):
     path, generator = run
     code, _, err = command(run_dir=path, figure="images", seeds="7", seed_source="numpy", output=tmp_path)
@@ -126,6 +129,7 @@ def test_seeds_of_numpy(command, run, tmp_path):
     assert (code, err.count("\n")) == (2, 1) and "NumPy's seeds must lie between" in err
 
 
+@pytest.mark.slow
 def test_a_plain_grid(command, run, tmp_path):
     path, generator = run
     output = tmp_path / "grid.png"
@@ -136,6 +140,7 @@ def test_a_plain_grid(command, run, tmp_path):
 
 
 @pytest.mark.parametrize("figure", ["grid", "truncation", "style_mixing", "noise"])
+@pytest.mark.slow
 def test_every_figure_is_written_by_default_into_the_run(command, run, figure):
     path, _ = run
     code, out, err = command(run_dir=path, figure=figure, seeds="0-1", noise_realisations=4)
@@ -158,6 +163,7 @@ def test_interpolation(command, run, tmp_path, ending, space):
         assert (animation.n_frames, animation.size) == (12, (16, 16))
 
 
+@pytest.mark.slow
 def test_classes_by_name_and_number(command, labelled_run, tmp_path):
     path, generator = labelled_run
     code, _, err = command(run_dir=path, figure="images", seeds="2-3", classes="dog,0", output=tmp_path)
@@ -206,6 +212,7 @@ def test_an_unknown_class(command, labelled_run):
     assert err == "sample: --classes must be names (cat, dog) or numbers from 0 to 1. Received: 'cow'.\n"
 
 
+@pytest.mark.slow
 def test_a_run_without_a_checkpoint(tmp_path):
     """In a process of its own: nothing of TensorFlow's start reaches the terminal."""
     make_run(tmp_path / "run", checkpoint=False)
@@ -222,6 +229,7 @@ def test_a_run_without_a_checkpoint(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_style_mixing_of_a_run_without_styles(command, tmp_path):
     make_run(tmp_path / "run", style=False, constant_input=False)
     code, _, err = command(run_dir=tmp_path / "run", figure="style_mixing", output=tmp_path / "mixing.png")

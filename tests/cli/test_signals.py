@@ -60,6 +60,7 @@ def start(script, folder, **options):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.slow
 def test_a_signal_ends_a_command_cleaned_up(tmp_path, number, code):
     with start(COMMAND, tmp_path) as process:
         process.send_signal(number)
@@ -68,6 +69,7 @@ def test_a_signal_ends_a_command_cleaned_up(tmp_path, number, code):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_second_signal_does_not_break_into_the_cleaning_up(tmp_path):
     """`timeout` sends two, and a terminal that is closed may."""
     with start(COMMAND, tmp_path) as process:
@@ -80,6 +82,7 @@ def test_a_second_signal_does_not_break_into_the_cleaning_up(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_signal_during_imports_is_not_lost(tmp_path):
     with start(IMPORTING, tmp_path) as process:
         process.send_signal(signal.SIGTERM)
@@ -87,6 +90,7 @@ def test_a_signal_during_imports_is_not_lost(tmp_path):
     assert (process.returncode, out, err) == (143, "", "export: interrupted.\n")
 
 
+@pytest.mark.slow
 def test_a_command_outlives_its_terminal_with_nohup(tmp_path):
     script = COMMAND.replace("time.sleep(30)", "time.sleep(2)")
     ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731

@@ -63,6 +63,7 @@ def data(tmp_path_factory):
         "adaptive with least-squares",
     ],
 )
+@pytest.mark.slow
 def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, arguments, words):
     code, out, err = train(*arguments, cwd=tmp_path)
     assert (code, out, err.count("\n")) == (2, "", 1), err
@@ -71,6 +72,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, arguments, words):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_help_comes_at_once(tmp_path, monkeypatch):
     """Without importing TensorFlow, which takes seconds."""
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('TensorFlow was imported')")
@@ -83,6 +85,7 @@ def test_help_comes_at_once(tmp_path, monkeypatch):
     assert "TensorFlow was imported" in train("--dry_run")[2]
 
 
+@pytest.mark.slow
 def test_a_run_dir_that_holds_something_else_is_left_alone(data, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     code, out, err = train(*tiny_flags(data, tmp_path))
@@ -174,6 +177,7 @@ def test_runs_that_are_killed_or_stopped_finish_with_the_same_command_and_the_sa
     assert "z_size was 8, is now 16" in err
 
 
+@pytest.mark.slow
 def test_without_metrics_no_cache_is_needed(tmp_path):
     """As in a container whose user has no home."""
     environment = {**os.environ, "HOME": "~"}

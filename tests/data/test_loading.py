@@ -24,13 +24,12 @@ from stylegan_tf.data.loading import (
     find_source,
     load_image_set,
     resolve_form,
-    spread_items,
 )
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.data.prepare import prepare
 from stylegan_tf.data.prepared import INCOMPLETE, MANIFEST, PreparedImageSet
 from stylegan_tf.data.pyramid import image_pyramid
-from stylegan_tf.data.sources.base import Item, Source
+from stylegan_tf.data.sources.base import Item, Source, spread_items
 from stylegan_tf.data.sources.find import open_source
 
 PORTRAITS = pathlib.Path(loading.__file__).with_name("portraits.npz")
@@ -96,6 +95,7 @@ class TestPortraits:
         assert len(set(zip(codes.tolist(), labels.tolist(), strict=True))) == 2339
         assert "1F468-1F3FB-200D-1F33E" in codes[base_codes == "1F468-200D-1F33E"]
 
+    @pytest.mark.slow
     def test_other_sizes_and_channels(self):
         small = load_image_set(DataSettings("portraits", (16, 8), (4, 2), channels=1))
         assert small.images.shape == (2339, 16, 8, 1)
@@ -354,6 +354,7 @@ class TestCache:
         assert (again.directory, again.fingerprint) == (cached.directory, cached.fingerprint)
         assert again.read(2, np.arange(COUNT))[0].shape == (COUNT, 4, 4, 3)
 
+    @pytest.mark.slow
     def test_a_changed_picture_is_noticed(self, settings, folder):
         before = load_image_set(settings, max_workers=1)
         Image.new("RGB", (16, 16), (1, 2, 3)).save(folder / "a/00.png")

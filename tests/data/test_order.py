@@ -50,18 +50,21 @@ class TestDraw:
             np.sort(indices.reshape(epochs, size), axis=1), np.tile(np.arange(size), (epochs, 1))
         )
 
+    @pytest.mark.slow
     def test_a_large_epoch_is_a_permutation(self):
         indices = draw(2, 300_001, 300_001, 300_001)
         np.testing.assert_array_equal(np.sort(indices), np.arange(300_001))
 
     @pytest.mark.parametrize(("size", "epochs"), [(2, 2000), (3, 6000), (4, 12000), (5, 24000)])
     @pytest.mark.parametrize("seed", [0, 1, 2**63 - 1])
+    @pytest.mark.slow
     def test_every_order_is_as_likely(self, seed, size, epochs):
         drawn = draw(seed, 0, epochs * size, size).reshape(epochs, size)
         _, counts = np.unique(drawn, axis=0, return_counts=True)
         assert len(counts) == math.factorial(size)
         assert chi_squared(counts) < CHI_SQUARED_999[len(counts) - 1]
 
+    @pytest.mark.slow
     def test_every_image_is_as_likely_at_every_place(self):
         drawn = draw(3, 0, 10_000 * 100, 100).reshape(10_000, 100)
         for place in (0, 1, 50, 99):

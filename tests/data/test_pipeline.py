@@ -172,6 +172,7 @@ class TestBatches:
         assert found.shape == (batches, batch_size)
         np.testing.assert_array_equal(found.reshape(-1), drawn(3, 11, found.size))
 
+    @pytest.mark.slow
     def test_images_are_freed_with_the_pipeline(self):
         image_set = ArrayImageSet(random_images())
         pipeline = ImagePipeline(image_set)
@@ -181,6 +182,7 @@ class TestBatches:
         gc.collect()
         assert [reference() for reference in freed] == [None, None]
 
+    @pytest.mark.slow
     def test_an_iterator_keeps_its_images(self):
         batches = iter(ImagePipeline(ArrayImageSet(random_images())).batches(0, 4).map(lambda x, _: x).take(9))
         gc.collect()
@@ -264,6 +266,7 @@ class TestSharing:
             pieces = np.stack([images for images, _ in data.take(6).as_numpy_iterator()])
             np.testing.assert_array_equal(pieces.reshape(2, 3, 2, 8, 8, 3), whole[:, host])
 
+    @pytest.mark.slow
     def test_distributed_batches_hold_the_same_images(self):
         """Two replicas share each global batch. In a process of its own, for devices are set once."""
         script = """

@@ -134,6 +134,7 @@ class TestFiles:
         }
 
     @pytest.mark.parametrize("max_workers", [1, 3])
+    @pytest.mark.slow
     def test_do_not_depend_on_the_number_of_workers(
         self, tmp_path, pictures, whole, files_of, small_shards, max_workers
     ):
@@ -239,6 +240,7 @@ class TestGoingOn:
         assert calls == sorted(calls)
         assert calls[-1] == (COUNT, COUNT)
 
+    @pytest.mark.slow
     def test_after_a_kill_in_the_midst_of_it(self, tmp_path, files_of):
         """The whole command, on 10 shards, with kill -9."""
         command = [

@@ -123,6 +123,7 @@ def test_plain_tensorflow_reads_it(directories, source):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.slow
 def test_labels_of_any_size_come_back_right(tmp_path, encoding):
     from stylegan_tf.data.sources.find import open_source
 
@@ -216,6 +217,7 @@ class TestReading:
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(read, range(8)))
 
+    @pytest.mark.slow
     def test_files_do_not_pile_up_and_are_closed_with_the_set(self, directory):
         gc.collect()
         before = open_files()

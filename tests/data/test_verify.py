@@ -85,6 +85,7 @@ def test_a_whole_set(directory):
     assert calls[-1] == (COUNT, COUNT)
 
 
+@pytest.mark.slow
 def test_worker_processes_find_the_same(directories, tmp_path, small_shards):
     directory = Path(shutil.copytree(directories / "raw", tmp_path / "set"))
     with small_shards(processes=True):

@@ -88,6 +88,7 @@ def test_an_error_comes_through_and_stops_the_other_tasks():
     assert time.monotonic() - started < LONG_S / 2
 
 
+@pytest.mark.slow
 def test_leaving_the_block_by_an_error_stops_the_tasks():
     started = time.monotonic()
 
@@ -128,6 +129,7 @@ def start_program(tmp_path):
     return start
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_start_leaves_them_alone(start_program):
     """The parent decides; workers that it has only just started must not end with a traceback."""
     program = """
@@ -155,6 +157,7 @@ def test_ctrl_c_while_workers_start_leaves_them_alone(start_program):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.slow
 def test_a_signal_at_any_moment_ends_the_run_and_not_the_executor(start_program, number):
     """Breaking into the executor, it would leave a lock locked now and then, and the process would wait for ever."""
     program = f"""
@@ -183,6 +186,7 @@ def test_a_signal_at_any_moment_ends_the_run_and_not_the_executor(start_program,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.slow
 def test_a_signal_to_all_processes_is_an_interrupt_and_no_crash_of_workers(start_program, number):
     """A terminal that is closed, and some schedulers, send it to the whole group."""
     program = """
@@ -222,6 +226,7 @@ def test_a_program_without_a_main_guard_is_told_so(start_program):
     assert 'a script that starts them needs `if __name__ == "__main__":`' in last
 
 
+@pytest.mark.slow
 def test_workers_die_with_a_parent_that_is_killed(start_program):
     program = """
         import os, time

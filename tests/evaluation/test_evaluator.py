@@ -46,6 +46,7 @@ PROTOCOLS = [
 ]
 
 
+@pytest.mark.slow
 def test_values_are_those_of_the_metrics(generator, network, tmp_path):
     reals = make_set(101)
     results = evaluator(PROTOCOLS, reals, tmp_path).evaluate(generator)
@@ -100,6 +101,7 @@ def test_the_floor_is_half_of_the_reals_against_the_rest(generator, network, tmp
     )
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_to_the_last_digit(generator, tmp_path):
     reals = make_set(101)
     protocols = [*PROTOCOLS, small("swd2k", 30), small("msssim2k", 30)]
@@ -119,6 +121,7 @@ def make_generator_16():
     return make_generator(levels=3, resolution="16")
 
 
+@pytest.mark.slow
 def test_pixels(tmp_path):
     reals, fakes = make_set(64, size=16), SetImages(make_set(40, seed=1, size=16))
     results = evaluator([small("swd2k", 40), small("msssim2k", 40)], reals, tmp_path).evaluate(fakes)

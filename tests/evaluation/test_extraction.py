@@ -35,6 +35,7 @@ def test_statistics_features_and_logits_are_those_of_the_network(network, tmp_pa
 
 
 @pytest.mark.parametrize("batch", [1, 7, 64, 1000])
+@pytest.mark.slow
 def test_how_images_arrive_changes_no_bit(network, tmp_path, batch):
     """More than one block of rows, in odd and in even parts."""
     images = np.tile(make_images(350), (7, 1, 1, 1))

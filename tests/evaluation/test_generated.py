@@ -35,6 +35,7 @@ def sampler_of(images):
     return images._sampler
 
 
+@pytest.mark.slow
 def test_images_are_those_of_their_seeds(generator):
     """The same that the sample command draws, not truncated, each with noise of its own."""
     found = joined(generator.batches(300, 0))
@@ -51,6 +52,7 @@ def test_another_seed_gives_other_images(generator):
     np.testing.assert_array_equal(joined(generator.batches(20, 1)), joined(generator.batches(20, 1)))
 
 
+@pytest.mark.slow
 def test_a_smaller_level_is_enlarged_to_the_full_size():
     full = make_generator()
     generator = sampler_of(full).generator.network
@@ -61,6 +63,7 @@ def test_a_smaller_level_is_enlarged_to_the_full_size():
     np.testing.assert_array_equal(joined(images.batches(2, 0)), small.repeat(2, axis=1).repeat(2, axis=2))
 
 
+@pytest.mark.slow
 def test_classes_are_drawn_like_the_labels_of_the_data():
     images = make_generator(num_classes=3)
     seeds = np.arange(600)
@@ -130,6 +133,7 @@ class TestFollowLabels:
         assert generator.labels is None
 
 
+@pytest.mark.slow
 def test_latents_map_and_synthesize(generator):
     seeds = np.arange(5)
     z = generator.latents(seeds)

@@ -42,6 +42,7 @@ def network(path):
     return ClassifierFeatures(path)
 
 
+@pytest.mark.slow
 def test_it_learns_what_can_be_told_apart(trained, network):
     assert trained.held_out == 40
     assert trained.accuracy > 0.95
@@ -108,6 +109,7 @@ def test_it_is_a_plain_keras_model_without_what_training_needed(path):
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_classifier_and_progress_counts_all_epochs(trained):
     seen = []
     again = train_classifier(*draw(400), NAMES, epochs=4, batch_size=32, progress=lambda *numbers: seen.append(numbers))

@@ -76,6 +76,7 @@ def _naive_features(image: np.ndarray) -> np.ndarray:
 
 
 @needs_weights
+@pytest.mark.slow
 def test_matches_the_layers_in_numpy(network: EfficientNetLite0Features) -> None:
     image = _images(1, size=64)  # the network's own size: no resizing in between
     expected = _naive_features(image[0])
@@ -139,6 +140,7 @@ def test_resizing_keeps_what_is_smooth(network: EfficientNetLite0Features) -> No
 
 
 @needs_weights
+@pytest.mark.slow
 def test_spoiled_portraits_are_further_away(network: EfficientNetLite0Features) -> None:
     path = pathlib.Path(stylegan_tf.__file__).parent / "data" / "portraits.npz"
     with np.load(path) as arrays:

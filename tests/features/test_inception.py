@@ -32,6 +32,7 @@ def network(random_weights, tmp_path_factory):
             keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow
 def test_features_and_logits_are_those_of_torch_fidelity(network, published, random_image, relative_error):
     """Of images that are enlarged, shrunk and left as they are, of whole numbers and of others."""
     images = [random_image(*image) for image in published.config["inception_images"]]

@@ -53,6 +53,7 @@ def distance(network, first, second):
     return np.sum(np.square(features[0] - features[1]), axis=1)
 
 
+@pytest.mark.slow
 def test_squared_differences_are_the_distance_of_lpips(lpips, published, random_image, relative_error):
     pairs = [[random_image(*image) for image in pair] for pair in published.config["lpips_images"]]
     last = random_image(9, 48, 48)
@@ -61,6 +62,7 @@ def test_squared_differences_are_the_distance_of_lpips(lpips, published, random_
     np.testing.assert_allclose(got, published.outputs["lpips/distances"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_distance_of_a_pair_does_not_depend_on_the_others(lpips, random_image):
     images = [np.concatenate([random_image(seed + i, 16, 16) for i in range(3)]) for seed in (20, 30)]
     alone = [distance(lpips, images[0][i : i + 1], images[1][i : i + 1])[0] for i in range(3)]
@@ -77,6 +79,7 @@ def test_its_weights_belong_to_no_optimizer(lpips):
     assert all(not scale.trainable for scale in lpips._scales)
 
 
+@pytest.mark.slow
 def test_negative_and_missing_weights_are_refused(files, random_weights, monkeypatch):
     wrong = dict(random_weights("lpips_linear"))
     wrong["lin2.model.1.weight"] = wrong["lin2.model.1.weight"] - 0.5

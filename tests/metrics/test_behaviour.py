@@ -84,6 +84,7 @@ DISTANCES = pytest.mark.parametrize("distance", [_frechet, _kernel, _sliced])
 Distance = Callable[[np.ndarray, np.ndarray], float]
 
 
+@pytest.mark.slow
 def test_a_set_is_at_no_distance_from_itself(real: np.ndarray) -> None:
     features = _features(real)
     assert _frechet(real, real) < 1e-9
@@ -94,11 +95,13 @@ def test_a_set_is_at_no_distance_from_itself(real: np.ndarray) -> None:
 
 
 @DISTANCES
+@pytest.mark.slow
 def test_distances_grow_with_blur(real: np.ndarray, held_out: np.ndarray, distance: Distance) -> None:
     _assert_grow([distance(real, _blurred(held_out, times)) for times in (0, 1, 2, 4)])
 
 
 @DISTANCES
+@pytest.mark.slow
 def test_distances_grow_with_noise(real: np.ndarray, held_out: np.ndarray, distance: Distance) -> None:
     _assert_grow([distance(real, _noisy(held_out, deviation)) for deviation in (0, 15, 30, 60)])
 

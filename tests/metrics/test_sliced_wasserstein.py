@@ -47,6 +47,7 @@ def _distances(sets: dict[str, np.ndarray], case: dict[str, Any], batch_size: in
 
 
 @pytest.mark.parametrize("name", ["r32_small", "r32_default", "r64_small", "r64_default"])
+@pytest.mark.slow
 def test_matches_progressive_growing(metrics: Any, sets: dict[str, np.ndarray], name: str) -> None:
     distances = _distances(sets, metrics.config["cases"][name])
     assert list(distances) == metrics.outputs[f"{name}/resolutions"].tolist()

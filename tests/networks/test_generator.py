@@ -111,6 +111,7 @@ def test_builds_itself_when_it_is_called():
     ],
     ids=["published", "progressive", "labels_fused_bfloat16"],
 )
+@pytest.mark.slow
 def test_config_round_trip_and_saving(options, tmp_path):
     generator = small(**options)
     labels = LABELS if "num_classes" in options else None

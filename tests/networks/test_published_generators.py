@@ -22,6 +22,7 @@ def test_mapping(published, relative_error, name):
 
 
 @pytest.mark.parametrize("name", STYLE + PROGRESSIVE)
+@pytest.mark.slow
 def test_images(published, relative_error, channels_first, level_of_lod, name):
     case = published(name)
     num_levels = case.network.synthesis.num_levels

@@ -84,6 +84,7 @@ def test_nothing_published_is_left_out(published, name):
     assert set(case.reference.outputs) == tested
 
 
+@pytest.mark.slow
 def test_a_clamp_that_is_never_reached_changes_nothing_and_a_small_one_does(
     published, build_published_stylegan2_generator, relative_error
 ):

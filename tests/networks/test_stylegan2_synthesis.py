@@ -35,6 +35,7 @@ def small(**options) -> StyleGAN2SynthesisNetwork:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 4, 4), ((4, 4), 1, 3)])
+@pytest.mark.slow
 def test_size_of_the_images(architecture, base_size, num_levels, channels):
     network = small(architecture=architecture, base_size=base_size, num_levels=num_levels, channels=channels)
     ws, last = ws_for(network), num_levels - 1
@@ -49,6 +50,7 @@ def test_size_of_the_images(architecture, base_size, num_levels, channels):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_what_it_says_of_itself(architecture):
     network = small(architecture=architecture, num_levels=3, base_size=(4, 6))
     assert network.grows == (architecture == "growing")
@@ -64,6 +66,7 @@ def test_what_it_says_of_itself(architecture):
 
 
 @pytest.mark.parametrize("architecture", ["skip", "orig", "resnet"])
+@pytest.mark.slow
 def test_what_does_not_grow_has_one_level_and_no_fade_in(architecture):
     network = small(architecture=architecture, num_levels=3)
     ws = ws_for(network)
@@ -87,6 +90,7 @@ def test_an_unknown_architecture_is_refused():
 
 
 @pytest.mark.parametrize(("base_size", "level"), [((4, 6), 1), ((7, 7), 1), ((4, 4), 2)])
+@pytest.mark.slow
 def test_fade_in_goes_from_the_filtered_image_below_to_the_full_image(base_size, level):
     network = small(architecture="growing", num_levels=3, base_size=base_size)
     ws = ws_for(network)
@@ -125,6 +129,7 @@ def test_networks_of_another_size_share_their_names():
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_every_layer_takes_its_own_w_and_noise(architecture):
     network = small(architecture=architecture, num_levels=3)
     ws = ws_for(network)

@@ -41,6 +41,7 @@ def randomize(network: SynthesisNetwork) -> SynthesisNetwork:
     ("base_size", "num_levels", "channels", "final"),
     [((7, 7), 3, 1, (28, 28)), ((4, 6), 5, 4, (64, 96)), ((4, 4), 1, 3, (4, 4))],
 )
+@pytest.mark.slow
 def test_size_of_every_level(base_size, num_levels, channels, final):
     network = small(base_size=base_size, num_levels=num_levels, channels=channels)
     ws = ws_for(network)

@@ -60,6 +60,7 @@ def matrix(fir: FIR, size: tuple[int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.value)
 @pytest.mark.parametrize("name", MAPS)
+@pytest.mark.slow
 def test_values_and_gradients_of_every_form(name, target):
     fir, size = MAPS[name], (5, 6)
     expected = matrix(fir, size)

@@ -164,6 +164,7 @@ def test_styles_and_kernels_of_zeros_give_zeros(dtype):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_works_with_an_unknown_batch(case):
     size, options = CASES[case]
     x, kernel, styles = arguments(size, "float32")

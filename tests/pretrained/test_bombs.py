@@ -124,6 +124,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.slow
 def test_refused_before_time_and_memory_are_taken(tmp_path, name):
     path = tmp_path / "networks.pkl"
     path.write_bytes(BOMBS[name])

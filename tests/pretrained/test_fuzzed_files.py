@@ -113,10 +113,12 @@ def test_what_can_be_planned_is_converted_or_refused(pickles, tmp_path):
     assert sum(outcomes) >= 5
 
 
+@pytest.mark.slow
 def test_two_thousand_mutated_checkpoints():
     check(fuzz([1], 2000, CHECKPOINTS), 2000)
 
 
+@pytest.mark.slow
 def test_the_watch_sees_what_it_should(tmp_path):
     """The test above can fail: each of these ends a watched process."""
     script = "import sys; sys.path[:0] = [{!r}]; import fuzzing; watch = fuzzing.Watch(); watch.on = True; {}"

@@ -156,6 +156,7 @@ def check_growth(make, act=read, small=SMALL):
 
 
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
+@pytest.mark.slow
 def test_files(make):
     check_growth(make)
 
@@ -179,6 +180,7 @@ def tensors(count, key):
 
 
 @pytest.mark.parametrize("long", [False, True])
+@pytest.mark.slow
 def test_tables_of_tensors(tmp_path, long):
     path = tmp_path / "weights.pth"
 

@@ -62,6 +62,7 @@ def test_a_file_that_calls(path, tmp_path, where, protocol):
     assert not (tmp_path / CANARY).exists()
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_line_and_writes_nothing(path, tmp_path):
     path.write_bytes(pickle.dumps(Runs(tmp_path)))
     command = [sys.executable, "-m", "stylegan_tf.cli.convert", f"--pickle={path}", f"--output_dir={tmp_path / 'run'}"]
@@ -177,6 +178,7 @@ def test_a_folder_and_no_file(path):
     refuse(path.with_name("pipe"), "received a pipe or a device")
 
 
+@pytest.mark.slow
 def test_truncated_anywhere(path):
     for source in (STYLEGAN, PYTORCH):
         data = source.read_bytes()

@@ -44,6 +44,7 @@ def written(path, generator, critic=None):
         ("progan_generator_r32_nonfused_cond10", None, 0),
     ],
 )
+@pytest.mark.slow
 def test_images_and_scores(
     tmp_path, reference, relative_error, channels_first, channels_last, name, critic_name, fused_from
 ):

@@ -42,6 +42,7 @@ def tensorflow_file(generator, critic=None, **of_critic):
 
 
 @pytest.mark.parametrize(("name", "critic_name"), PAIRS)
+@pytest.mark.slow
 def test_images_and_scores(tmp_path, reference, relative_error, channels_first, channels_last, name, critic_name):
     numbers, critic_numbers = reference(name), critic_name and reference(critic_name)
     path = tmp_path / "networks.pkl"
@@ -107,6 +108,7 @@ def with_classes(generator, critic, number):
     return stylegan2_pickle(arrays, scores, {"label_size": 3})
 
 
+@pytest.mark.slow
 def test_classes_as_the_first_stylegan2_has_them(tmp_path, reference, relative_error, channels_first, channels_last):
     names = "stylegan2_generator_r32_skip", "stylegan2_discriminator_r32_resnet"
     numbers, critic_numbers = map(reference, names)

@@ -33,6 +33,7 @@ def cells_of(picture, rows, columns, size=16):
     return cells
 
 
+@pytest.mark.slow
 def test_style_mixing_cells_equal_direct_synthesis(sampler):
     top, left = sampler.ws([1, 2, 3], 0.7), sampler.ws([4, 5], 0.7)
     layers = {"coarse": range(0, 2), "fine": range(2, 6)}
@@ -51,6 +52,7 @@ def test_style_mixing_cells_equal_direct_synthesis(sampler):
     assert (cells[1, 1] != cells[3, 1]).any()
 
 
+@pytest.mark.slow
 def test_style_mixing_with_the_rows_noise(sampler):
     top, left = sampler.ws([1, 2]), sampler.ws([4, 5])
     picture = figures.style_mixing(sampler, top, left, ["", ""], ["", ""], {"all": range(6)}, noise=[4, 5], scale=SCALE)

@@ -73,6 +73,7 @@ def test_noise(sampler):
     assert (seeded[0] != seeded[1]).mean() > 0.1
 
 
+@pytest.mark.slow
 def test_level_and_fade_in(generator):
     ws = Sampler(GeneratorAtLevel(generator)).ws([1, 2])
     for level, size in ((0, 4), (1, 8)):

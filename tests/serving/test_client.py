@@ -153,6 +153,7 @@ def assert_near(got, want):
     assert np.abs(got.astype(int) - want).max() <= 1
 
 
+@pytest.mark.slow
 def test_images_of_seeds_in_several_requests(connect, pets, faults):
     seeds = [3, -4, 5, 2**62, 7]
     images = connect(batch_size=2).generate(seeds, psi=0.8, classes=[0, 1, 2, 0, 1])
@@ -162,6 +163,7 @@ def test_images_of_seeds_in_several_requests(connect, pets, faults):
     assert_near(each, pixels(pets, seeds[:2], [0.1, 1.0], [2, 2]))
 
 
+@pytest.mark.slow
 def test_ws_come_back_unchanged_and_can_be_edited(connect, pets):
     client = connect()
     ws = client.ws([1, 2], psi=1.0, classes=[0, 1])
@@ -170,6 +172,7 @@ def test_ws_come_back_unchanged_and_can_be_edited(connect, pets):
     assert_near(client.synthesize(ws), pixels(pets, [1, 2], [1.0, 1.0], [0, 1]))
 
 
+@pytest.mark.slow
 def test_noise_has_a_seed_and_a_strength(connect, pets):
     client = connect()
     ws = client.ws([1], psi=1.0, classes=0)
@@ -181,6 +184,7 @@ def test_noise_has_a_seed_and_a_strength(connect, pets):
     assert np.any(first != without[0])
 
 
+@pytest.mark.slow
 def test_mixing_takes_the_named_layers_from_the_other_image(connect, pets):
     client = connect()
     mixed = client.mix([1, 2], [3, 4, 5], layers=[0, 2], psi=0.9, classes=1)
@@ -236,6 +240,7 @@ def test_an_unknown_model_is_an_error(connect):
         connect("cats").generate([1], classes=0)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_busy_is_asked_again(connect, pets, faults):
     faults.waiting = ["unavailable", "unavailable"]
     assert_near(connect(retries=2).generate([1], 1.0, 0), pixels(pets, [1], [1.0], [0]))
@@ -244,6 +249,7 @@ def test_a_server_that_is_busy_is_asked_again(connect, pets, faults):
         connect(retries=1).generate([1], 1.0, 0)
 
 
+@pytest.mark.slow
 def test_a_slow_answer_is_not_waited_for(connect, pets, faults):
     connect().generate([1], 1.0, 0)  # the connection is there
     faults.waiting = ["slow"]

@@ -92,6 +92,7 @@ def stubbed(monkeypatch):
     return replace
 
 
+@pytest.mark.slow
 def test_the_next_version_gets_the_next_number_and_the_output_says_what_to_do(make_run, stubbed, capsys, tmp_path):
     run, tmp_path = make_run(tmp_path / "my run", label_names=("cat", "dog")), tmp_path / "models"
     (tmp_path / "007").mkdir(parents=True)

@@ -137,6 +137,7 @@ def ws_of(api, seed, psi=0.6):
     return expected(api, "from_seed_ws", seed=seed, truncation_psi=psi)
 
 
+@pytest.mark.slow
 def test_the_wall_shows_the_seeds_at_the_truncation_of_the_slider(page, api):
     assert len(page.browser.find_elements("css selector", ".face")) == 48
     for seed in (0, 47):
@@ -147,6 +148,7 @@ def test_the_wall_shows_the_seeds_at_the_truncation_of_the_slider(page, api):
     assert page.png() == expected(api, "from_seed_png", seed=0, truncation_psi=1.0)
 
 
+@pytest.mark.slow
 def test_more_another_seed_and_shuffle(page, api):
     page.click("#more")
     assert len(page.browser.find_elements("css selector", ".face")) == 96
@@ -166,6 +168,7 @@ def mixed(api, first, second, layers):
     return expected(api, "synthesize_png", ws=[b[i] if i in layers else a[i] for i in range(len(a))])
 
 
+@pytest.mark.slow
 def test_dragging_one_onto_another_mixes_them(page, api):
     source, target = page.find("[data-seed='3']"), page.find("[data-seed='9']")
     webdriver.ActionChains(page.browser).drag_and_drop(source, target).perform()
@@ -181,6 +184,7 @@ def test_dragging_one_onto_another_mixes_them(page, api):
     assert page.png() == mixed(api, 3, 9, [2, 3])
 
 
+@pytest.mark.slow
 def test_a_finger_drags_too(page, api):
     boxes = [page.find(f"[data-seed='{seed}']").rect for seed in (2, 4)]
     (x, y), (to_x, to_y) = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
@@ -201,6 +205,7 @@ def test_a_finger_drags_too(page, api):
     assert page.png() == mixed(api, 4, 2, [0, 1])
 
 
+@pytest.mark.slow
 def test_the_keyboard_chooses_both(page, api):
     page.find("[data-seed='7']").send_keys(" ")
     page.wait()
@@ -211,6 +216,7 @@ def test_the_keyboard_chooses_both(page, api):
     assert page.png() == mixed(api, 7, 8, [0, 1])
 
 
+@pytest.mark.slow
 def test_a_blend_goes_from_one_to_the_other_and_plays(page, api):
     page.browser.execute_script("location.hash = '#a=3&b=9&mode=blend&t=0.25'")
     page.wait("return document.querySelector('#caption').textContent.includes('25%')")
@@ -235,6 +241,7 @@ def difference(*pngs):
     return max(abs(one - other) for one, other in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 def test_noise_off_and_other_and_the_file(page, api):
     ws = ws_of(api, 0)
     page.click("[name=noise][value=off]")
@@ -249,6 +256,7 @@ def test_noise_off_and_other_and_the_file(page, api):
     assert page.png() != other
 
 
+@pytest.mark.slow
 def test_a_download_is_the_picture(page, tmp_path):
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.find("#download").click()
@@ -258,6 +266,7 @@ def test_a_download_is_the_picture(page, tmp_path):
     assert file.read_bytes() == page.png()
 
 
+@pytest.mark.slow
 def test_the_address_keeps_what_is_shown(page, api):
     page.slide("psi", 1.2)
     page.click("[data-seed='11']")
@@ -267,6 +276,7 @@ def test_the_address_keeps_what_is_shown(page, api):
     assert page.png() == expected(api, "from_seed_png", seed=11, truncation_psi=1.2)
 
 
+@pytest.mark.slow
 def test_a_phone_shows_all_without_scrolling_sideways(page):
     size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -278,6 +288,7 @@ def test_a_phone_shows_all_without_scrolling_sideways(page):
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.slow
 def test_classes_by_name(browser, make_served, tmp_path):
     api = export_to(tmp_path, make_served(2, 3), label_names=["cat", "<b>dog", "eel"])
     with serving(api) as server:
@@ -291,6 +302,7 @@ def test_classes_by_name(browser, make_served, tmp_path):
         assert page.png("[data-seed='4'] img") == page.png() == want
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_and_comes_back(browser, api, monkeypatch):
     # A thread of a closed server would go on answering on a connection that is kept open.
     monkeypatch.setattr("stylegan_tf.serving.demo_server._Handler.protocol_version", "HTTP/1.0")

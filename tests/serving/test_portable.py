@@ -84,6 +84,7 @@ def test_a_missing_extra_is_named(make_served, tmp_path, monkeypatch):
         export_portable(make_served(), tmp_path, "onnx")
 
 
+@pytest.mark.slow
 def test_the_command_writes_it_and_says_what_it_lacks(make_run, tmp_path, capsys):
     run = make_run(tmp_path / "run")
     with pytest.raises(SystemExit) as ended:
@@ -108,6 +109,7 @@ def test_mistakes(capsys, arguments, message):
     assert ended.value.code == 2 and message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_plain_operations_compute_the_same():
     x, taps = tf.random.normal([2, 5, 6, 3]), make_filter([1, 3, 3, 1])
 

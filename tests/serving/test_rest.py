@@ -46,6 +46,7 @@ def python_pixels(pets, seeds, psi, classes):
     return expected_images(pets.served, "from_seed", inputs)["images"]
 
 
+@pytest.mark.slow
 def test_a_row_an_image_in_base64(api, pets):
     status, answer = post(api, request_of(instance(), instance(seed=-5, class_id=0, truncation_psi=1)))
     assert status == 200 and set(answer) == {"predictions"}
@@ -162,6 +163,7 @@ def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(monkeypatch):
             parse_body(b'{"inputs": [' + value * 2**22 + b"1]}")
 
 
+@pytest.mark.slow
 def test_a_batch_beyond_the_limit_is_refused_before_arrays_are_made_of_it(pets, tmp_path, monkeypatch):
     """Counted, not timed: neither the arrays nor the graph are asked for."""
     shutil.copytree(pets.base_path / "1", tmp_path / "1")
@@ -184,6 +186,7 @@ def test_a_batch_beyond_the_limit_is_refused_before_arrays_are_made_of_it(pets, 
 
 
 @pytest.mark.parametrize("said", ["", "[]", "[" * 100_000, "{}", '{"largest_batch": true}', '{"largest_batch": -1}'])
+@pytest.mark.slow
 def test_an_export_that_does_not_say_its_largest_batch_asks_the_graph(pets, tmp_path, said):
     shutil.copytree(pets.base_path / "1", tmp_path / "1")
     (tmp_path / "1" / "assets.extra").mkdir(exist_ok=True)
@@ -236,6 +239,7 @@ def test_the_state_of_the_version(api, path):
     }
 
 
+@pytest.mark.slow
 def test_metadata_describes_every_signature(api, pets):
     status, answer = api.answer("GET", "/v1/models/pets/metadata")
     assert status == 200 and answer["model_spec"] == {"name": "pets", "signature_name": "", "version": "1"}
@@ -247,6 +251,7 @@ def test_metadata_describes_every_signature(api, pets):
     assert [dim["size"] for dim in ws["tensor_shape"]["dim"]] == ["-1", "4", "12"]
 
 
+@pytest.mark.slow
 def test_a_newer_version_is_served_when_it_appears(pets, tmp_path):
     shutil.copytree(pets.base_path / "1", tmp_path / "3")
     api = RestApi(tmp_path, "pets")
@@ -259,6 +264,7 @@ def test_a_newer_version_is_served_when_it_appears(pets, tmp_path):
     assert post(api, request_of(instance()), "/v1/models/pets/versions/3:predict")[0] == 404
 
 
+@pytest.mark.slow
 def test_a_damaged_version_is_passed_over_while_there_is_another(pets, tmp_path, caplog):
     def damage(number, name):
         shutil.copytree(pets.base_path / "1", tmp_path / str(number))

@@ -41,12 +41,14 @@ def endpoint_of(pets, name):
     return next(endpoint for endpoint in build_endpoints(pets.served) if endpoint.name == name)
 
 
+@pytest.mark.slow
 def test_these_are_all_signatures(loaded):
     assert set(loaded.signatures) == set(SIGNATURES)
 
 
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.slow
 def test_a_session_gives_what_python_gives(loaded, pets, name, batch):
     endpoint = endpoint_of(pets, name)
     inputs = fixed_inputs(pets.served, endpoint, batch)
@@ -130,6 +132,7 @@ def test_values_are_checked_before_anything_is_computed(loaded):
         loaded.run("from_seed", {**GOOD, "class_id": np.int64([3])})
 
 
+@pytest.mark.slow
 def test_a_path_that_looks_like_a_pattern(pets, tmp_path):
     """TensorFlow looks for the variables by a pattern."""
     version = tmp_path / "out [1]" / "a\\b" / "lr=[1,2]*?" / "1"

@@ -27,6 +27,7 @@ def places(request, make_run, tmp_path_factory):
     return run, folder / "exports"
 
 
+@pytest.mark.slow
 def test_a_run_and_its_export_draw_the_same(places):
     loaded = [stylegan_tf.load_generator(place) for place in places]
     for generator in loaded:
@@ -39,6 +40,7 @@ def test_a_run_and_its_export_draw_the_same(places):
     assert np.std(loaded[0].images([3, 4], psi=1.0)[0].astype(int) - loaded[0].images(4, psi=1.0)[0]) > 0
 
 
+@pytest.mark.slow
 def test_images_are_those_of_every_other_command(places):
     trained = load_run(places[0])
     sampler = Sampler(trained.generator)

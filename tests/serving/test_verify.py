@@ -53,6 +53,7 @@ def test_a_block_that_does_not_work_is_noticed(tmp_path, monkeypatch):
         clean_process.refuse_imports()
 
 
+@pytest.mark.slow
 def test_a_model_that_differs_from_the_python_model_is_stopped(make_served, tmp_path):
     served = make_served(num_levels=2, fade_in=0.5)
     endpoints = build_endpoints(served)[:2]
@@ -113,6 +114,7 @@ def test_a_signal_ends_the_clean_process_too(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="processes are looked up where Linux has them")
+@pytest.mark.slow
 def test_the_clean_process_does_not_outlive_a_command_that_is_killed(tmp_path):
     """It may be in the midst of a long computation then."""
     child = (

@@ -17,6 +17,7 @@ from stylegan_tf.serving.verify import VerificationError, verify_export
 from stylegan_tf.serving.warmup import WARMUP_FILE, read_warmup, write_warmup
 
 
+@pytest.mark.slow
 def test_the_file_is_a_tfrecord_of_predict_logs(pets):
     path = pets.base_path / "1" / "assets.extra" / "tf_serving_warmup_requests"
     records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
@@ -26,6 +27,7 @@ def test_the_file_is_a_tfrecord_of_predict_logs(pets):
     assert names == set(LoadedVersion(pets.base_path / "1").signatures)
 
 
+@pytest.mark.slow
 def test_every_request_replays(pets):
     loaded = LoadedVersion(pets.base_path / "1")
     requests = read_warmup(pets.base_path / "1")

@@ -134,6 +134,7 @@ def test_an_interval_goes_on_where_resolution_and_batch_size_change():
 
 
 @pytest.mark.parametrize("stop", [2, 6, 11])
+@pytest.mark.slow
 def test_a_growing_run_that_stops_within_an_interval_goes_on_as_if_it_had_not(tmp_path, stop):
     config = tiny_stylegan2(**GROWING)
     steps, first, second = signs_of_a_growing_run(config), *(TrainState(config, 3, 0, "float32") for _ in range(2))
@@ -146,6 +147,7 @@ def test_a_growing_run_that_stops_within_an_interval_goes_on_as_if_it_had_not(tm
     assert found == pytest.approx(naive_strengths(steps, config.augment), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_sum_whose_steps_nobody_counted_does_not_move_the_strength(tmp_path):
     """Checkpoints of earlier versions have the sum alone."""
     config = tiny_stylegan2(augment="adaptive", augment_kimg=1.0, augment_p=0.5)
@@ -180,6 +182,7 @@ def show(tmp_path):
     return lambda *arguments: (draw(*arguments).reshape(16, 8, 8, 3).astype(int), reals.astype(int))
 
 
+@pytest.mark.slow
 def test_reals_are_shown_as_the_critic_sees_them(show):
     shown, reals = show(0.0)
     assert np.max(np.abs(shown - reals)) <= 1

@@ -35,6 +35,7 @@ def names(directory):
     return sorted(path.name for path in directory.checkpoints.glob("*.index"))
 
 
+@pytest.mark.slow
 def test_the_newest_checkpoints_are_kept(state, directory, checkpoints):
     assert checkpoints.restore() == 0
     for images_seen in (100, 200, 1000):

@@ -68,6 +68,7 @@ def test_every_kind_of_file_is_here():
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_published_numbers(converted, relative_error, channels_first, channels_last, level_of_lod, name):
     case = converted(name)
     networks = {role: case.network(role) for role in ("generator", "critic", "generator_ema")}
@@ -103,6 +104,7 @@ def test_published_numbers(converted, relative_error, channels_first, channels_l
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_the_run_samples_as_the_averaged_generator(converted, name):
     case = converted(name)
     trained = load_run(case.directory.path)
@@ -120,6 +122,7 @@ def test_every_array_is_taken(converted, name):
         assert case.taken[role] == len(weights) > 10
 
 
+@pytest.mark.slow
 def test_the_strength_of_the_augmentation_goes_on(converted):
     for name in ("stylegan2_ada_2021style", "stylegan2_ada_cond4_2021style", "stylegan2_ada_today"):
         case = converted(name)
@@ -186,6 +189,7 @@ def test_the_configuration_is_that_of_the_file(converted):
     assert converted("stylegan1_cond4_2019style").directory.read_dataset().label_names == ("0", "1", "2", "3")
 
 
+@pytest.mark.slow
 def test_nothing_is_left_beside_a_run_and_nothing_replaced(converted, tmp_path):
     file = read_published_file(PICKLES / "progan_2019style.pkl")
     run = tmp_path / "run"
@@ -200,6 +204,7 @@ def test_nothing_is_left_beside_a_run_and_nothing_replaced(converted, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.slow
 def test_a_conversion_that_was_faster_keeps_its_place(monkeypatch, tmp_path):
     file = read_published_file(PICKLES / "progan_2019style.pkl")
     run = tmp_path / "run"
@@ -226,6 +231,7 @@ def test_a_failure_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_file_with_an_averaged_generator_alone(tmp_path, relative_error):
     file = read_published_file(PICKLES / "stylegan2_ada_2021style.pkl")
     file = dataclasses.replace(file, networks={"generator_ema": file.networks["generator_ema"]})
@@ -243,6 +249,7 @@ def test_a_file_with_an_averaged_generator_alone(tmp_path, relative_error):
 @pytest.mark.parametrize(
     ("lod", "level", "fade_in"), [(0.0, 2, None), (1.0, 1, None), (0.25, 2, 0.75), (2.0, 0, None), (1.5, 1, 0.5)]
 )
+@pytest.mark.slow
 def test_a_network_that_is_still_growing(tmp_path, lod, level, fade_in):
     file = read_published_file(PICKLES / "stylegan1_2019style.pkl")
     file = dataclasses.replace(file, lod=lod)

@@ -64,6 +64,7 @@ def distance(found, expected):
 @pytest.mark.parametrize("policy", TOLERANCE)
 @pytest.mark.parametrize("level", [0, 1])
 @pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.slow
 def test_scores_and_gradients_are_those_of_the_weights_one_by_one(name, level, policy):
     if name == "stylegan2":
         level = 1

@@ -251,6 +251,7 @@ def test_a_run_warns_before_it_reads_its_data(monkeypatch, capsys, tmp_path):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_the_warning_of_a_whole_process(tmp_path):
     """A process that is told of a GPU, with TensorFlow as it is here: one line on stderr, exit code 0."""
     if tf.config.list_physical_devices("GPU"):

@@ -47,6 +47,7 @@ def sample_grid(state, directory, **values):
     return SampleGrid(tiny_config(**values).run, state.generator_ema, directory, writer)
 
 
+@pytest.mark.slow
 def test_sample_grid_writes_a_picture_named_by_kimg(state, directory):
     grid = sample_grid(state, directory)
     grid.run(loop_at(2500, state))

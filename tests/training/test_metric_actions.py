@@ -149,6 +149,19 @@ def test_measuring_changes_nothing_in_training(run, data, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_finished_run_is_measured_when_asked_and_once(run, data, model, tmp_path, capsys):
+    directory = RunDirectory(tmp_path / "plain")
+    assert run_training(tiny_config(data=data, run_dir=str(directory.path))) == 0
+    for _ in range(2):
+        assert run_training(configure(data, directory.path, model)) == 0
+    results = read_results(directory.results_file)
+    assert [(result.protocol, result.images_seen) for result in results] == [(KD, 96), (FD, 96)]
+    assert results[0].value == read_results(run.results_file)[-2].value
+    assert directory.find_checkpoints("best") == [str(directory.best / "ckpt-96")]
+    assert capsys.readouterr().out.count(f"Measured before: {KD} ") == 1
+
+
+@pytest.mark.slow
 def test_a_resumed_run_knows_what_was_best(run, data, model, tmp_path):
     directory = RunDirectory(tmp_path / "run")
     shutil.copytree(run.path, directory.path)
@@ -181,6 +194,7 @@ def test_a_resumed_run_knows_what_was_best(run, data, model, tmp_path):
         ({"metrics_weights": ""}, "--weights=model=FILE"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_said_before_anything_is_written(data, model, tmp_path, values, says):
     config = configure(data, tmp_path / "run", model).replace(values)
     with pytest.raises(ValueError, match=says):

@@ -115,6 +115,7 @@ def cases(names):
 
 
 @pytest.mark.parametrize("case", cases(OBJECTIVES), ids=str)
+@pytest.mark.slow
 def test_critic(case, published, channels_last, relative_error):
     file, state = published
     _, name, lod = case

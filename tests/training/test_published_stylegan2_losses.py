@@ -113,6 +113,7 @@ def assert_published_gradients(file, state, result, name, relative_error):
 
 
 @pytest.mark.parametrize("name", PHASES)
+@pytest.mark.slow
 def test_gradients(name, file, state, path_length_mean, channels_last, relative_error):
     if "plmean" in name:
         path_length_mean(float(name.partition("plmean")[2]))
@@ -217,6 +218,7 @@ def test_nothing_published_is_left_out(file):
     assert set(file.outputs) == tested
 
 
+@pytest.mark.slow
 def test_the_phases_are_weighed_by_their_intervals(file, state, channels_last):
     """The regulariser's gradient is that of every step times the steps that it stands for."""
     lazy, _ = run_phase(file, state, "Dreg", channels_last)

@@ -82,6 +82,7 @@ def finished(data, tmp_path_factory):
     return directory
 
 
+@pytest.mark.slow
 def test_a_gpu_that_is_not_used_is_said_before_everything_else(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run_module, "missing_gpu", lambda: "the driver is too old")
     assert run_training(configure(data, tmp_path / "run", total_kimg=0.008)) == 0
@@ -90,17 +91,19 @@ def test_a_gpu_that_is_not_used_is_said_before_everything_else(data, tmp_path, m
     assert warning in RunDirectory(tmp_path / "run").log_file.read_text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_run_directory(finished):
     directory = RunDirectory(finished)
     assert json.loads(directory.config_file.read_text())["data"]["resolution"] == "8"
     assert directory.read_dataset().count == 20
     assert sorted(path.name for path in directory.samples.iterdir()) == [
+        "kimg_000000.00.png",
         "kimg_000000.05.png",
         "kimg_000000.10.png",
         "reals.png",
     ]
     with Image.open(directory.progress_file) as animation:
-        assert animation.n_frames == 2
+        assert animation.n_frames == 3
     with Image.open(directory.samples / "kimg_000000.10.png") as grid:
         assert grid.size == (512, 512)
     assert directory.newest_checkpoint().prefix.endswith("ckpt-96")
@@ -147,6 +150,7 @@ def test_tensorboard_events(finished):
 
 
 @pytest.mark.parametrize("stops", [[16], [40, 72]], ids=str)
+@pytest.mark.slow
 def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, monkeypatch, stops):
     directory = tmp_path / "resumed"
     for images in stops:
@@ -195,6 +199,7 @@ def test_stylegan2_resumes_bit_identical_with_regularisers_and_adaptive_augmenta
     directory = RunDirectory(whole)
     assert sorted(path.name for path in directory.samples.iterdir()) == [
         "augmented_reals.png",
+        "kimg_000000.00.png",
         "kimg_000000.05.png",
         "kimg_000000.10.png",
         "reals.png",
@@ -262,11 +267,14 @@ def test_unknown_transforms_are_refused(data, tmp_path):
         run_training(config)
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_so_and_trains_on_when_asked(data, finished, tmp_path, capsys):
     directory = tmp_path / "longer"
     shutil.copytree(finished, directory)
     assert run_training(configure(data, directory)) == 0
     assert "finished at 0.096 kimg; raise --total_kimg" in capsys.readouterr().out
+    assert run_training(configure(data, directory, profile_steps="2-3")) == 0
+    assert "--profile_steps records steps of a training, of which there are none" in capsys.readouterr().out
     assert run_training(configure(data, directory, total_kimg=0.112)) == 0
     assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-112")
 
@@ -339,6 +347,7 @@ def test_a_run_of_an_earlier_version_goes_on(tmp_path, capsys):
     assert load_run(directory).images_seen == 40
 
 
+@pytest.mark.slow
 def test_a_start_that_came_to_nothing_binds_nothing(data, finished, tmp_path):
     directory = tmp_path / "run"
     config = configure(data, directory, z_size=16)
@@ -347,6 +356,22 @@ def test_a_start_that_came_to_nothing_binds_nothing(data, finished, tmp_path):
     assert RunDirectory(directory).read_config().network.z_size == 8
 
 
+@pytest.mark.slow
+def test_the_first_grid_shows_what_the_training_begins_with_and_binds_nothing(data, finished, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(configure(data, tmp_path / "run", z_size=16))
+    assert RunDirectory(tmp_path / "run").sample_grids()
+    assert run_training(configure(data, tmp_path / "run")) == 0  # of another size of z
+    (first, *_), (same, *_) = (RunDirectory(path).sample_grids() for path in (tmp_path / "run", finished))
+    assert first.read_bytes() == same.read_bytes()
+
+
+@pytest.mark.slow
 def test_a_stop_during_the_first_step_saves_nothing(data, tmp_path, monkeypatch, capsys):
     def step(*_):
         os.kill(os.getpid(), signal.SIGTERM)
@@ -466,6 +491,7 @@ def test_weights_that_exploded_are_not_saved(data, tmp_path, monkeypatch):
     assert not RunDirectory(directory).progress_file.exists()  # nothing is finished after an error
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_while_the_end_is_drawn_costs_pictures_only(data, finished, tmp_path, monkeypatch):
     made = []
 
@@ -473,8 +499,10 @@ def test_a_second_interrupt_while_the_end_is_drawn_costs_pictures_only(data, fin
         made.append(original(*arguments))
         return made[-1]
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
+    def interrupt(self, state, stage):
+        if state.images_seen > 0:
+            raise KeyboardInterrupt
+        return np.zeros([64, 8, 8, 3], np.uint8)
 
     original, directory = run_module._make_actions, tmp_path / "run"
     with monkeypatch.context() as patched:
@@ -484,7 +512,7 @@ def test_a_second_interrupt_while_the_end_is_drawn_costs_pictures_only(data, fin
         with pytest.raises(KeyboardInterrupt):
             run_training(configure(data, directory))
     assert RunDirectory(directory).newest_checkpoint().prefix.endswith("ckpt-40")
-    assert RunDirectory(directory).sample_grids() == []
+    assert [path.name for path in RunDirectory(directory).sample_grids()] == ["kimg_000000.00.png"]
     (actions,) = made
     assert sorted(map(id, actions.after_a_step)) == sorted(map(id, actions.at_the_end))
     assert run_training(configure(data, directory)) == 0

@@ -117,6 +117,7 @@ def test_moments_may_be_large_since_they_are_squares_of_gradients(state, spoil):
 
 
 @pytest.mark.parametrize("multiplier", [0.01, 1e-8])
+@pytest.mark.slow
 def test_weights_of_slow_layers_are_large_from_the_start(multiplier):
     slow = TrainState(tiny_config(mapping_learning_rate_multiplier=multiplier), 2, 0, "float32")
     assert unsound_reason(slow, {}) == ""
@@ -125,6 +126,7 @@ def test_weights_of_slow_layers_are_large_from_the_start(multiplier):
     assert unsound_reason(slow, {}).startswith("generator/mapping/dense_0/kernel grew to")
 
 
+@pytest.mark.slow
 def test_loss_scaling_is_no_sign_of_trouble():
     assert unsound_reason(TrainState(tiny_config(), 2, 0, "mixed_float16"), {}) == ""
 

@@ -21,6 +21,7 @@ def variables_of(state):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("configure", [tiny_config, tiny_stylegan2], ids=["stylegan1", "stylegan2"])
+@pytest.mark.slow
 def test_every_variable_returns_from_a_checkpoint(tmp_path, configure, policy):
     one, other = TrainState(configure(), 2, 3, policy), TrainState(configure(seed=1), 2, 3, policy)
     for index, variable in enumerate(variables_of(one)):
@@ -48,6 +49,7 @@ def test_the_strength_of_the_augmentation_starts_where_the_configuration_says():
     assert float(state.path_length_mean) == float(state.sign_sum) == 0.0
 
 
+@pytest.mark.slow
 def test_weights_follow_the_seed_and_the_average_starts_at_the_generator():
     one, same, other = (TrainState(tiny_config(seed=seed), 2, 0, "float32") for seed in (3, 3, 4))
     np.testing.assert_array_equal(one.critic.score.kernel, same.critic.score.kernel)

@@ -97,6 +97,7 @@ def equal(some, others):
 
 @pytest.mark.parametrize("loss", ["wgan-gp", "logistic"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", LOSS_SCALED])
+@pytest.mark.slow
 def test_a_step_trains_every_active_weight_and_no_other(policy, loss, request):
     compile_many_steps(policy, request)
     step = make_step(policy=policy, classes=3, levels=3, loss=loss, resolution="16")
@@ -116,6 +117,7 @@ def test_a_step_trains_every_active_weight_and_no_other(policy, loss, request):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", LOSS_SCALED])
+@pytest.mark.slow
 def test_a_step_of_stylegan2_trains_every_weight(policy, request):
     compile_many_steps(policy, request)
     step = make_step(tiny_stylegan2, policy, classes=3)
@@ -133,6 +135,7 @@ def test_a_step_of_stylegan2_trains_every_weight(policy, request):
 
 @BOTH
 @pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.slow
 def test_every_loss_trains_both_networks_of_every_family(configure, loss):
     step = make_step(configure, loss=loss)
     networks = (step.state.generator, step.state.critic)
@@ -163,6 +166,7 @@ PHASES = {
 
 
 @pytest.mark.parametrize("name", PHASES)
+@pytest.mark.slow
 def test_a_phase_updates_its_network_and_leaves_the_other_alone(name):
     step = make_step(tiny_stylegan2)
     state = step.state
@@ -185,6 +189,7 @@ def test_a_phase_updates_its_network_and_leaves_the_other_alone(name):
     assert set(report) == reported
 
 
+@pytest.mark.slow
 def test_the_lazy_penalty_of_wgan_gp_draws_fakes():
     step = make_step(tiny_stylegan2, loss="wgan-gp")
     before = step.state.generator.w_average.numpy()
@@ -193,6 +198,7 @@ def test_the_lazy_penalty_of_wgan_gp_draws_fakes():
     assert not np.array_equal(before, step.state.generator.w_average.numpy())
 
 
+@pytest.mark.slow
 def test_no_two_phases_draw_the_same_latents():
     step, means = make_step(tiny_stylegan2), []
     for phase in step.state.phases:
@@ -204,6 +210,7 @@ def test_no_two_phases_draw_the_same_latents():
 
 
 @BOTH
+@pytest.mark.slow
 def test_a_step_with_all_phases_reports_all_terms(configure):
     step = make_step(configure, **({} if configure is tiny_config else MERGED))
     report = run(step)
@@ -212,6 +219,7 @@ def test_a_step_with_all_phases_reports_all_terms(configure):
     assert all(value.shape == () and value.dtype == tf.float32 for value in report.values())
 
 
+@pytest.mark.slow
 def test_a_penalty_of_every_step_is_the_same_alone_and_within_the_main_phase():
     """The merged loss is the sum of the two, weights and all."""
     step = make_step(tiny_stylegan2, **MERGED)
@@ -234,6 +242,7 @@ def test_a_penalty_of_every_step_is_the_same_alone_and_within_the_main_phase():
     assert reports["both"]["critic_loss"] == pytest.approx(reports["main"]["critic_loss"] + penalty, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_average_moves_by_its_half_life():
     step = make_step(ema_half_life_kimg=0.008)  # one batch
     state = step.state
@@ -244,6 +253,7 @@ def test_the_average_moves_by_its_half_life():
     np.testing.assert_array_equal(state.generator_ema.w_average, state.generator.w_average)
 
 
+@pytest.mark.slow
 def test_the_average_starts_at_once_and_then_slows_down_when_it_ramps_up():
     step = make_step(ema_half_life_kimg=0.016, ema_rampup=0.5)
     kernels = [network.mapping.dense[0].kernel for network in (step.state.generator_ema, step.state.generator)]
@@ -327,6 +337,7 @@ def test_accumulated_pieces_equal_the_whole_batch(name, pieces):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5 * scale)
 
 
+@pytest.mark.slow
 def test_the_mean_of_path_lengths_is_that_of_all_pieces():
     step = make_step(tiny_stylegan2, path_length_decay=0.25)
     step.state.path_length_mean.assign(2.0)
@@ -353,12 +364,14 @@ def test_path_lengths_are_taken_of_a_smaller_batch(batch_size, shrink, count):
     assert both.images(StepKind(1, 2 * batch_size, regularizer)) == 2 * count
 
 
+@pytest.mark.slow
 def test_a_step_without_the_penalty_reports_none():
     report = run(make_step(gradient_penalty_weight=0.0))
     assert not {"gradient_penalty", "critic_gradient_norm"} & set(report)
     assert float(report["critic_loss"]) != 0.0
 
 
+@pytest.mark.slow
 def test_augmentation_acts_by_its_strength():
     """At strength 0 the critic sees what it would without; above, it sees something else."""
     losses, bgc = {}, Augmentation.from_groups("bgc")
@@ -379,6 +392,7 @@ def traced_phases(step):
     return traced
 
 
+@pytest.mark.slow
 def test_fading_does_not_retrace(compiled):
     step = make_step()
     traced = traced_phases(step)
@@ -387,6 +401,7 @@ def test_fading_does_not_retrace(compiled):
     assert traced == ["critic", "generator"]
 
 
+@pytest.mark.slow
 def test_phases_are_compiled_apart(compiled):
     """A step with a regulariser does not trace the main phase again."""
     step = make_step(tiny_stylegan2)
@@ -414,6 +429,7 @@ def cross_entropy(outputs, labels):
 
 
 @pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.slow
 def test_classes_that_the_critic_says_are_trained_by_both_networks(level):
     """AC-GAN: `label_loss_weight` times the cross entropies, and their gradients, is added."""
     reals = tf.random.stateless_uniform([8, 4 << level, 4 << level, 3], [3, 4], -1.0, 1.0)
@@ -450,6 +466,7 @@ def test_classes_that_the_critic_says_are_trained_by_both_networks(level):
 
 
 @pytest.mark.parametrize("policy", ["float32", LOSS_SCALED])
+@pytest.mark.slow
 def test_a_critic_that_classifies_trains(policy, request):
     compile_many_steps(policy, request)
     step = make_step(policy=policy, classes=3, critic_classifies=True)
@@ -460,6 +477,7 @@ def test_a_critic_that_classifies_trains(policy, request):
     assert np.all(np.any(before != step.state.critic.score.kernel.numpy(), axis=0))
 
 
+@pytest.mark.slow
 def test_the_penalty_is_of_the_score_alone():
     """Its gradient does not see the classes' part of the last layer."""
     step = make_step(classes=3, critic_classifies=True)

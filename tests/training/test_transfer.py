@@ -56,6 +56,7 @@ def weights(network):
     return {weight.path: weight.numpy() for weight in network.weights}
 
 
+@pytest.mark.slow
 def test_the_same_networks_are_taken_whole(runs):
     source = read_networks(runs / "stylegan2")
     state = new_state()
@@ -106,6 +107,7 @@ def test_an_export_gives_the_generator_and_its_average(runs, exported):
         assert "critic: new" in report
 
 
+@pytest.mark.slow
 def test_another_resolution_shares_what_lies_below(runs):
     source = read_networks(runs / "stylegan2")
     state = new_state(num_levels=3, feature_maps_base=64)
@@ -129,6 +131,7 @@ def test_a_shorter_mapping_network_is_pointed_out(runs):
 
 
 @pytest.mark.parametrize("family", ["stylegan1", "stylegan2"])
+@pytest.mark.slow
 def test_other_labels_begin_with_the_same_images(runs, family):
     source = read_networks(runs / family)
     values = {} if family == "stylegan1" else STYLEGAN2
@@ -146,6 +149,7 @@ def test_other_labels_begin_with_the_same_images(runs, family):
     assert not kernel[8:].any()
 
 
+@pytest.mark.slow
 def test_as_many_labels_of_other_names_are_other_labels(runs):
     source = read_networks(runs / "stylegan2")
     state, named = new_state(num_classes=3), new_state(num_classes=3)
@@ -161,6 +165,7 @@ def test_as_many_labels_of_other_names_are_other_labels(runs):
 
 
 @pytest.mark.parametrize("z_size", [4, 16])
+@pytest.mark.slow
 def test_the_first_layer_of_another_z_is_new(runs, z_size):
     state = new_state(num_classes=3, z_size=z_size)
     before = state.generator.mapping.dense[0].kernel.numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
+import itertools
 import types
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -97,3 +98,13 @@ def digest(parts: Iterable[str | bytes]) -> str:
         state.update(len(data).to_bytes(8, "little"))
         state.update(data)
     return state.hexdigest()[:16]
+
+
+def spread_items(source: Source, count: int) -> Iterator[Item]:
+    """At most `count` items at equal distances; the first ones where a source must be read from its beginning."""
+    if not source.random_access:
+        yield from itertools.islice(source.items(), count)
+        return
+    step = -(-len(source) // count)
+    for start in range(0, len(source), step):
+        yield next(source.items(start))

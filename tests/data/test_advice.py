@@ -1,0 +1,90 @@
+"""What a look at some pictures tells before a training."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylegan_tf.data.advice import form_notes, set_notes
+from stylegan_tf.data.decode import PictureForm
+from stylegan_tf.data.image_set import ArrayImageSet
+from stylegan_tf.data.sources.find import open_source
+
+
+def source(folder, *sizes):
+    for number, (height, width) in enumerate(sizes):
+        Image.new("RGB", (width, height)).save(folder / f"{number}.png")
+    return open_source(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        (
+            PictureForm((64, 64), 3),
+            "cropping cuts off 33% of a typical picture, which has 64x96 pixels: --crop=pad adds",
+        ),
+        (PictureForm((64, 64), 3, crop="pad"), ""),
+        (PictureForm((64, 64), 3, crop="none"), ""),
+        (PictureForm((64, 96), 3), ""),
+        (PictureForm((64, 80), 3), ""),  # a sixth
+    ],
+)
+def test_what_is_cropped(tmp_path, form, told):
+    notes = form_notes(source(tmp_path, (64, 96), (64, 96), (96, 96)), form)
+    assert len(notes) == bool(told)
+    assert all(note.startswith(told) for note in notes)
+
+
+def test_the_smallest_base_of_the_shape_is_proposed(tmp_path):
+    (note,) = form_notes(source(tmp_path, (1280, 1920)), PictureForm((64, 64), 3))
+    assert note.endswith("--crop=pad adds margins instead, --base_size=4x6 with a --resolution of that shape keeps it")
+    (tmp_path / "0.png").unlink()
+    (note,) = form_notes(source(tmp_path, (100, 300)), PictureForm((64, 64), 3))
+    assert note.endswith("--crop=pad adds margins instead")
+
+
+@pytest.mark.parametrize(
+    ("size", "resolution", "enlarged"),
+    [((96, 96), 1024, True), ((96, 96), 128, True), ((96, 96), 64, False), ((110, 110), 128, False)],
+)
+def test_what_is_enlarged(tmp_path, size, resolution, enlarged):
+    notes = form_notes(source(tmp_path, size, size, (2000, 2000)), PictureForm((resolution, resolution), 3))
+    told = f"pictures are enlarged to {resolution}x{resolution}: a typical one has {size[0]}x{size[1]} pixels, and a "
+    assert [note.startswith(told) for note in notes] == [True] * enlarged
+
+
+def test_pictures_that_cannot_be_opened_are_passed_over(tmp_path):
+    (tmp_path / "0.png").write_bytes(b"broken")
+    assert form_notes(open_source(str(tmp_path)), PictureForm((64, 64), 3)) == ()
+
+
+def image_set(count=3, channels=3, grey=False, classes=0):
+    images = np.random.default_rng(0).integers(0, 256, (count, 4, 4, channels), np.uint8)
+    if grey:
+        images[..., :3] = images[..., :1]
+    names = tuple("abc"[:classes])
+    return ArrayImageSet(images, np.zeros(count, np.int32) if classes else None, names)
+
+
+@pytest.mark.parametrize(
+    ("values", "use_labels", "told"),
+    [
+        ({}, False, ""),
+        ({"count": 1}, False, "there is one picture: all that networks can learn is to copy it"),
+        ({"classes": 1}, True, "there is one class, which tells the networks nothing: leave --use_labels out"),
+        ({"classes": 1}, False, ""),
+        ({"classes": 2}, True, ""),
+        ({"grey": True}, False, "the pictures are grey and read as RGB: --channels=1 trains on one channel"),
+        (
+            {"grey": True, "channels": 4},
+            False,
+            "the pictures are grey and read as RGB (and alpha): --channels=1 trains",
+        ),
+        ({"channels": 1}, False, ""),
+        ({"channels": 4}, False, ""),
+    ],
+)
+def test_what_a_set_cannot_teach(values, use_labels, told):
+    notes = set_notes(image_set(**values), use_labels)
+    assert len(notes) == bool(told)
+    assert all(note.startswith(told) for note in notes)
