@@ -54,6 +54,7 @@ LONGEST = (
     "networks/test_stylegan2_synthesis.py",
     "serving/test_rest.py",
     "serving/test_page.py",
+    "serving/test_page_keeping.py",
     "evaluation/test_generated.py",
     "serving/test_warmup.py",
     "training/test_conversion.py",

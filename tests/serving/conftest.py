@@ -113,3 +113,34 @@ def make_run() -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """One browser for all tests of the page."""
+    from browsing import open_browser  # needs selenium
+
+    driver = open_browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="session")
+def api(make_served, tmp_path_factory):
+    """A model without classes, of 8x8 images."""
+    from browsing import export_to
+
+    return export_to(tmp_path_factory.mktemp("plain"), make_served(), truncation_psi=0.6)
+
+
+@pytest.fixture
+def page(browser, api):
+    """The page before `api`, with nothing kept."""
+    from browsing import Page, serving
+
+    with serving(api) as server:
+        page = Page(browser, server.url)
+        page.wait()
+        yield page
+        # Nothing that the policy forbids, and no error in the scripts.
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []

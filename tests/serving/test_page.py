@@ -2,142 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
-import json
-import shutil
-import threading
 import time
-from contextlib import contextmanager
 
-import pytest
-from PIL import Image
+from browsing import NEEDS_BROWSER, Page, difference, expected, export_to, mixed, serving, webdriver, ws_of
 
-from stylegan_tf.serving.demo_server import DemoServer
-from stylegan_tf.serving.endpoints import build_endpoints
-from stylegan_tf.serving.export import write_saved_model
-from stylegan_tf.serving.rest import RestApi
-
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: chromium-driver)"),
-]
-READY = "return !!document.querySelector('#busy[hidden]') && !document.querySelector('#picture.blank, .face img.blank')"
+pytestmark = NEEDS_BROWSER
 
 
-@contextmanager
-def serving(api, port=0):
-    with DemoServer("127.0.0.1", port, api) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def export_to(path, served, **description):
-    write_saved_model(build_endpoints(served), path / "1")
-    (path / "1" / "assets.extra").mkdir()
-    (path / "1" / "assets.extra" / "model.json").write_text(
-        json.dumps({"num_ws": served.generator.num_ws, **description})
-    )
-    return RestApi(path)
-
-
-@pytest.fixture(scope="module")
-def api(make_served, tmp_path_factory):
-    return export_to(tmp_path_factory.mktemp("plain"), make_served(), truncation_psi=0.6)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (
-        "headless",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        f"user-data-dir={tmp_path_factory.mktemp('profile')}",
-        "window-size=1280,900",
-    ):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """What a person does and sees."""
-
-    def __init__(self, browser, url):
-        self.browser = browser
-        browser.get("about:blank")
-        browser.get(url)
-
-    def find(self, selector):
-        return self.browser.find_element("css selector", selector)
-
-    def wait(self, script=READY, seconds=20.0):
-        end = time.monotonic() + seconds
-        while not self.browser.execute_script(script):
-            assert time.monotonic() < end, f"not seen in {seconds} s: {script}"
-            time.sleep(0.03)
-
-    def click(self, selector):
-        self.find(selector).click()
-        self.wait()
-
-    def slide(self, name, value):
-        self.browser.execute_script(
-            "const i = document.getElementsByName(arguments[0])[0]; i.value = arguments[1];"
-            "i.dispatchEvent(new Event('input', {bubbles: true}));",
-            name,
-            value,
-        )
-        self.wait()
-
-    def png(self, selector="#picture"):
-        return base64.b64decode(self.find(selector).get_attribute("src").partition(",")[2])
-
-    @property
-    def caption(self):
-        return self.find("#caption").text
-
-
-@pytest.fixture
-def page(browser, api):
-    with serving(api) as server:
-        page = Page(browser, server.url)
-        page.wait()
-        yield page
-        # Nothing that the policy forbids, and no error in the scripts.
-        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-
-
-def expected(api, signature, **row):
-    body = {"signature_name": signature, "instances": [row]}
-    status, answer = api.answer("POST", "/v1/models/stylegan:predict", json.dumps(body).encode())
-    assert status == 200, answer
-    value = answer["predictions"][0]
-    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value
-
-
-def ws_of(api, seed, psi=0.6):
-    return expected(api, "from_seed_ws", seed=seed, truncation_psi=psi)
-
-
-@pytest.mark.slow
 def test_the_wall_shows_the_seeds_at_the_truncation_of_the_slider(page, api):
     assert len(page.browser.find_elements("css selector", ".face")) == 48
     for seed in (0, 47):
@@ -148,7 +20,6 @@ def test_the_wall_shows_the_seeds_at_the_truncation_of_the_slider(page, api):
     assert page.png() == expected(api, "from_seed_png", seed=0, truncation_psi=1.0)
 
 
-@pytest.mark.slow
 def test_more_another_seed_and_shuffle(page, api):
     page.click("#more")
     assert len(page.browser.find_elements("css selector", ".face")) == 96
@@ -163,12 +34,6 @@ def test_more_another_seed_and_shuffle(page, api):
     assert page.png(".face:first-child img") != want
 
 
-def mixed(api, first, second, layers):
-    a, b = ws_of(api, first), ws_of(api, second)
-    return expected(api, "synthesize_png", ws=[b[i] if i in layers else a[i] for i in range(len(a))])
-
-
-@pytest.mark.slow
 def test_dragging_one_onto_another_mixes_them(page, api):
     source, target = page.find("[data-seed='3']"), page.find("[data-seed='9']")
     webdriver.ActionChains(page.browser).drag_and_drop(source, target).perform()
@@ -184,7 +49,6 @@ def test_dragging_one_onto_another_mixes_them(page, api):
     assert page.png() == mixed(api, 3, 9, [2, 3])
 
 
-@pytest.mark.slow
 def test_a_finger_drags_too(page, api):
     boxes = [page.find(f"[data-seed='{seed}']").rect for seed in (2, 4)]
     (x, y), (to_x, to_y) = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
@@ -205,7 +69,6 @@ def test_a_finger_drags_too(page, api):
     assert page.png() == mixed(api, 4, 2, [0, 1])
 
 
-@pytest.mark.slow
 def test_the_keyboard_chooses_both(page, api):
     page.find("[data-seed='7']").send_keys(" ")
     page.wait()
@@ -216,7 +79,6 @@ def test_the_keyboard_chooses_both(page, api):
     assert page.png() == mixed(api, 7, 8, [0, 1])
 
 
-@pytest.mark.slow
 def test_a_blend_goes_from_one_to_the_other_and_plays(page, api):
     page.browser.execute_script("location.hash = '#a=3&b=9&mode=blend&t=0.25'")
     page.wait("return document.querySelector('#caption').textContent.includes('25%')")
@@ -236,12 +98,6 @@ def test_a_blend_goes_from_one_to_the_other_and_plays(page, api):
     assert len(seen) >= 5
 
 
-def difference(*pngs):
-    first, second = (Image.open(io.BytesIO(png)).tobytes() for png in pngs)
-    return max(abs(one - other) for one, other in zip(first, second, strict=True))
-
-
-@pytest.mark.slow
 def test_noise_off_and_other_and_the_file(page, api):
     ws = ws_of(api, 0)
     page.click("[name=noise][value=off]")
@@ -256,7 +112,6 @@ def test_noise_off_and_other_and_the_file(page, api):
     assert page.png() != other
 
 
-@pytest.mark.slow
 def test_a_download_is_the_picture(page, tmp_path):
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.find("#download").click()
@@ -266,7 +121,6 @@ def test_a_download_is_the_picture(page, tmp_path):
     assert file.read_bytes() == page.png()
 
 
-@pytest.mark.slow
 def test_the_address_keeps_what_is_shown(page, api):
     page.slide("psi", 1.2)
     page.click("[data-seed='11']")
@@ -276,19 +130,6 @@ def test_the_address_keeps_what_is_shown(page, api):
     assert page.png() == expected(api, "from_seed_png", seed=11, truncation_psi=1.2)
 
 
-@pytest.mark.slow
-def test_a_phone_shows_all_without_scrolling_sideways(page):
-    size = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        page.click("[name=mode][value=mix]")
-        assert page.browser.execute_script("return document.documentElement.scrollWidth") == 360
-        assert page.find("#download").is_displayed() and page.find("[name=to]").is_displayed()
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-@pytest.mark.slow
 def test_classes_by_name(browser, make_served, tmp_path):
     api = export_to(tmp_path, make_served(2, 3), label_names=["cat", "<b>dog", "eel"])
     with serving(api) as server:
@@ -302,7 +143,6 @@ def test_classes_by_name(browser, make_served, tmp_path):
         assert page.png("[data-seed='4'] img") == page.png() == want
 
 
-@pytest.mark.slow
 def test_a_server_that_is_away_and_comes_back(browser, api, monkeypatch):
     # A thread of a closed server would go on answering on a connection that is kept open.
     monkeypatch.setattr("stylegan_tf.serving.demo_server._Handler.protocol_version", "HTTP/1.0")

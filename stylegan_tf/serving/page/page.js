@@ -1,6 +1,10 @@
 // The page: a wall of pictures and a studio for one or two of them. The state is in `state`; `change` changes it.
 
 import {enableDragging} from "./drag.js";
+import {facts} from "./facts.js";
+import {Favourites, FavouritesRow} from "./favourites.js";
+import {Painter} from "./painter.js";
+import {Saving} from "./saving.js";
 import {Lane, Model, ServerError} from "./server.js";
 import * as states from "./state.js";
 import {Studio} from "./studio.js";
@@ -16,9 +20,15 @@ let state = initial;
 let slot = "a"; // what a choice on the wall becomes
 let remembering = null;
 
-const lanes = [0, 1].map(() => new Lane(tell));
+const lanes = [0, 1, 2].map(() => new Lane(tell));
 const wall = new Wall(find("#faces"), lanes[0], nameOf);
 const studio = new Studio(find("#studio"), lanes[1], nameOf);
+const row = new FavouritesRow(find("#favourites"), lanes[2], nameOf);
+const saving = new Saving(find("#save"), {
+  state: () => state,
+  wall: () => wall.drawn(),
+  favourites: () => row.pictures(),
+});
 const controls = find("#controls").elements;
 
 /** Changes some of the state, and shows it. */
@@ -39,6 +49,10 @@ function show() {
   if (!model) return;
   wall.show(model, state);
   studio.show(state, slot);
+  const shown = states.formatPicture(state);
+  row.show(shown);
+  saving.show(state, row.favourites.list.length);
+  find("#star").setAttribute("aria-pressed", row.favourites.has(shown));
 }
 
 /** One picture alone becomes the first; the second is mixed or blended with it. */
@@ -63,16 +77,37 @@ async function connect() {
     model = await Model.connect(query.get("server") ?? "", query.get("model") ?? "stylegan");
     initial = {...initial, psi: model.description.truncation_psi ?? initial.psi, to: states.presets(model.layers)[0].to};
     document.documentElement.classList.toggle("small", model.width <= 64);
-    const {run, kimg} = model.description;
-    find("#about").textContent = [
-      run ?? model.name, `version ${model.version}`, `${model.width}×${model.height}`,
-      kimg ? `${Math.round(kimg).toLocaleString("en")},000 images seen` : "",
-    ].filter(Boolean).join(" · ");
+    showFacts();
     if (model.hasClasses) makeClassField(find("#class"), model.description);
-    studio.prepare(model);
+    const painter = new Painter(model);
+    for (const part of [studio, saving]) part.prepare(painter);
+    row.prepare(painter, new Favourites(keyOfModel()));
+    row.favourites.onChange = show;
     follow();
   }
   show();
+}
+
+/** Says what the model is. */
+function showFacts() {
+  const name = model.description.run ?? model.name;
+  find("#model").textContent = name;
+  document.title = `${name}: a wall of pictures`;
+  find("#looking").hidden = true;
+  find("#facts").hidden = false;
+  find("#facts").replaceChildren(...facts(model).map(([term, text]) => {
+    const [fact, dt, dd] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
+    [dt.textContent, dd.textContent] = [term, text];
+    fact.append(dt, " ", dd);
+    return fact;
+  }));
+}
+
+/** Tells favourites of models apart that are shown under the same address, one after the other. */
+function keyOfModel() {
+  const {run, dataset} = model.description;
+  const of = [model.url, run, `${model.width}x${model.height}`, model.layers, dataset?.fingerprint];
+  return `favourites ${of.filter(Boolean).join(" ")}`;
 }
 
 /** Takes the state from the address. */
@@ -109,6 +144,12 @@ find("#faces").addEventListener("click", (event) => {
   const face = event.target.closest("[data-seed]");
   if (face) choose(wall.faceOf(face));
 });
+find("#star").addEventListener("click", () => model && row.toggle(states.formatPicture(state)));
+row.onOpen = (address) => {
+  const opened = states.parse(address, state, model.layers);
+  slot = opened.mode === "one" ? "a" : "b";
+  change(opened);
+};
 find("#studio").addEventListener("click", (event) => {
   const pressed = event.target.closest("[data-slot]");
   if (!pressed) return;

@@ -36,27 +36,35 @@ export class Model {
     return model;
   }
 
-  /** PNG files, in base64, of {seed, label}. */
-  async faces(faces, psi, signal) {
-    return (await this.#predict("from_seed_png", this.#rows(faces, psi), signal)).map((png) => png.b64);
+  /** PNG files, in base64, of {seed, label, psi}. */
+  async faces(faces, signal) {
+    return (await this.#predict("from_seed_png", this.#rows(faces), signal)).map((png) => png.b64);
   }
 
-  /** Intermediate latents, one list of numbers for each layer, of {seed, label}. */
-  ws(faces, psi, signal) {
-    return this.#predict("from_seed_ws", this.#rows(faces, psi), signal);
+  /** Intermediate latents, one list of numbers for each layer, of {seed, label, psi}. */
+  ws(faces, signal) {
+    return this.#predict("from_seed_ws", this.#rows(faces), signal);
   }
 
-  /** PNG files, in base64, of intermediate latents; noise is "fixed", "off" or "seed". */
-  async pictures(ws, noise, noiseSeed, signal) {
-    const rows = noise === "fixed" ? ws.map((value) => ({ws: value})) : ws.map((value) => (
-      {ws: value, noise_seed: noiseSeed, noise_strength: noise === "off" ? 0 : 1}
+  /** PNG files, in base64, of {ws, noise, noiseSeed}: intermediate latents with noise "fixed", "off" or "seed". */
+  async pictures(rows, signal) {
+    const pngs = Array(rows.length);
+    const ask = async (signature, indices, instance) => {
+      if (!indices.length) return;
+      const answers = await this.#predict(signature, indices.map((index) => instance(rows[index])), signal);
+      indices.forEach((index, place) => { pngs[index] = answers[place].b64; });
+    };
+    const isFixed = ({noise}) => noise === "fixed" || !this.hasNoise;
+    const indices = [...rows.keys()];
+    await ask("synthesize_png", indices.filter((index) => isFixed(rows[index])), ({ws}) => ({ws}));
+    await ask("synthesize_noise_png", indices.filter((index) => !isFixed(rows[index])), ({ws, noise, noiseSeed}) => (
+      {ws, noise_seed: noiseSeed, noise_strength: noise === "off" ? 0 : 1}
     ));
-    const signature = noise === "fixed" ? "synthesize_png" : "synthesize_noise_png";
-    return (await this.#predict(signature, rows, signal)).map((png) => png.b64);
+    return pngs;
   }
 
-  #rows(faces, psi) {
-    return faces.map(({seed, label}) => (
+  #rows(faces) {
+    return faces.map(({seed, label, psi}) => (
       {seed, truncation_psi: psi, ...(this.hasClasses ? {class_id: label} : {})}
     ));
   }
@@ -95,7 +103,9 @@ export class Model {
     try {
       const response = await fetch(`versions/${this.version}/model.json`, {signal: AbortSignal.timeout(TIMEOUT_MS)});
       const description = response.ok ? await response.json() : {};
-      return description.num_ws === this.layers ? description : {};
+      const {height, width} = description.image ?? this;
+      const fits = description.num_ws === this.layers && height === this.height && width === this.width;
+      return fits ? description : {};
     } catch {
       return {};
     }

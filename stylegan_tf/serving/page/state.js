@@ -2,6 +2,7 @@
 
 export const PAGE_OF_FACES = 48;
 export const MOST_FACES = 960;
+export const BLEND_STEPS = 32;
 const LARGEST_SEED = Number.MAX_SAFE_INTEGER - MOST_FACES;
 
 export const INITIAL = {
@@ -34,7 +35,7 @@ export function parse(hash, initial, layers) {
     mode: b ? oneOf("mode", ["one", "mix", "blend"], initial.mode) : "one",
     from,
     to: Math.max(from, layer(high, initial.to)),
-    t: number("t", 0, 1, initial.t),
+    t: Math.round(number("t", 0, 1, initial.t) * BLEND_STEPS) / BLEND_STEPS,
     noise: oneOf("noise", ["fixed", "off", "seed"], initial.noise),
     noiseSeed: whole("noise_seed", 0, LARGEST_SEED, initial.noiseSeed),
   };
@@ -43,7 +44,7 @@ export function parse(hash, initial, layers) {
 /** The address of a state, as short as it can be. */
 export function format(state, initial) {
   const said = new URLSearchParams();
-  const put = (name, value, otherwise) => value !== otherwise && said.set(name, value);
+  const put = (name, value, otherwise) => value !== null && value !== otherwise && said.set(name, value);
   const face = (value) => value && `${value.seed}${value.label ? `.${value.label}` : ""}`;
   put("seed", state.first, initial.first);
   put("count", state.count, initial.count);
@@ -59,18 +60,41 @@ export function format(state, initial) {
   return `#${said}`;
 }
 
+/** An address of the large picture alone, the same for all states that show it; `parse` reads it. */
+export function formatPicture(state) {
+  const wall = {first: state.first, count: state.count, label: state.label};
+  return format({...state, b: state.mode === "one" ? null : state.b}, {...wall, a: null});
+}
+
 /** A whole number that can be a seed of the wall. */
 export function toSeed(text, otherwise) {
   return Math.round(limited(text, 0, LARGEST_SEED, otherwise));
 }
 
+const STYLES = [
+  {name: "Coarse", gist: "shape", changes: "pose and overall shape"},
+  {name: "Middle", gist: "features", changes: "features and smaller shapes"},
+  {name: "Fine", gist: "colour", changes: "colours and texture"},
+];
+
 /** The layers of the coarse, middle and fine styles: the published split, in proportion for fewer resolutions. */
 export function presets(layers) {
   const levels = layers / 2;
   const ends = [0, 2 / 9, 4 / 9].map((share, index) => (index ? Math.max(1, Math.round(levels * share)) : 0));
-  return ["Coarse", "Middle", "Fine"]
-    .map((name, index) => ({name, from: 2 * ends[index], to: 2 * (ends[index + 1] ?? levels) - 1}))
+  return STYLES
+    .map((style, index) => ({...style, from: 2 * ends[index], to: 2 * (ends[index + 1] ?? levels) - 1}))
     .filter(({from, to}) => to >= from);
+}
+
+/** What a range of layers is, and what it changes where it is a preset. */
+export function explain(from, to, {layers, width, height}) {
+  const sizes = [...new Set([from, to].map((layer) => {
+    const halvings = layers / 2 - 1 - Math.floor(layer / 2);
+    return `${width / 2 ** halvings}×${height / 2 ** halvings}`;
+  }))];
+  const range = from === to ? `Layer ${from}` : `Layers ${from}–${to}`;
+  const preset = presets(layers).find((one) => one.from === from && one.to === to);
+  return `${range}, ${sizes.join(" to ")}${preset ? `: ${preset.changes}` : ""}.`;
 }
 
 /** The first's ws with those of some layers from the second. */
@@ -95,7 +119,12 @@ export function describe(state, nameOf) {
 export function fileName(state, hasClasses) {
   const {a, b, mode, from, to, t, psi, noise, noiseSeed} = state;
   const face = ({seed, label}) => `seed${seed}${hasClasses ? `-class${label}` : ""}`;
-  const second = {one: "", mix: b && `_layers${from}-${to}-of-${face(b)}`, blend: b && `_${Math.round(100 * t)}percent-${face(b)}`};
+  const second = {
+    one: "",
+    mix: b && `_layers${from}-${to}-of-${face(b)}`,
+    blend: b && `_${Math.round(100 * t)}percent-${face(b)}`,
+    pair: b && `_to-${face(b)}`, // of several pictures
+  };
   const noises = {fixed: "", off: "_noise-off", seed: `_noise${noiseSeed}`};
   return `${face(a)}${second[mode]}_psi${psi.toFixed(2)}${noises[noise]}.png`;
 }

@@ -1,15 +1,12 @@
 // The studio: the first picture, a mix or a blend of two, large; its noise and its file.
 
-import {between, describe, fileName, mixed, presets} from "./state.js";
+import {BLEND_STEPS as STEPS, between, describe, explain, fileName, mixed, presets} from "./state.js";
 
-const STEPS = 32; // of a blend
 const FRAME_MS = 60;
-const KEPT_WS = 64;
 
 export class Studio {
   /** Is told what the user changes. */
   onChange = () => {};
-  #ws = new Map(); // key of a face -> its ws
   #film = {key: null, state: null, frames: []}; // PNG files of a blend
   #timer = null; // while a blend plays
 
@@ -31,13 +28,15 @@ export class Studio {
   }
 
   /** Sets up what depends on the model. */
-  prepare(model) {
-    this.model = model;
+  prepare(painter) {
+    const {model} = painter;
+    Object.assign(this, {painter, model});
     this.find("#noise").hidden = !model.hasNoise;
     for (const name of ["from", "to"]) this.find(`[name=${name}]`).max = model.layers - 1;
-    this.find(".presets").replaceChildren(...presets(model.layers).map(({name, from, to}) => {
+    this.find(".presets").replaceChildren(...presets(model.layers).map(({name, gist, from, to}) => {
       const button = Object.assign(document.createElement("button"), {type: "button", textContent: name});
-      button.title = `Layers ${from} to ${to}`;
+      button.append(Object.assign(document.createElement("small"), {textContent: gist}));
+      button.title = explain(from, to, model);
       Object.assign(button.dataset, {from, to});
       button.addEventListener("click", () => this.onChange({from, to}));
       return button;
@@ -76,6 +75,7 @@ export class Studio {
     for (const preset of this.find(".presets").children) {
       preset.setAttribute("aria-pressed", Number(preset.dataset.from) === from && Number(preset.dataset.to) === to);
     }
+    this.find("#styles").textContent = mode === "mix" ? explain(from, to, this.model) : "";
     this.find(`[name=noise][value=${noise}]`).checked = true;
   }
 
@@ -89,22 +89,13 @@ export class Studio {
 
   async #load(state, film, signal, stale) {
     const {a, b, mode, from, to, psi, noise, noiseSeed} = state;
-    const [first, second] = await this.#wsOf(b ? [a, b] : [a], psi, signal);
+    const faces = (b ? [a, b] : [a]).map((face) => ({...face, psi}));
+    const [first, second] = await this.painter.wsOfFaces(faces, signal);
     if (mode === "blend") return this.#loadFilm(film, first, second, signal, stale);
     if (stale()) return;
     const shown = mode === "mix" ? mixed(first, second, from, to) : first;
-    this.#draw(state, await this.model.pictures(b ? [shown, first, second] : [shown, first], noise, noiseSeed, signal));
-  }
-
-  async #wsOf(faces, psi, signal) {
-    const keyOf = ({seed, label}) => `${seed}.${label} ${psi}`;
-    if (this.#ws.size > KEPT_WS) this.#ws.clear();
-    const missing = faces.filter((face) => !this.#ws.has(keyOf(face)));
-    if (missing.length) {
-      const found = await this.model.ws(missing, psi, signal);
-      missing.forEach((face, index) => this.#ws.set(keyOf(face), found[index]));
-    }
-    return faces.map((face) => this.#ws.get(keyOf(face)));
+    const rows = (b ? [shown, first, second] : [shown, first]).map((ws) => ({ws, noise, noiseSeed}));
+    this.#draw(state, await this.model.pictures(rows, signal));
   }
 
   /** Loads the frames of a blend: the one to show and the two ends, then all others. */
@@ -113,8 +104,8 @@ export class Studio {
     const order = [...new Set([this.#frame(), 0, STEPS, ...Array(STEPS).keys()])].filter((index) => !frames[index]);
     for (let size = 3; order.length && !stale(); size = this.model.batch) {
       const indices = order.splice(0, Math.min(size, this.model.batch));
-      const ws = indices.map((index) => between(first, second, index / STEPS));
-      const pngs = await this.model.pictures(ws, noise, noiseSeed, signal);
+      const rows = indices.map((index) => ({ws: between(first, second, index / STEPS), noise, noiseSeed}));
+      const pngs = await this.model.pictures(rows, signal);
       indices.forEach((index, place) => { frames[index] = pngs[place]; });
       if (film === this.#film) this.#drawFrame();
     }

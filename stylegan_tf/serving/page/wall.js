@@ -34,8 +34,16 @@ export class Wall {
       button.drawnPsi = null;
     });
     Object.assign(this, {first, label});
+    this.psi = psi;
     const key = JSON.stringify([first, count, label, psi]);
     this.lane.ask(key, (signal, stale) => this.#load(model, psi, signal, stale), others);
+  }
+
+  /** Its PNG files, in base64; null while some are missing. */
+  drawn() {
+    const buttons = [...this.element.children];
+    if (buttons.some((button) => button.drawnPsi !== this.psi)) return null;
+    return buttons.map((button) => button.firstChild.src.split(",")[1]);
   }
 
   #buttons(count) {
@@ -57,7 +65,7 @@ export class Wall {
       .map((button) => [distance(button), button]).sort((one, other) => one[0] - other[0]).map(([, button]) => button);
     for (let start = 0; start < missing.length && !stale(); start += model.batch) {
       const buttons = missing.slice(start, start + model.batch);
-      const pngs = await model.faces(buttons.map((button) => this.faceOf(button)), psi, signal);
+      const pngs = await model.faces(buttons.map((button) => ({...this.faceOf(button), psi})), signal);
       buttons.forEach((button, index) => {
         button.firstChild.src = `data:image/png;base64,${pngs[index]}`;
         button.firstChild.classList.remove("blank");
