@@ -48,7 +48,7 @@ _LONGEST_VERSION = 19  # digits of a whole number of 64 bits
 _LONGEST_LINE = 1000  # of the log, and of what an error repeats of a request
 
 MOST_CONNECTIONS = 32
-_AT_ONCE = 2  # answers that are computed: the page asks for two
+_AT_ONCE = 2  # answers that are computed; the page asks for four at most
 # Seconds, each for the whole of it, however the bytes are spread over them.
 _HEAD_S = 30  # from the last answer to the end of the next request's head
 _BODY_S = 60
