@@ -7,6 +7,8 @@ import time
 
 from browsing import NEEDS_BROWSER, Page, difference, expected, export_to, mixed, serving, webdriver, ws_of
 
+pytestmark = pytest.mark.slow
+
 pytestmark = NEEDS_BROWSER
 
 

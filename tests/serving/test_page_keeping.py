@@ -12,6 +12,8 @@ import pytest
 from browsing import NEEDS_BROWSER, difference, expected, mixed, ws_of
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 pytestmark = NEEDS_BROWSER
 
 TOO_SMALL = """
