@@ -12,9 +12,7 @@ import pytest
 from browsing import NEEDS_BROWSER, difference, expected, mixed, ws_of
 from PIL import Image
 
-pytestmark = pytest.mark.slow
-
-pytestmark = NEEDS_BROWSER
+pytestmark = [NEEDS_BROWSER, pytest.mark.slow]
 
 TOO_SMALL = """
     const targets = document.querySelectorAll("button, select, input:not([type=radio]), .segments label, a.button");
