@@ -1,4 +1,4 @@
-"""Images at the edges of the package: uint8 <-> [-1, 1], grids, PNG files, animations."""
+"""Images at the edges of the package: uint8 <-> [-1, 1], grids, files of pictures, animations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,7 @@ from PIL import Image
 
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import written_whole
+from stylegan_tf.video import save_video
 
 
 def to_float(images: tf.Tensor) -> tf.Tensor:
@@ -62,20 +64,49 @@ def save_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
         as_picture(image).save(beside, format="PNG")
 
 
-def save_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], frame_ms: int | list[int] = 100) -> None:
-    """Writes frames as a GIF or WebP, by the ending of the path, that loops for ever.
+def save_picture(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Writes uint8 [H, W, C] by the ending of the path, whole or not at all.
 
     Args:
-        path: Ends in .gif or .webp.
+        path: Ends in .png, .webp (both without loss), .jpg or .jpeg (nearly; alpha is laid on white).
+        image: The picture.
+
+    Raises:
+        ValueError: For another ending.
+    """
+    kind = Path(path).suffix.lower().lstrip(".")
+    picture = as_picture(image)
+    options: dict[str, Any] = {"lossless": True} if kind == "webp" else {}
+    if kind in ("jpg", "jpeg"):
+        kind, options = "jpeg", {"quality": 95, "subsampling": 0}
+        if picture.mode == "RGBA":
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    if kind not in ("png", "webp", "jpeg"):
+        raise UserError(f"a picture needs a path that ends in .png, .jpg, .jpeg or .webp. Received: {path}.")
+    with written_whole(path) as beside:
+        picture.save(beside, format=kind.upper(), **options)
+
+
+def save_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], frame_ms: int | list[int] = 100) -> None:
+    """Writes frames as a GIF or WebP that loops for ever, or as a film, by the ending of the path.
+
+    Args:
+        path: Ends in .gif, .webp or .mp4.
         frames: uint8 [H, W, C], all of one size.
         frame_ms: Milliseconds of each frame.
 
     Raises:
         ValueError: For another ending or no frames.
+        ImportError: For .mp4 without the extra `video`.
     """
     kind = Path(path).suffix.lower().lstrip(".")
-    if kind not in ("gif", "webp") or not len(frames):
-        raise UserError(f"an animation needs frames and a .gif or .webp path. Received: {len(frames)} frames, {path}.")
+    if kind not in ("gif", "webp", "mp4") or not len(frames):
+        raise UserError(
+            f"an animation needs frames and a .gif, .webp or .mp4 path. Received: {len(frames)} frames, {path}."
+        )
+    if kind == "mp4":
+        save_video(path, frames, frame_ms)
+        return
     pictures = [as_picture(frame) for frame in frames]
     # Without these, transparent frames pile up (GIF) or lose their transparency (WebP).
     options = {"disposal": 2} if kind == "gif" else {"kmax": 1}

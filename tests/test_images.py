@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_tf.images import as_picture, enlarge, image_grid, save_animation, save_png, to_float, to_uint8
+from stylegan_tf.images import (
+    as_picture,
+    enlarge,
+    image_grid,
+    save_animation,
+    save_picture,
+    save_png,
+    to_float,
+    to_uint8,
+)
 
 ALL = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 
@@ -104,9 +113,30 @@ def test_animation(tmp_path, kind, channels):
                 assert np.median(elsewhere[..., :3]) < 8
 
 
-@pytest.mark.parametrize(("name", "count"), [("a.png", 2), ("a", 2), ("a.mp4", 2), ("a.gif", 0)])
+@pytest.mark.parametrize(("name", "count"), [("a.png", 2), ("a", 2), ("a.avi", 2), ("a.gif", 0)])
 def test_what_is_no_animation_is_refused_and_writes_nothing(tmp_path, name, count):
-    expected = rf"needs frames and a \.gif or \.webp path\. Received: {count} frames, .*{name}"
+    expected = rf"needs frames and a \.gif, \.webp or \.mp4 path\. Received: {count} frames, .*{name}"
     with pytest.raises(ValueError, match=expected):
         save_animation(tmp_path / name, list(moving_square(3)[:count]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.WEBP", "a.jpg", "a.jpeg"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pictures_of_every_kind_come_back(tmp_path, name, channels):
+    image = np.zeros((16, 24, channels), np.uint8)
+    image[:, 8:16] = [200, 100, 50, 255][:channels]
+    save_picture(tmp_path / name, image)
+    with Image.open(tmp_path / name) as picture:
+        found = np.asarray(picture.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])).reshape(image.shape)
+    if name.lower().endswith(("png", "webp")):
+        np.testing.assert_array_equal(found, image)
+    else:
+        seen = image if channels < 4 else np.where(image[..., 3:] > 0, image, 255)
+        np.testing.assert_allclose(found.astype(float), seen, atol=12)
+
+
+def test_a_picture_of_another_ending_is_refused_and_writes_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"ends in \.png, \.jpg, \.jpeg or \.webp\. Received: .*a\.bmp"):
+        save_picture(tmp_path / "a.bmp", np.zeros((4, 4, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []

@@ -219,7 +219,7 @@ def _describe_manifest(manifest: Manifest) -> str:
 
 def _write_sheet(source: Source, path: Path) -> None:
     with app.quiet_startup():
-        from stylegan_tf.images import save_png
+        from stylegan_tf.images import save_picture
         from stylegan_tf.sampling.sheet import sheet
     images, names = contact_images(source, SHEET_IMAGES, SHEET_CELL)
     if not images:
@@ -228,7 +228,7 @@ def _write_sheet(source: Source, path: Path) -> None:
     rows = -(-len(images) // columns)
     blank = np.full((rows * columns - len(images), *images[0].shape), 255, np.uint8)
     cells = np.concatenate([np.stack(images), blank]).reshape(rows, columns, *images[0].shape)
-    save_png(path, sheet(cells, cell_captions=[printable(Path(name).name) for name in names], scale=1))
+    save_picture(path, sheet(cells, cell_captions=[printable(Path(name).name) for name in names], scale=1))
     print(f"Contact sheet: {path}, {len(images)} of {counted(len(source), 'picture')}")
 
 

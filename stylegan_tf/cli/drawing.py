@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stylegan_tf.errors import UserError
-from stylegan_tf.images import save_animation, save_png
+from stylegan_tf.images import save_animation, save_picture
 from stylegan_tf.names import nfc
 from stylegan_tf.printing import printable
 from stylegan_tf.sampling import figures
@@ -86,7 +86,7 @@ def _grid(request: FigureRequest) -> str:
     images = _images(request, subjects)
     captions = subjects.captions if request.captions else []
     columns = request.columns or (len(request.seeds) if len(request.classes) > 1 else None)
-    save_png(request.output, figures.grid(images, captions, columns, request.scale))
+    save_picture(request.output, figures.grid(images, captions, columns, request.scale))
     return f"{_counted(images)}, {_truncated(request)}"
 
 
@@ -98,7 +98,7 @@ def _single_images(request: FigureRequest) -> str:
         labels = None if subjects.labels is None else subjects.labels[part]
         some = Subjects(subjects.seeds[part], subjects.captions[part], subjects.file_names[part], labels)
         for name, image in zip(some.file_names, _images(request, some), strict=True):
-            save_png(request.output / name, image)
+            save_picture(request.output / name, image)
     return f"{len(subjects.seeds)} images of {_size(request)}, {_truncated(request)}"
 
 
@@ -113,7 +113,7 @@ def _truncation(request: FigureRequest) -> str:
         _noise(request, subjects),
         request.scale,
     )
-    save_png(request.output, picture)
+    save_picture(request.output, picture)
     return f"{len(subjects.seeds)} images of {_size(request)} by {len(request.psis)} psis, {_reach(request.cutoff)}"
 
 
@@ -132,7 +132,7 @@ def _style_mixing(request: FigureRequest) -> str:
         _noise(request, left),
         request.scale,
     )
-    save_png(request.output, picture)
+    save_picture(request.output, picture)
     named = "; ".join(f"{name.splitlines()[0]}: layers {chosen[0]}-{chosen[-1]}" for name, chosen in layers.items())
     return f"{len(top.seeds)} by {len(left.seeds)} images of {_size(request)} ({named}), {_truncated(request)}"
 
@@ -150,7 +150,7 @@ def _noise_figure(request: FigureRequest) -> str:
         realisations=request.realisations,
         scale=request.scale,
     )
-    save_png(request.output, picture)
+    save_picture(request.output, picture)
     return f"{len(subjects.seeds)} images of {_size(request)} with {request.realisations} noises, {_truncated(request)}"
 
 

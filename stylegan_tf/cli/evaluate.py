@@ -102,7 +102,7 @@ def describe_protocols() -> str:
 
 def _compare() -> None:
     output = Path(_OUTPUT.value)
-    check_picture_file(_OUTPUT.name, output)
+    check_picture_file(_OUTPUT.name, output, (".png", ".svg", ".jpg", ".webp"))
     from stylegan_tf.evaluation.comparison import differences, draw_comparison, read_runs
 
     runs = read_runs([Path(path) for path in _COMPARE.value])

@@ -15,6 +15,7 @@ from absl import flags
 
 from stylegan_tf.configuration.config import TrainConfig, all_fields
 from stylegan_tf.errors import require
+from stylegan_tf.video import check_video
 
 LARGEST_PSI = 2.0
 
@@ -158,7 +159,11 @@ def check_psi(name: str, psi: float | None) -> None:
     )
 
 
-def check_picture_file(name: str, file: Path, endings: Sequence[str] = (".png",), condition: str = "") -> None:
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+ANIMATION_ENDINGS = (".gif", ".webp", ".mp4")
+
+
+def check_picture_file(name: str, file: Path, endings: Sequence[str] = PICTURE_ENDINGS, condition: str = "") -> None:
     """Raises UserError unless a flag names a file of one of some kinds.
 
     Args:
@@ -168,4 +173,8 @@ def check_picture_file(name: str, file: Path, endings: Sequence[str] = (".png",)
         condition: When it must, such as " for --figure=grid".
     """
     sound = file.suffix.lower() in endings and not file.is_dir()
-    require(sound, f"--{name} must be a file that ends in {' or '.join(endings)}{condition}", file)
+    *others, last = endings
+    words = f"{', '.join(others)} or {last}" if others else last
+    require(sound, f"--{name} must be a file that ends in {words}{condition}", file)
+    if file.suffix.lower() == ".mp4":
+        check_video()

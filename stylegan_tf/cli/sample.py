@@ -23,7 +23,17 @@ from absl import flags
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli.early_checks import check_run
-from stylegan_tf.cli.flags import FlagGroup, check_picture_file, check_psi, psi_flag, require_run, run_flags, seeds_flag
+from stylegan_tf.cli.flags import (
+    ANIMATION_ENDINGS,
+    PICTURE_ENDINGS,
+    FlagGroup,
+    check_picture_file,
+    check_psi,
+    psi_flag,
+    require_run,
+    run_flags,
+    seeds_flag,
+)
 from stylegan_tf.errors import require
 from stylegan_tf.sampling.seeds import parse_seeds
 
@@ -45,7 +55,8 @@ _FIGURE = _WHAT.choice("figure", "grid", "what to draw, see above", FIGURES)
 _OUTPUT = _WHAT.text(
     "output",
     "",
-    "where to write: a .png; for images a directory; for interpolation a .gif or .webp; empty: RUN/figures/FIGURE",
+    "where to write: a .png, .jpg or .webp; for images a directory; for interpolation a .gif, .webp or .mp4; "
+    "empty: RUN/figures/FIGURE",
 )
 
 _IMAGES = FlagGroup(FLAGS, "Images")
@@ -155,13 +166,13 @@ def main() -> None:
 
 
 def _checked_output(figure: str) -> Path:
-    endings = {"images": (), "interpolation": (".gif", ".webp")}.get(figure, (".png",))
+    endings = {"images": (), "interpolation": ANIMATION_ENDINGS}.get(figure, PICTURE_ENDINGS)
     default = Path(_RUN_DIR.value) / "figures" / f"{figure}{endings[0] if endings else ''}"
     output = Path(_OUTPUT.value) if _OUTPUT.value else default
     if endings:
         check_picture_file(_OUTPUT.name, output, endings, f" for --figure={figure}")
     else:
-        is_picture = output.suffix.lower() in (".png", ".gif", ".webp", ".jpg", ".jpeg")
+        is_picture = output.suffix.lower() in (*PICTURE_ENDINGS, *ANIMATION_ENDINGS)
         require(not is_picture and not output.is_file(), f"--output must be a directory for --figure={figure}", output)
     return output
 

@@ -57,7 +57,7 @@ def draw_comparison(runs: Mapping[str, Sequence[Result]], output: Path) -> int:
 
     Args:
         runs: Results by the run's name; those without a clock are left out.
-        output: The PNG; written whole or not at all.
+        output: The file, .png, .svg, .jpg or .webp; written whole or not at all.
 
     Returns:
         Number of panels.
@@ -80,7 +80,7 @@ def draw_comparison(runs: Mapping[str, Sequence[Result]], output: Path) -> int:
         _draw_panel(axis, title, value, lines, list(runs))
     figure.tight_layout()
     with written_whole(output) as beside:
-        figure.savefig(beside, format="png", dpi=120)
+        figure.savefig(beside, format=output.suffix.lower().lstrip(".") or "png", dpi=120)
     plots.close(figure)
     return len(panels)
 

@@ -189,7 +189,7 @@ class TestInspect:
 
     def test_the_sheet_takes_no_picture_s_place(self, run, pictures, tmp_path):
         for sheet, words in (
-            (tmp_path / "sheet.jpg", "must be a file that ends in .png"),
+            (tmp_path / "sheet.gif", "must be a file that ends in .png, .jpg, .jpeg or .webp"),
             (pictures / "sheet.png", "elsewhere"),
         ):
             code, _, err = run("inspect", pictures, f"--sheet={sheet}")

@@ -165,7 +165,7 @@ def test_the_list_of_protocols(command):
         (["--images={data}", "--data={data}", "--metrics=msssim1k"], "measures 1,000 generated images"),
         (["--images={data}", "--data={data}", "--metrics=fd1k_full_model", "--resolution=x"], "--resolution"),
         (["--compare", "{tmp}"], "must hold metrics.jsonl"),
-        (["--compare", "{tmp}", "--output=chart.svg"], "--output must be a file that ends in .png"),
+        (["--compare", "{tmp}", "--output=chart.gif"], "must be a file that ends in .png, .svg, .jpg or .webp"),
         (["--num_devices=-1"], "num_devices"),
         (["--run_dir={run}", "--metrics=swd1k", "--results={tmp}"], "results must be a file"),
         (["--run_dir={run}", "--metrics=swd1k", "--results=/proc/none/r.jsonl"], "/proc/none"),

@@ -112,8 +112,10 @@ def test_files_of_pictures(tmp_path):
     check_picture_file("output", tmp_path / "a.PNG")
     check_picture_file("output", tmp_path / "a.webp", (".gif", ".webp"))
     (tmp_path / "folder.png").mkdir()
-    for name in ("a.jpg", "png", "folder.png"):
-        with pytest.raises(UserError, match=r"^--sheet must be a file that ends in \.png here\. Received: "):
+    for name in ("a.gif", "png", "folder.png"):
+        with pytest.raises(
+            UserError, match=r"^--sheet must be a file that ends in \.png, \.jpg, \.jpeg or \.webp here\. Received: "
+        ):
             check_picture_file("sheet", tmp_path / name, condition=" here")
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import time
 
-import pytest
 from browsing import NEEDS_BROWSER, Page, difference, expected, export_to, mixed, serving, webdriver, ws_of
 
-pytestmark = [NEEDS_BROWSER, pytest.mark.slow]
+pytestmark = NEEDS_BROWSER
 
 
 def test_the_wall_shows_the_seeds_at_the_truncation_of_the_slider(page, api):

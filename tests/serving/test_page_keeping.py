@@ -12,7 +12,7 @@ import pytest
 from browsing import NEEDS_BROWSER, difference, expected, mixed, ws_of
 from PIL import Image
 
-pytestmark = [NEEDS_BROWSER, pytest.mark.slow]
+pytestmark = NEEDS_BROWSER
 
 TOO_SMALL = """
     const targets = document.querySelectorAll("button, select, input:not([type=radio]), .segments label, a.button");
