@@ -111,6 +111,7 @@ def test_what_users_can_mend_is_told_as_such():
             assert not re.search(r"\b(raise|return) ValueError\(", source), name_of(file)
 
 
+@pytest.mark.slow
 def test_a_name_means_one_thing():
     """A function or class that others use is defined once; modules that answer alike are asked by one protocol."""
     alike = {"networks.stylegan1.build", "networks.stylegan2.build", "pretrained.stylegan1_names"}
@@ -200,6 +201,7 @@ def classes_of_the_package():
     return found
 
 
+@pytest.mark.slow
 def test_undocumented_finds_what_it_looks_for():
     found = undocumented(ast.parse('class A:\n  "d"\n  def b(self): pass\n  def build(self): pass\ndef f(): pass\n'))
     assert found == ["A.b, line 3", "f, line 5"]

@@ -50,6 +50,7 @@ def test_an_export_draws_what_the_run_draws(run_dir, tmp_path):
     np.testing.assert_array_equal(load_generator(tmp_path / "export").images(range(3), psi=0.5), images)
 
 
+@pytest.mark.slow
 def test_it_has_no_published_names(run_dir, tmp_path):
     with pytest.raises(
         UserError, match=r"published names are known of the families stylegan1, stylegan2. Received: toy"

@@ -36,6 +36,7 @@ def assert_same_images(images, old):
 
 
 @pytest.mark.parametrize("kind", ["run", "export"])
+@pytest.mark.slow
 def test_it_draws_what_it_drew(old, kind):
     assert_same_images(load_generator(old / kind).images(range(4), psi=PSI), old)
 

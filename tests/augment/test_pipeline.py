@@ -81,6 +81,7 @@ def test_share_of_images_that_are_filtered_and_covered(transform, wanted, many_d
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.slow
 def test_a_multiplier_scales_the_probability(transform):
     images, draws = random_images(40, 16, 16, 3), draw_augmentation(KEY, 40, (16, 16, 3))
     half = Augmentation(**{transform: 0.5})(images, draws, 0.8)
@@ -120,6 +121,7 @@ def test_alpha_is_moved_filtered_and_covered_but_not_coloured():
     np.testing.assert_allclose(with_alpha[..., 3:], spatial(images, rgb_draws, 0.8)[..., :1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_grey_is_the_mean_of_three_equal_channels(relative_error):
     grey = random_images(8, 16, 16, 1)
     draws = draw_augmentation(KEY, 8, (16, 16, 1))

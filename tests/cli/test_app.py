@@ -276,6 +276,7 @@ def test_names_of_files_are_utf8_whatever_the_locale_and_words_keep_its_encoding
 
 
 @pytest.mark.parametrize("script", ["train.py", "export.py"])
+@pytest.mark.slow
 def test_scripts_find_the_package_where_python_does_not_look_beside_them(tmp_path, script):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(

@@ -82,6 +82,7 @@ class TestPrepare:
         assert took.startswith("Took       ")
         assert train == f"Train with {invocation.command(f'train --data={directory} --run_dir=runs/set')}"
 
+    @pytest.mark.slow
     def test_flags_reach_the_set(self, run, pictures, tmp_path):
         code, out, err = run(
             "prepare", f"--data={pictures}", f"--output={tmp_path / 'set'}", "--resolution=8x16", "--base_size=4x8",
@@ -155,6 +156,7 @@ class TestPrepare:
 
 
 class TestVerify:
+    @pytest.mark.slow
     def test_a_whole_set(self, run, prepared):
         directory, _ = prepared
         code, out, err = run("verify", directory, "--workers=1")

@@ -129,6 +129,7 @@ def test_a_directory_of_images(command, data, weights, tmp_path):
     assert line["data"] == str(data)
 
 
+@pytest.mark.slow
 def test_charts(command, tmp_path):
     pytest.importorskip("matplotlib")
     for name in ("a", "b"):
@@ -172,6 +173,7 @@ def test_the_list_of_protocols(command):
         (["{tmp}"], "flags are written --name=value"),
     ],
 )
+@pytest.mark.slow
 def test_mistakes_get_one_line_and_exit_code_2(command, run, data, weights, tmp_path, arguments, says):
     names = {"run": run, "data": data, "tmp": tmp_path, "weights": f"--weights={weights}"}
     code, _, err = command(*(argument.format(**names) for argument in arguments))

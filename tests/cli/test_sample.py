@@ -151,6 +151,7 @@ def test_every_figure_is_written_by_default_into_the_run(command, run, figure):
 
 
 @pytest.mark.parametrize(("ending", "space"), [(".gif", "w"), (".webp", "z")])
+@pytest.mark.slow
 def test_interpolation(command, run, tmp_path, ending, space):
     path, _ = run
     output = tmp_path / f"loop{ending}"
@@ -197,6 +198,7 @@ def test_classes_by_name_and_number(command, labelled_run, tmp_path):
         ({"run_dir": "/no/such/run"}, "run_dir must be the directory of a run, which holds config.json"),
     ],
 )
+@pytest.mark.slow
 def test_mistakes_are_one_line_and_exit_code_2(command, run, tmp_path, monkeypatch, flags, message):
     monkeypatch.chdir(tmp_path)
     code, out, err = command(**{"run_dir": run[0], "seeds": "0", **flags})
@@ -206,6 +208,7 @@ def test_mistakes_are_one_line_and_exit_code_2(command, run, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_an_unknown_class(command, labelled_run):
     code, _, err = command(run_dir=labelled_run[0], classes="cat,cow")
     assert code == 2
@@ -241,6 +244,7 @@ def test_style_mixing_of_a_run_without_styles(command, tmp_path):
     assert "psi 1, not truncated, by" in out
 
 
+@pytest.mark.slow
 def test_noise_figure_of_a_run_without_noise(command, tmp_path):
     make_run(tmp_path / "run", noise=False)
     code, _, err = command(run_dir=tmp_path / "run", figure="noise", seeds="0", output=tmp_path / "noise.png")

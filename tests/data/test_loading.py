@@ -317,6 +317,7 @@ class TestBadPictures:
 
 @pytest.mark.usefixtures("large")
 class TestCache:
+    @pytest.mark.slow
     def test_same_images_as_in_memory_and_prepared_once(self, settings, folder, monkeypatch):
         reports = []
         cached = load_image_set(settings, max_workers=1, progress=lambda *report: reports.append(report))
@@ -347,6 +348,7 @@ class TestCache:
         # It is there, so nothing has to be prepared.
         assert isinstance(load_image_set(settings, prepare_large=False), PreparedImageSet)
 
+    @pytest.mark.slow
     def test_a_damaged_set_is_prepared_again(self, settings):
         cached = load_image_set(settings, max_workers=1)
         (cached.directory / "4x4" / "shard-00000.tfrecord").unlink()

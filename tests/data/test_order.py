@@ -71,6 +71,7 @@ class TestDraw:
             assert chi_squared(np.bincount(drawn[:, place], minlength=100)) < CHI_SQUARED_999[99]
 
     @pytest.mark.parametrize("size", [64, 1000, 1024])
+    @pytest.mark.slow
     def test_epochs_have_nothing_to_do_with_each_other(self, size):
         drawn = draw(5, 0, 200 * size, size).reshape(200, size)
         bound = 4 / math.sqrt(199 * size)

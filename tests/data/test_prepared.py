@@ -318,6 +318,7 @@ class TestAsASource:
             PreparedImageSet(directory).read(0, np.arange(9, COUNT))[0],
         )
 
+    @pytest.mark.slow
     def test_prepared_again_smaller_by_worker_processes(self, directories, tmp_path, small_shards):
         first = PreparedImageSet(directories["png"])
         form = PictureForm((4, 4), 1)

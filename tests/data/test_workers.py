@@ -81,6 +81,7 @@ def test_work_is_done_in_other_processes_which_ignore_ctrl_c(pool):
     assert os.getpid() not in pids
 
 
+@pytest.mark.slow
 def test_an_error_comes_through_and_stops_the_other_tasks():
     started = time.monotonic()
     with pytest.raises(LookupError, match="number 0 is not there"), workers.pool(2) as pool:

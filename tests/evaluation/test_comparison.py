@@ -104,6 +104,7 @@ def test_a_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
         draw_comparison({"a": [make_result()]}, tmp_path / "x.png")
 
 
+@pytest.mark.slow
 def test_names_with_signs_of_formulas_are_drawn_as_they_are(tmp_path):
     pytest.importorskip("matplotlib")
     runs = {"lr=$x$_{": [make_result(kimg=1, x=5.0)], "a$b\x1b[1m\udce9": [make_result(kimg=1, x=2.0)]}

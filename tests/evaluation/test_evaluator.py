@@ -87,6 +87,7 @@ def test_a_set_against_itself(network, tmp_path):
     assert classes["divergence"] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_floor_is_half_of_the_reals_against_the_rest(generator, network, tmp_path):
     reals = make_set(101)
     results = evaluator(PROTOCOLS, reals, tmp_path).evaluate(generator)
@@ -134,11 +135,13 @@ def test_pixels(tmp_path):
     assert same[0].value < results[0].value / 3  # patches at other places
 
 
+@pytest.mark.slow
 def test_patches_of_a_small_set_come_round_again(tmp_path):
     reals, fakes = make_set(10, size=16), SetImages(make_set(40, seed=1, size=16))
     assert evaluator([small("swd2k", 40)], reals, tmp_path).evaluate(fakes)[0].value > 0
 
 
+@pytest.mark.slow
 def test_path_lengths(generator, tmp_path):
     """Against the definition, with a network whose derivative is large: distances by hand."""
     for space in ("z", "w"):
@@ -157,6 +160,7 @@ def test_path_lengths(generator, tmp_path):
     assert anywhere.value != result.value
 
 
+@pytest.mark.slow
 def test_separability(generator, tmp_path):
     pytest.importorskip("sklearn")
     result = evaluator([small("ls2k_classifier", 300)], None, tmp_path).evaluate(generator)[0]

@@ -47,6 +47,7 @@ def test_images_are_those_of_their_seeds(generator):
     assert generator.origin.noise == "seed"
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_images(generator):
     assert not np.any(np.all(joined(generator.batches(20, 0)) == joined(generator.batches(20, 1)), axis=(1, 2, 3)))
     np.testing.assert_array_equal(joined(generator.batches(20, 1)), joined(generator.batches(20, 1)))
@@ -97,6 +98,7 @@ class TestFollowLabels:
         ],
     )
     @pytest.mark.parametrize("required", [False, True])
+    @pytest.mark.slow
     def test_the_same_classes(self, ours, theirs, expected, required):
         images = make_generator(num_classes=3)
         note = follow_labels(images, ours, real_images(theirs, [0, 2, 2, 1]), required=required)

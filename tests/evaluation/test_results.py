@@ -46,6 +46,7 @@ for _ in range(25):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_add_at_once_lose_no_line(tmp_path):
     file = tmp_path / "metrics.jsonl"
     processes = [

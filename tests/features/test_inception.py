@@ -45,6 +45,7 @@ def test_features_and_logits_are_those_of_torch_fidelity(network, published, ran
         assert np.abs(want[0] - want[2]).mean() > 0.1 * np.abs(want).mean()  # images do matter
 
 
+@pytest.mark.slow
 def test_what_it_says_of_itself(network):
     assert (network.name, network.feature_count, len(network.class_names)) == ("inception", 2048, 1008)
     assert network.checksum == hashlib.sha256(FILE).hexdigest()

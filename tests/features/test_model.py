@@ -88,6 +88,7 @@ def test_the_last_of_several_outputs(folder, as_saved_model, random_image, relat
     assert relative_error(got, 12.0 * image.reshape(1, -1) @ matrix) < 1e-5
 
 
+@pytest.mark.slow
 def test_outputs_by_name(folder, as_saved_model, random_image, relative_error):
     model, matrix = dense_model([4, 4, 3], outputs=2)
     image = random_image(0, 4, 4)

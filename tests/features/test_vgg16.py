@@ -39,6 +39,7 @@ def lpips(files):
     return LPIPSFeatures(files / "lpips_vgg", files / "lpips_linear")
 
 
+@pytest.mark.slow
 def test_features_are_those_of_torchvision(files, published, random_image, relative_error):
     """An eighth as wide as the real one; of images that are enlarged and shrunk."""
     network = VGG16Features(files / "vgg16")
@@ -70,6 +71,7 @@ def test_the_distance_of_a_pair_does_not_depend_on_the_others(lpips, random_imag
     assert distance(lpips, images[0], images[0]).max() == 0
 
 
+@pytest.mark.slow
 def test_what_lpips_says_of_itself(lpips):
     assert (lpips.name, lpips.feature_count) == ("lpips_vgg16", 0)
     assert lpips.checksum == sha256((sha256(b"lpips_vgg") + sha256(b"lpips_linear")).encode())

@@ -198,6 +198,7 @@ def test_default_config_round_trip(name):
     assert layer.from_config(made.get_config()).get_config() == made.get_config()
 
 
+@pytest.mark.slow
 def test_symbolic_call_and_saving_inside_a_functional_model(name, tmp_path):
     case = CASES[name]
     symbols = [keras.Input(shape[1:]) for shape in case.inputs]

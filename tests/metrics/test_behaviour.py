@@ -107,6 +107,7 @@ def test_distances_grow_with_noise(real: np.ndarray, held_out: np.ndarray, dista
 
 
 @DISTANCES
+@pytest.mark.slow
 def test_distances_grow_where_kinds_of_images_are_missing(
     portraits: tuple[np.ndarray, np.ndarray], real: np.ndarray, distance: Distance
 ) -> None:
@@ -116,6 +117,7 @@ def test_distances_grow_where_kinds_of_images_are_missing(
 
 
 @DISTANCES
+@pytest.mark.slow
 def test_distances_grow_where_images_repeat(real: np.ndarray, held_out: np.ndarray, distance: Distance) -> None:
     _assert_grow([distance(real, np.resize(held_out[:distinct], real.shape)) for distinct in (600, 60, 15)])
 

@@ -24,6 +24,7 @@ def small(**options) -> Critic:
 
 
 @pytest.mark.parametrize(("base_size", "num_levels", "channels"), [((7, 7), 3, 1), ((4, 6), 5, 4), ((4, 4), 1, 3)])
+@pytest.mark.slow
 def test_scores_at_every_level(base_size, num_levels, channels):
     critic = small(base_size=base_size, num_levels=num_levels, channels=channels)
     for level in range(num_levels):

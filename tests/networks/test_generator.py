@@ -32,6 +32,7 @@ def generator() -> Generator:
     return small()
 
 
+@pytest.mark.slow
 def test_maps_truncates_and_synthesizes(generator):
     ws = generator.map(Z)
     assert ws.shape == (2, 4, 5)

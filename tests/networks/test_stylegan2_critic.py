@@ -135,6 +135,7 @@ def r1_and_gradients(critic: StyleGAN2Critic, images: np.ndarray, kernels: list,
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_second_order_gradient_predicts_how_r1_changes(architecture):
     # A difference quotient along a random direction of all kernels. The penalty of a leaky ReLU network jumps where
     # a unit changes sign, so the units are made smooth.
@@ -155,6 +156,7 @@ def test_second_order_gradient_predicts_how_r1_changes(architecture):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_config_round_trip_and_saving(architecture, tmp_path):
     critic = small(
         architecture=architecture,
@@ -173,6 +175,7 @@ def test_config_round_trip_and_saving(architecture, tmp_path):
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.015)])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_half_precision_scores_are_float32_and_close_to_float32(architecture, policy, tolerance, relative_error):
     full, half = small(architecture=architecture), small(architecture=architecture, dtype=policy, clamp=256.0)
     half.set_weights(full.get_weights())

@@ -103,6 +103,7 @@ def test_fade_in_goes_from_the_filtered_image_below_to_the_full_image(base_size,
     np.testing.assert_array_equal(network(ws, level=0, fade_in=0.0), network(ws, level=0))
 
 
+@pytest.mark.slow
 def test_a_grown_network_is_the_original_architecture():
     growing, original = small(architecture="growing", num_levels=3), small(architecture="orig", num_levels=3)
     copy_by_name(growing, original)
@@ -122,6 +123,7 @@ def copy_by_name(source: StyleGAN2SynthesisNetwork, target: StyleGAN2SynthesisNe
     return other
 
 
+@pytest.mark.slow
 def test_networks_of_another_size_share_their_names():
     smaller, larger = small(num_levels=2, feature_maps_base=256), small(num_levels=3, feature_maps_base=256)
     left = copy_by_name(smaller, larger)
@@ -149,6 +151,7 @@ def test_every_layer_takes_its_own_w_and_noise(architecture):
     assert np.max(np.abs(network(ws, noise="random") - network(ws, noise="random"))) > 0.01
 
 
+@pytest.mark.slow
 def test_the_image_of_a_lower_level_takes_the_w_of_the_next_layer():
     network = small(architecture="growing", num_levels=3)
     ws = ws_for(network)
@@ -162,6 +165,7 @@ def test_the_image_of_a_lower_level_takes_the_w_of_the_next_layer():
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_active_weights_are_those_with_a_gradient(architecture):
     network = small(architecture=architecture, num_levels=3)
     for level in (0, 1, 2) if network.grows else (2,):
@@ -172,6 +176,7 @@ def test_active_weights_are_those_with_a_gradient(architecture):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_path_lengths_have_gradients_that_predict_their_change(architecture, monkeypatch):
     """The second-order gradient of the path-length regulariser, against a difference quotient.
 
@@ -202,6 +207,7 @@ def test_path_lengths_have_gradients_that_predict_their_change(architecture, mon
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("mixed_bfloat16", 0.1), ("mixed_float16", 0.015)])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_half_precision_gives_float32_images_close_to_float32(architecture, policy, tolerance, relative_error):
     full, half = small(architecture=architecture), small(architecture=architecture, dtype=policy, clamp=256.0)
     half.set_weights(full.get_weights())
@@ -217,6 +223,7 @@ def test_half_precision_gives_float32_images_close_to_float32(architecture, poli
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_config_round_trip_and_saving(architecture, tmp_path):
     network = small(
         architecture=architecture,
@@ -261,11 +268,13 @@ def test_starts_with_noise_and_biases_at_zero():
     np.testing.assert_array_equal(network(ws, noise="random"), network(ws, noise="none"))
 
 
+@pytest.mark.slow
 def test_an_unknown_batch_and_a_fade_in_that_changes_need_one_trace():
     assert_one_trace_serves_batches_and_fade_ins(small(architecture="growing"))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.slow
 def test_symbolic_call(architecture):
     network = small(architecture=architecture)
     assert network(keras.Input((4, 5))).shape == (None, 8, 8, 3)

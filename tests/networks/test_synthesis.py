@@ -58,6 +58,7 @@ def test_size_of_every_level(base_size, num_levels, channels, final):
     ("name", "base_size", "level"),
     [(name, (4, 6), 1) for name in VARIANTS] + [("published", (7, 7), 1), ("published", (4, 4), 2)],
 )
+@pytest.mark.slow
 def test_fade_in_goes_from_the_enlarged_image_below_to_the_full_image(name, base_size, level):
     network = small(num_levels=level + 1, base_size=base_size, **VARIANTS[name])
     ws = ws_for(network)
@@ -99,6 +100,7 @@ def test_without_style_only_the_first_w_is_used(name):
         assert changed > 0.01
 
 
+@pytest.mark.slow
 def test_every_layer_takes_its_own_w():
     network = small(num_levels=3)
     ws = ws_for(network)
@@ -110,6 +112,7 @@ def test_every_layer_takes_its_own_w():
         assert (changed > 1e-3) == (index < 4)  # two layers a level; the third level is not used
 
 
+@pytest.mark.slow
 def test_noise_tensors_reach_their_layers():
     network = small()
     ws = ws_for(network)
@@ -157,6 +160,7 @@ def test_active_weights_are_those_with_a_gradient(level, count):
 
 
 @pytest.mark.parametrize("name", ["published", "progressive", "fused", "instance_norm_without_style"])
+@pytest.mark.slow
 def test_every_kind_of_layer_saves_and_loads(name, tmp_path):
     network = small(base_size=(4, 6), channels=4, **VARIANTS[name])
     symbols = keras.Input((network.num_ws, 5))

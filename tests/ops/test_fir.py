@@ -91,6 +91,7 @@ def test_values_and_gradients_of_every_form(name, target):
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.value)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.slow
 def test_half_precision_rounds_about_once(dtype, target):
     x = tf.cast(tf.random.stateless_normal([2, 8, 8, 4], [1, 2]), dtype)
     for name in ("same size", "up", "down"):

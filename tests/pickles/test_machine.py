@@ -193,6 +193,7 @@ def bounded(data, megabytes=20.0, seconds=20.0):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_bombs_take_no_memory():
     with pytest.raises(ValueError, match="expected remembered values to be counted from 0"):
         bounded(b"K\x01r\xff\xff\xff\xff.")  # as number four billion

@@ -62,6 +62,7 @@ def assert_refused(network, load, arrays: dict[str, np.ndarray], *messages: str)
 
 
 @pytest.mark.parametrize("kind", FILES)
+@pytest.mark.slow
 def test_an_array_without_a_variable_is_named(made, kind):
     network, load, arrays = made(kind)
     arrays["64x64/Conv0/weight"] = np.zeros((3, 3, 4, 4), np.float32)
@@ -162,6 +163,7 @@ def test_a_network_with_another_filter_is_refused(made, build_published_stylegan
 
 
 @pytest.mark.parametrize("kind", STYLEGAN2)
+@pytest.mark.slow
 def test_weights_of_another_architecture_are_refused(
     made, build_published_stylegan2_generator, build_published_stylegan2_critic, reference, kind
 ):

@@ -67,6 +67,7 @@ def test_arguments_are_those_of_the_pytorch_code(tmp_path):
     ],
     ids=["growing", "labels of the first StyleGAN2"],
 )
+@pytest.mark.slow
 def test_networks_without_a_pytorch_code_have_no_arguments(tmp_path, values):
     for metadata in metadata_of(tmp_path / "x.safetensors", **values):
         assert "arguments" not in metadata
@@ -78,6 +79,7 @@ def test_the_design_of_labels_says_nothing_without_labels(tmp_path):
 
 
 @pytest.mark.parametrize(("group", "features"), [(4, 2), (None, 2), (0, 0), (1, 0)])
+@pytest.mark.slow
 def test_a_critic_without_the_minibatch_statistic_has_no_channels_of_it(tmp_path, group, features):
     """That code has a feature map more for a group of one, and none without channels."""
     values = {"minibatch_stddev_group": group, "minibatch_stddev_features": 2}

@@ -33,6 +33,7 @@ def zeros(*shape):
     return np.broadcast_to(np.float32(0), shape)
 
 
+@pytest.mark.slow
 def test_sizes_that_the_numbers_in_the_file_cannot_fill(read):
     """A few arrays may not ask for networks that take gigabytes."""
     large = {f"synthesis.b{side}.conv1.weight": zeros(100_000, 1, 1, 1) for side in (4, 8, 16)}

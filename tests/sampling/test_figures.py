@@ -72,6 +72,7 @@ def test_style_layers(num_levels, want):
     assert figures.style_layers(num_levels) == want
 
 
+@pytest.mark.slow
 def test_truncation_columns(sampler):
     ws = sampler.ws([1, 2])
     picture = figures.truncation(sampler, ws, ["a", "b"], [1.0, 0.5, 0.0, -0.5], scale=SCALE)
@@ -82,6 +83,7 @@ def test_truncation_columns(sampler):
     assert {0.9, 0.5} < set(figures.PSIS)
 
 
+@pytest.mark.slow
 def test_noise_columns(sampler):
     ws = sampler.ws([1, 2])
     cells = cells_of(figures.noise(sampler, ws, ["a", "b"], 3, 20, SCALE), 2, 5)

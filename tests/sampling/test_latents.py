@@ -61,6 +61,7 @@ def test_latents_work_in_a_graph_with_any_batch():
         np.testing.assert_array_equal(draw(tf.constant(seeds, tf.int64)), latents.latents_from_seeds(seeds, 6))
 
 
+@pytest.mark.slow
 def test_noise_belongs_to_its_seed_and_layer(generator):
     noise = latents.noise_from_seeds([4, LARGE], generator.synthesis.noise_sizes(2))
     assert [tuple(layer.shape) for layer in noise] == [(2, size, size, 1) for size in (4, 4, 8, 8, 16, 16)]

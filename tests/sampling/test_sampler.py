@@ -21,6 +21,7 @@ def images(sampler):
     return sampler.images(SEEDS, 0.8, 3, noise=SEEDS)
 
 
+@pytest.mark.slow
 def test_images_are_the_generators(generator, sampler, images):
     """What a user would write by hand."""
     z = latents_from_seeds(SEEDS, generator.z_size)
@@ -34,6 +35,7 @@ def test_images_are_the_generators(generator, sampler, images):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
+@pytest.mark.slow
 def test_the_batch_size_changes_nothing(generator, images, batch_size):
     np.testing.assert_array_equal(
         Sampler(GeneratorAtLevel(generator), batch_size=batch_size).images(SEEDS, 0.8, 3, noise=SEEDS), images
@@ -52,6 +54,7 @@ def test_every_seed_has_its_own_image(images):
     assert len({image.tobytes() for image in images}) == len(SEEDS)
 
 
+@pytest.mark.slow
 def test_psi_zero_is_the_same_image_for_every_seed(sampler):
     images = sampler.images(SEEDS, 0.0)
     np.testing.assert_array_equal(images, np.broadcast_to(images[:1], images.shape))
@@ -66,6 +69,7 @@ def test_psi_by_image(sampler):
         np.testing.assert_array_equal(sampler.images([1], psi)[0], image)
 
 
+@pytest.mark.slow
 def test_noise(sampler):
     fixed, none = sampler.images([1, 2]), sampler.images([1, 2], noise="none")
     seeded = sampler.images([1, 1], noise=[1, 2])
@@ -96,6 +100,7 @@ def test_new_weights_are_seen(sampler, generator):
     np.testing.assert_array_equal(sampler.images([1]), before)
 
 
+@pytest.mark.slow
 def test_labels(labelled_generator):
     sampler = Sampler(GeneratorAtLevel(labelled_generator))
     images = sampler.images([4, 4, 4], labels=one_hot_labels([0, 1, 2], 3))

@@ -41,6 +41,7 @@ def test_a_network_without_noise_has_none(synthesis):
 
 
 @pytest.mark.parametrize("noise", [True, False])
+@pytest.mark.slow
 def test_images_of_seeds_with_noise_of_their_own(noise):
     sampler = Sampler(GeneratorAtLevel(small(noise=noise)), batch_size=2)
     one, other = (sampler.images([1, 2, 3], noise=seeds) for seeds in ([1, 2, 3], [1, 5, 3]))
@@ -57,6 +58,7 @@ def test_sampler_refuses_a_level_that_the_network_does_not_make():
     assert GeneratorAtLevel(small("growing"), level=0).size == (4, 4)
 
 
+@pytest.mark.slow
 def test_a_growing_network_is_sampled_at_its_fade_in():
     generator = small("growing")
     faded, full = Sampler(GeneratorAtLevel(generator, fade_in=0.2)), Sampler(GeneratorAtLevel(generator))

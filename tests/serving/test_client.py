@@ -209,6 +209,7 @@ def client_z(pets, seed):
     return latents_from_seeds(tf.constant([seed], tf.int64), 8)
 
 
+@pytest.mark.slow
 def test_interpolation_begins_and_ends_at_the_seeds(connect, pets):
     client = connect()
     images = client.interpolate(1, 2, steps=5, psi=0.9, classes=[0, 2])
@@ -228,6 +229,7 @@ def test_interpolation_begins_and_ends_at_the_seeds(connect, pets):
         ({}, "class_id"),
     ],
 )
+@pytest.mark.slow
 def test_what_the_server_refuses_is_not_tried_again(connect, faults, arguments, message):
     faults.waiting = []
     with pytest.raises(ServerError, match=message):
@@ -321,6 +323,7 @@ def test_waits_grow_and_end(monkeypatch):
         assert longest / 2 <= wait <= longest
 
 
+@pytest.mark.slow
 def test_the_rest_client_needs_no_tensorflow():
     code = (
         "import sys; from stylegan_tf.serving.client import Client; Client.rest('http://localhost:1', 'a'); "

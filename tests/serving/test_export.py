@@ -110,6 +110,7 @@ def test_the_next_version_gets_the_next_number_and_the_output_says_what_to_do(ma
     }
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_nothing_behind(make_served, stubbed, tmp_path):
     def fail(path: Path, *others: object) -> None:
         assert (path / "saved_model.pb").exists() and (path / "assets.extra" / "model.json").exists()
@@ -139,6 +140,7 @@ def test_a_full_disk_is_one_line_and_leaves_earlier_versions(make_run, capsys, t
     assert os.listdir(tmp_path / "models") == ["1"]
 
 
+@pytest.mark.slow
 def test_what_a_killed_export_left_goes(make_served, stubbed, tmp_path):
     rest, other = tmp_path / ".1.99999999.part", tmp_path / f".1.{os.getppid()}.part"
     for part in (rest, other):
@@ -147,6 +149,7 @@ def test_what_a_killed_export_left_goes(make_served, stubbed, tmp_path):
     assert sorted(os.listdir(tmp_path)) == [other.name, "5"]
 
 
+@pytest.mark.slow
 def test_a_number_taken_in_the_meantime_is_not_overwritten(make_served, stubbed, tmp_path):
     stubbed(lambda *args: (tmp_path / "1").mkdir())
     with pytest.raises(ValueError, match="just appeared"):
@@ -190,6 +193,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(make_run, capsys, tmp_path,
     assert not (run / "models").exists()
 
 
+@pytest.mark.slow
 def test_a_cutoff_of_zero_truncates_every_layer(make_run, tmp_path):
     trained = load_run(make_run(tmp_path / "run"))
     every = trained.config.replace({"truncation_cutoff": 0})
@@ -220,6 +224,7 @@ def test_every_kind_of_model_passes_its_verification(make_served, tmp_path, fiel
     assert decode_png(png).shape == served.image_shape
 
 
+@pytest.mark.slow
 def test_descriptions_are_plain_json(make_run, tmp_path):
     description = describe_run(load_run(make_run(tmp_path / "run")), tmp_path / "run")
     assert json.loads(json.dumps(description))["dataset"]["size"] == [8, 8]

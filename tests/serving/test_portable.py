@@ -68,6 +68,7 @@ def test_the_file_gives_the_images_for_any_batch(make_served, tmp_path, name, ki
     assert description["run"] == "a" and list(description["signatures"]) == ["from_z_float"]
 
 
+@pytest.mark.slow
 def test_a_file_that_differs_is_not_written(make_served, tmp_path, monkeypatch):
     (tmp_path / "generator.tflite").write_bytes(b"an earlier one")
     wrong = lambda endpoint: (b"new", lambda inputs: np.zeros((len(inputs["z"]), 8, 8, 3), np.float32))  # noqa: E731

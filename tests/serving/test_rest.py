@@ -56,6 +56,7 @@ def test_a_row_an_image_in_base64(api, pets):
     assert all(set(row) == {"b64"} for row in answer["predictions"])
 
 
+@pytest.mark.slow
 def test_columns_give_outputs_and_the_same_images(api):
     rows = post(api, request_of(instance(), instance(seed=2)))[1]["predictions"]
     columns = {"seed": [1, 2], "truncation_psi": [0.7, 0.7], "class_id": [2, 2]}
@@ -69,6 +70,7 @@ def test_a_version_may_be_named(api):
     assert post(api, request_of(instance()), "/v1/models/pets/versions/2:predict")[0] == 404
 
 
+@pytest.mark.slow
 def test_the_default_signature_needs_no_name_and_a_single_input_needs_none(api, pets):
     z = np.random.default_rng(0).standard_normal((2, 8)).round(3)
     ws = pets.served.map(tf.constant(z, tf.float32), tf.constant([0, 1])).numpy()
@@ -82,6 +84,7 @@ def test_the_default_signature_needs_no_name_and_a_single_input_needs_none(api, 
     assert column[1]["outputs"] == named[1]["predictions"]
 
 
+@pytest.mark.slow
 def test_floats_go_there_and_back_unchanged(api):
     ws = np.array(post(api, request_of(instance(), signature="from_seed_ws"))[1]["predictions"])
     same = post(api, request_of({"ws": ws[0].tolist(), "truncation_psi": 1.0}, signature="truncate"))
@@ -150,6 +153,7 @@ def test_floats_go_there_and_back_unchanged(api):
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_bad_request_is_answered_with_400_and_what_is_wrong(api, request_, message):
     status, answer = post(api, request_)
     assert status == 400 and set(answer) == {"error"}

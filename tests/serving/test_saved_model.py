@@ -90,6 +90,7 @@ def test_saved_model_cli_runs_it(pets, name, tmp_path, capsys):
     compare(name, wanted, value.astype("S") if value.dtype == object else value)
 
 
+@pytest.mark.slow
 def test_saved_model_cli_shows_names_types_and_shapes(pets, capsys):
     run_cli(saved_model_cli.show, pets, "from_seed_png")
     shown = capsys.readouterr().out
@@ -112,6 +113,7 @@ GOOD = {"seed": np.int64([1]), "truncation_psi": np.float32([0.7]), "class_id": 
         ),
     ],
 )
+@pytest.mark.slow
 def test_wrong_types_shapes_and_names_are_refused_by_name(loaded, changed, message):
     with pytest.raises(ValueError, match=message):
         loaded.run("from_seed", {**GOOD, **changed})
@@ -127,6 +129,7 @@ def test_a_version_holds_a_model(tmp_path):
         LoadedVersion(tmp_path)
 
 
+@pytest.mark.slow
 def test_values_are_checked_before_anything_is_computed(loaded):
     with pytest.raises(tf.errors.InvalidArgumentError, match="class_id must be between 0 and 2"):
         loaded.run("from_seed", {**GOOD, "class_id": np.int64([3])})

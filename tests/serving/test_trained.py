@@ -51,6 +51,7 @@ def test_images_are_those_of_every_other_command(places):
     np.testing.assert_array_equal(generator.images([7, 8], 0.5, classes), sampler.images([7, 8], 0.5, cutoff, labels))
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_named(places, tmp_path):
     generator = stylegan_tf.load_generator(places[0])
     with pytest.raises(UserError, match="seeds must be"):

@@ -57,6 +57,7 @@ def test_more_than_a_server_takes_are_refused(tmp_path):
     assert not (tmp_path / WARMUP_FILE).exists()
 
 
+@pytest.mark.slow
 def test_an_export_warms_up_with_the_batches_that_are_asked_for(make_served, tmp_path, monkeypatch):
     monkeypatch.setattr(export_module, "verify_export", lambda *arguments: None)
     monkeypatch.setattr(export_module, "write_saved_model", lambda endpoints, path: None)

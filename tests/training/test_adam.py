@@ -69,6 +69,7 @@ def test_loss_scaling_leaves_out_what_overflows():
     assert_equal_numbers(values, expected)
 
 
+@pytest.mark.slow
 def test_accumulated_gradients_equal_keras():
     settings = {"gradient_accumulation_steps": 4, "name": "adam"}
     mine, my_values = trained(Adam(0.002, **settings), variables(), 12)

@@ -114,6 +114,7 @@ def test_the_run_samples_as_the_averaged_generator(converted, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_every_array_is_taken(converted, name):
     case = converted(name)
     file = read_published_file(PICKLES / f"{name}.pkl")
@@ -222,6 +223,7 @@ def test_a_conversion_that_was_faster_keeps_its_place(monkeypatch, tmp_path):
     assert [path.name for path in run.iterdir()] == ["theirs.txt"]
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_nothing(tmp_path):
     file = read_published_file(PICKLES / "progan_2019style.pkl")
     conversion = plan_conversion(file, tmp_path / "run")

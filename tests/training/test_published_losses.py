@@ -135,6 +135,7 @@ def test_critic(case, published, channels_last, relative_error):
 
 
 @pytest.mark.parametrize("case", cases(GENERATOR_OBJECTIVES), ids=str)
+@pytest.mark.slow
 def test_generator(case, published, channels_last, relative_error):
     file, state = published
     _, name, lod = case

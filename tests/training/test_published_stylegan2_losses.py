@@ -121,6 +121,7 @@ def test_gradients(name, file, state, path_length_mean, channels_last, relative_
     assert_published_gradients(file, state, result, name, relative_error)
 
 
+@pytest.mark.slow
 def test_main_phase_of_the_generator(file, state, channels_last):
     result, _ = run_phase(file, state, "Gmain", channels_last)
     assert set(result.report) == {"generator_loss"}

@@ -112,6 +112,7 @@ def test_run_directory(finished):
         assert text in log
 
 
+@pytest.mark.slow
 def test_tensorboard_events(finished):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -236,6 +237,7 @@ def test_stylegan2_that_grows_or_takes_its_batch_in_pieces(data, tmp_path, value
     assert load_run(directory).generator.network(tf.zeros([2, 8])).shape == (2, 8, 8, 3)
 
 
+@pytest.mark.slow
 def test_what_is_left_open_stays_open_in_the_saved_configuration(data, tmp_path):
     """So that a run may go on with other devices; plan and state have what follows."""
     open_values = dict.fromkeys(("batch_size", "r1_gamma", "ema_half_life_kimg", "augment_kimg"))
@@ -405,6 +407,7 @@ def test_a_directory_with_something_else_is_refused(data, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_dry_run_prints_the_plan_and_writes_nothing(data, tmp_path, capsys):
     assert run_training(configure(data, tmp_path / "new"), dry_run=True) == 0
     out = capsys.readouterr().out
@@ -414,6 +417,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(data, tmp_path, capsys):
     assert "Left out" not in out
 
 
+@pytest.mark.slow
 def test_the_plan_tells_what_is_left_out_of_the_data(tmp_path, capsys):
     folder = write_images(tmp_path / "images")
     for name in ("1.MOV", "2.mov", "notes"):
@@ -422,6 +426,7 @@ def test_the_plan_tells_what_is_left_out_of_the_data(tmp_path, capsys):
     assert "\nLeft out   3 other files (.mov 2, no ending 1)\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_classes_without_pictures_are_noted(tmp_path, capsys):
     write_images(tmp_path / "images" / "a")
     (tmp_path / "images" / "b").mkdir()

@@ -348,6 +348,7 @@ def test_the_mean_of_path_lengths_is_that_of_all_pieces():
         assert float(result.means["path_length"]) == pytest.approx(2.0 + 0.25 * (length - 2.0), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_pieces_must_divide_the_batch():
     step = make_step(limit=3)
     with pytest.raises(ValueError, match="max_batch_per_device. Received: batch 8, max_batch_per_device=3"):
@@ -355,6 +356,7 @@ def test_pieces_must_divide_the_batch():
 
 
 @pytest.mark.parametrize(("batch_size", "shrink", "count"), [(8, 2, 4), (8, 1, 8), (8, 3, 2), (2, 4, 1)])
+@pytest.mark.slow
 def test_path_lengths_are_taken_of_a_smaller_batch(batch_size, shrink, count):
     step = make_step(tiny_stylegan2, path_length_batch_shrink=shrink)
     main, regularizer = step.state.phases[:2]

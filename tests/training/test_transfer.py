@@ -86,6 +86,7 @@ def test_mapping_layers_mean_the_same_with_another_multiplier(runs, exported):
         np.testing.assert_allclose(state.generator_ema.map(z), want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_stylegan1_too(runs):
     state = TrainState(tiny_config(), 2, 0, "float32")
     report = initialize(state, read_networks(runs / "stylegan1"), ())
@@ -124,6 +125,7 @@ def test_another_resolution_shares_what_lies_below(runs):
     assert "config.json" not in report
 
 
+@pytest.mark.slow
 def test_a_shorter_mapping_network_is_pointed_out(runs):
     report = initialize(new_state(mapping_layers=1), read_networks(runs / "stylegan2"), ())
     assert "only in the source: mapping/dense_1" in report
@@ -174,11 +176,13 @@ def test_the_first_layer_of_another_z_is_new(runs, z_size):
     np.testing.assert_array_equal(state.generator.mapping.dense[0].kernel, before)
 
 
+@pytest.mark.slow
 def test_another_family_is_refused(runs):
     with pytest.raises(ValueError, match="same family, stylegan2. Received: .*stylegan1"):
         initialize(new_state(), read_networks(runs / "stylegan1"), ())
 
 
+@pytest.mark.slow
 def test_nothing_that_fits_is_refused(runs):
     with pytest.raises(ValueError, match="nothing fits"):
         initialize(new_state(w_size=12, feature_maps_max=5), read_networks(runs / "stylegan2"), ())
