@@ -1,4 +1,4 @@
-"""The door for programs: the generator of a run, of a converted network or of an export, and its images."""
+"""The door for programs: the generator of a run, of a converted network, of an export or of a hub, and its images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 from stylegan_tf.errors import UserError
 from stylegan_tf.evaluation.exported import ExportImages
 from stylegan_tf.exports.layout import is_export
+from stylegan_tf.hub.address import is_hub_address
+from stylegan_tf.hub.read import load_networks
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.runs.load import LoadedRun, load_run
+from stylegan_tf.runs.load import LoadedRun
 from stylegan_tf.sampling.latents import check_classes, classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
@@ -92,27 +94,30 @@ class _FromRun:
 
 
 def load_generator(path: str | Path, checkpoint: str = "newest") -> LoadedGenerator:
-    """Loads the averaged generator of a run, of a converted network, or of an export.
+    """Loads the averaged generator of a run, of a converted network, of an export, or of a hub.
 
     Args:
-        path: A run's directory, or an export, of which the newest version is taken, or one of its versions.
+        path: A run's directory; or an export, of which the newest version is taken, or one of its versions; or
+            "hf://user/name" or "hf://user/name@revision".
         checkpoint: Of a run: "newest", "best", or a number of kimg.
 
     Raises:
-        UserError: When neither is there, or it is damaged.
+        UserError: When none of them is there, or it is damaged; when a hub cannot be reached.
+        ImportError: For a hub, without the extra `hub`.
 
     Example:
         >>> generator = stylegan_tf.load_generator("runs/tiny")
         >>> generator.images([7, 8], psi=0.7).shape
         (2, 32, 32, 3)
     """
+    if is_hub_address(path) or RunDirectory(path).config_file.exists():
+        return LoadedGenerator(_FromRun(load_networks(path, checkpoint)))
     path = Path(path)
-    if RunDirectory(path).config_file.exists():
-        return LoadedGenerator(_FromRun(load_run(path, checkpoint)))
     if is_export(path):
         if checkpoint != "newest":
             raise UserError(f"checkpoint belongs to runs; an export has one state. Received: checkpoint={checkpoint}.")
         return LoadedGenerator(ExportImages(path))
     raise UserError(
-        f"path must be the directory of a run, which holds config.json, or an export of export.py. Received: {path}."
+        "path must be the directory of a run, which holds config.json, an export of export.py, or hf://USER/NAME. "
+        f"Received: {path}."
     )

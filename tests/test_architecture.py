@@ -20,7 +20,7 @@ LARGEST_FUNCTION = 60
 # Keras' names, documented by Keras.
 NEED_NO_DOCSTRING = {"build", "call", "get_config", "from_config", "compute_output_shape"}
 # Only these know the configuration; everything else takes plain arguments.
-MAY_READ_THE_CONFIGURATION = {"configuration", "training", "runs", "networks.build", "cli"}
+MAY_READ_THE_CONFIGURATION = {"configuration", "training", "runs", "hub", "networks.build", "cli"}
 
 
 def name_of(file):

@@ -39,7 +39,10 @@ _HELP_COLUMN = 28
 
 
 def run(
-    main: Callable[[], int | None], argv: Sequence[str] | None = None, flag_values: flags.FlagValues = flags.FLAGS
+    main: Callable[[], int | None],
+    argv: Sequence[str] | None = None,
+    flag_values: flags.FlagValues = flags.FLAGS,
+    words: Sequence[flags.FlagHolder[str]] = (),
 ) -> NoReturn:
     """Parses the flags, runs a command and exits.
 
@@ -55,6 +58,7 @@ def run(
         argv: Program name and arguments; None means `sys.argv`.
         flag_values: The command's flags, grouped in the --help by their `module_name`. Flags of its own, instead of
             absl's global ones, let several commands be imported into one process.
+        words: Flags whose values may be given as bare words instead, in this order.
 
     Raises:
         SystemExit: Always.
@@ -66,7 +70,7 @@ def run(
             warnings.simplefilter("ignore")  # TensorFlow and Keras give warnings, of which none is a user's mistake
     name = Path(program).stem
     with lasting_streams() as reason_of_loss, _printable_streams():
-        code = _exit_code(main, [program, *arguments], flag_values)
+        code = _exit_code(main, [program, *arguments], flag_values, words)
         reason = reason_of_loss()
         if reason:
             _complain(name, f"standard output could not be written: {reason}. The rest was done.")
@@ -87,14 +91,19 @@ def _printable_streams() -> Iterator[None]:
         yield
 
 
-def _exit_code(main: Callable[[], int | None], argv: Sequence[str], flag_values: flags.FlagValues) -> int:
+def _exit_code(
+    main: Callable[[], int | None],
+    argv: Sequence[str],
+    flag_values: flags.FlagValues,
+    words: Sequence[flags.FlagHolder[str]],
+) -> int:
     name, arguments = Path(argv[0]).stem, argv[1:]
     before_separator = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if _HELP_WORDS.intersection(before_separator):
         print(help_text(main, flag_values))
         return 0
     try:
-        _parse(flag_values, argv)
+        _parse(flag_values, argv, words)
     except (flags.Error, ValueError) as error:
         hint = hint_for(error, flag_values)
         text = re.sub(r" Did you mean: (.*?) ?\?$", "" if hint else r" Did you mean \1?", _one_line(error).rstrip("."))
@@ -165,10 +174,14 @@ def quiet_startup() -> Iterator[None]:
             keras_settings.set_defaults()
 
 
-def _parse(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
+def _parse(flag_values: flags.FlagValues, argv: Sequence[str], words: Sequence[flags.FlagHolder[str]]) -> None:
     for name in flag_values:  # what an earlier command of this process was given
         flag_values[name].unparse()
     positional = flag_values(argv)[1:]
+    free = [word for word in words if not flag_values[word.name].present]
+    for word, value in zip(free, positional, strict=False):
+        flag_values[word.name].parse(value)
+    positional = positional[len(free) :]
     if positional:
         raise UserError(f"flags are written --name=value. Received: {positional[0]!r}, which belongs to no flag.")
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "measure a run, an export or a folder of images",
     "dataset": "prepare, inspect or verify a set of pictures",
     "convert": "bring published networks in, and networks out as safetensors",
+    "push": "write a run's network to a hub, from which others load it",
     "demo": "show an export in the browser",
     "embeddings": "show the latent space in TensorBoard",
     "classifier": "train a classifier that generated images are judged by",
@@ -25,7 +26,15 @@ COMMANDS = {
 }
 _HELP_WORDS = ("help", "--help", "-h", "-help")
 # What other programs call these commands.
-_ALSO = {"generate": "sample", "serve": "demo", "metrics": "evaluate", "calc_metrics": "evaluate", "resume": "train"}
+_ALSO = {
+    "generate": "sample",
+    "serve": "demo",
+    "metrics": "evaluate",
+    "calc_metrics": "evaluate",
+    "resume": "train",
+    "upload": "push",
+    "publish": "push",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.data.loading import find_source
 from stylegan_tf.data.sources.arrays import BUILT_IN
+from stylegan_tf.errors import require
+from stylegan_tf.hub.address import is_hub_address, parse_hub_address
 from stylegan_tf.metrics.protocols import parse_protocols
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.shares import require_multiple
@@ -21,6 +23,15 @@ def check_data(data: str) -> None:
 def check_run(run_dir: str) -> None:
     """Raises UserError for a directory that holds no run."""
     RunDirectory(run_dir).read_config()
+
+
+def check_networks(source: str, checkpoint: str) -> None:
+    """Raises UserError for a directory that holds no run, and for what is no address of a network on a hub."""
+    if not is_hub_address(source):
+        check_run(source)
+        return
+    parse_hub_address(source)
+    require(checkpoint == "newest", "--checkpoint belongs to runs; of a hub choose hf://USER/NAME@REVISION", checkpoint)
 
 
 def check_early(config: TrainConfig) -> None:

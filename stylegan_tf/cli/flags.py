@@ -66,16 +66,19 @@ class FlagGroup:
         )
 
 
-def run_flags(group: FlagGroup, *, several: bool = False) -> tuple[flags.FlagHolder[str], flags.FlagHolder[str]]:
+def run_flags(
+    group: FlagGroup, *, several: bool = False, hub: bool = False
+) -> tuple[flags.FlagHolder[str], flags.FlagHolder[str]]:
     """--run_dir and --checkpoint: which networks of which run.
 
     Args:
         group: Where they are declared.
         several: Whether the command takes several checkpoints.
+        hub: Whether it takes networks of a hub as well.
     """
     kept = "all that are kept, or one by its kimg" if several else "or one that is kept, by its kimg"
     return (
-        group.text("run_dir", "", "directory of a training run"),
+        group.text("run_dir", "", f"directory of a training run{', or a network on a hub, hf://USER/NAME' * hub}"),
         group.text(
             "checkpoint", "newest", f"of the run: newest, best (by the first metric that training measured), {kept}"
         ),

@@ -3,6 +3,7 @@
   stylegan-tf sample --run_dir=RUN
   stylegan-tf sample --run_dir=RUN --seeds=0-63 --truncation_psi=0.7 --output=grid.png
   stylegan-tf sample --run_dir=RUN --figure=interpolation --seeds=1,5,9 --output=loop.webp
+  stylegan-tf sample --run_dir=hf://USER/NAME --output=grid.png
 
 Figures:
   grid            all images in one picture
@@ -22,7 +23,7 @@ from typing import NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.cli.early_checks import check_run
+from stylegan_tf.cli.early_checks import check_networks
 from stylegan_tf.cli.flags import (
     ANIMATION_ENDINGS,
     PICTURE_ENDINGS,
@@ -35,6 +36,7 @@ from stylegan_tf.cli.flags import (
     seeds_flag,
 )
 from stylegan_tf.errors import require
+from stylegan_tf.hub.address import is_hub_address, parse_hub_address
 from stylegan_tf.sampling.seeds import parse_seeds
 
 FIGURES = ("grid", "images", "truncation", "style_mixing", "noise", "interpolation")
@@ -50,13 +52,13 @@ DEFAULT_SEEDS = {
 FLAGS = flags.FlagValues()
 
 _WHAT = FlagGroup(FLAGS, "What")
-_RUN_DIR, _CHECKPOINT = run_flags(_WHAT)
+_RUN_DIR, _CHECKPOINT = run_flags(_WHAT, hub=True)
 _FIGURE = _WHAT.choice("figure", "grid", "what to draw, see above", FIGURES)
 _OUTPUT = _WHAT.text(
     "output",
     "",
     "where to write: a .png, .jpg or .webp; for images a directory; for interpolation a .gif, .webp or .mp4; "
-    "empty: RUN/figures/FIGURE",
+    "empty: RUN/figures/FIGURE, or for a network on a hub figures/NAME/FIGURE",
 )
 
 _IMAGES = FlagGroup(FLAGS, "Images")
@@ -128,13 +130,13 @@ def main() -> None:
     check_psi(_PSI.name, _PSI.value)
     psis = _parse_psis(_PSIS.value)
     output = _checked_output(figure)
-    check_run(_RUN_DIR.value)
+    check_networks(_RUN_DIR.value, _CHECKPOINT.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.cli import drawing
-        from stylegan_tf.runs.load import load_run
+        from stylegan_tf.hub.read import load_networks
         from stylegan_tf.sampling.latents import latents_from_numpy_seeds, latents_from_seeds
 
-    trained = load_run(_RUN_DIR.value, _CHECKPOINT.value)
+    trained = load_networks(_RUN_DIR.value, _CHECKPOINT.value)
     settings = trained.config.run
     cutoff = settings.truncation_cutoff if _CUTOFF.value is None else _CUTOFF.value
     request = drawing.FigureRequest(
@@ -167,7 +169,9 @@ def main() -> None:
 
 def _checked_output(figure: str) -> Path:
     endings = {"images": (), "interpolation": ANIMATION_ENDINGS}.get(figure, PICTURE_ENDINGS)
-    default = Path(_RUN_DIR.value) / "figures" / f"{figure}{endings[0] if endings else ''}"
+    source = _RUN_DIR.value
+    folder = Path("figures") / parse_hub_address(source).name if is_hub_address(source) else Path(source) / "figures"
+    default = folder / f"{figure}{endings[0] if endings else ''}"
     output = Path(_OUTPUT.value) if _OUTPUT.value else default
     if endings:
         check_picture_file(_OUTPUT.name, output, endings, f" for --figure={figure}")

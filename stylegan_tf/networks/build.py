@@ -62,6 +62,12 @@ def build_generator(network: NetworkConfig, shape: NetworkShape) -> Generator:
     return generator
 
 
+def outline_generator(network: NetworkConfig, shape: NetworkShape) -> Generator:
+    """A generator whose variables have names and shapes and no values, so that none takes memory."""
+    with keras.StatelessScope(initialize_variables=False):
+        return build_generator(network, shape)
+
+
 def build_critic(network: NetworkConfig, shape: NetworkShape) -> BaseCritic:
     """A built critic of the settings' family."""
     critic = _module(network).make_critic(network, shape)

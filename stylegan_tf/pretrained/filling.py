@@ -69,6 +69,18 @@ def fill(
         ValueError: Naming (500 at most) every array that found no variable, every variable that found no array, every
             shape and every constant that differs. The network is then unchanged.
     """
+    for name, value in laid_out(network, entries, arrays, unpublished, constants).items():
+        entries[name][0].assign(value)
+
+
+def laid_out(
+    network: Any,
+    entries: Mapping[str, Entry],
+    arrays: Mapping[str, Array],
+    unpublished: Sequence[Any] = (),
+    constants: Mapping[str, Array] | None = None,
+) -> dict[str, Array]:
+    """Published arrays, laid out as our variables, by published name; takes and raises what `fill` does."""
     constants = constants or {}
     arrays = {name: array for name, array in arrays.items() if name.split("/")[-1] != "lod"}
     found_constants = {name: np.asarray(arrays.pop(name)) for name in arrays.keys() & constants.keys()}
@@ -98,8 +110,7 @@ def fill(
             "the published weights must fill the network exactly; choose the configuration that they were made "
             "with. Received: " + "; ".join(problems[:_MOST_SHOWN]) + more + "."
         )
-    for name, value in values.items():
-        entries[name][0].assign(value)
+    return values
 
 
 def _weights(network: Any) -> list[Any]:

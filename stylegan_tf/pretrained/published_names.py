@@ -9,12 +9,14 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import numpy as np
+
 from stylegan_tf.configuration.families import FAMILIES
 from stylegan_tf.errors import require
 from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.pretrained.array_shapes import Structure
-from stylegan_tf.pretrained.filling import Array, Entry, fill, read_out
+from stylegan_tf.pretrained.filling import Array, Entry, fill, laid_out, read_out
 from stylegan_tf.pretrained.published_file import PublishedNetwork
 
 if TYPE_CHECKING:
@@ -77,6 +79,19 @@ def load_published_generator(generator: Generator, arrays: Mapping[str, Array]) 
     module = published_module(generator.synthesis.family)
     entries, constants = module.generator_bridge(generator)
     fill(generator, entries, arrays, module.unpublished(generator), constants)
+
+
+def check_published_generator(generator: Generator, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises what `load_published_generator` would for arrays of these shapes; neither side takes memory for them.
+
+    Args:
+        generator: Of `networks.build.outline_generator`.
+        shapes: By published name.
+    """
+    module = published_module(generator.synthesis.family)
+    entries, constants = module.generator_bridge(generator)
+    hollow = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items() if name not in constants}
+    laid_out(generator, entries, hollow, module.unpublished(generator))
 
 
 def load_published_critic(critic: BaseCritic, arrays: Mapping[str, Array]) -> None:

@@ -1,14 +1,20 @@
-"""Writes a network with published names as safetensors, a format of named arrays that other frameworks read."""
+"""Networks with published names as safetensors, named arrays that other frameworks read: written and read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from stylegan_tf.errors import UserError
 from stylegan_tf.files import written_whole
 from stylegan_tf.invocation import install
 from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.generator import Generator
+from stylegan_tf.pretrained.published_file import checked_arrays, require_array_count, require_array_name, require_field
 from stylegan_tf.pretrained.published_names import family_of, published_arrays, published_module
 
 
@@ -32,14 +38,58 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
         ImportError: When the extra `safetensors` is not installed.
         OSError: When the file cannot be written.
     """
-    try:
+    with _extra():
         from safetensors.numpy import save
-    except ImportError as error:
-        raise ImportError(
-            f"safetensors files need safetensors, which is not installed. Install it with: {install('safetensors')}"
-        ) from error
     arrays = published_arrays(network)
     metadata = {**(about or {}), **published_module(family_of(network)).published_metadata(network)}
     with written_whole(path) as beside:
         beside.write_bytes(save(arrays, metadata))
     return len(arrays)
+
+
+def safetensors_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of a file's arrays by name, which need not be read for that.
+
+    Raises:
+        ImportError: When the extra `safetensors` is not installed.
+        ValueError: When the file is damaged, or holds names or types that published networks do not have.
+        OSError: When it cannot be read.
+    """
+    with _opened(path) as file:
+        names = list(file.keys())
+        require_array_count(len(names))
+        shapes = {}
+        for name in names:
+            require_array_name(name)
+            array = file.get_slice(name)
+            require_field(array.get_dtype() == "F32", f"array {name}", "of float32", array.get_dtype())
+            shapes[name] = tuple(array.get_shape())
+        return shapes
+
+
+def safetensors_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """A file's arrays by name; raises as `safetensors_shapes` does, and for numbers that are not finite."""
+    with _opened(path) as file:
+        names = list(file.keys())
+        return checked_arrays({name: file.get_tensor(name) for name in names})
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    with _extra():
+        from safetensors import SafetensorError, safe_open
+    try:
+        with safe_open(path, "np") as file:
+            yield file
+    except SafetensorError as error:
+        raise UserError(f"{path} must be a sound file of safetensors. Received: {error}.") from error
+
+
+@contextlib.contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(
+            f"safetensors files need safetensors, which is not installed. Install it with: {install('safetensors')}"
+        ) from error
