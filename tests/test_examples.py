@@ -26,7 +26,7 @@ BLOCKS = [
     for number, block in enumerate(re.findall(r"```python\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL), 1)
 ]
 # Servers, files and images that the reader brings: of such code only the imports are run.
-OF_THE_READER = ("localhost", "EXPORT/1", "ffhq.pkl", "mine.safetensors", "reals")
+OF_THE_READER = ("localhost", "EXPORT/1", "ffhq.pkl", "mine.safetensors", "reals", "hf://user")
 LAYERS = {name: getattr(layers, name) for name in layers.__all__}
 
 

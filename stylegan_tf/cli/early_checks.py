@@ -22,6 +22,7 @@ def check_data(data: str) -> None:
 
 def check_run(run_dir: str) -> None:
     """Raises UserError for a directory that holds no run."""
+    require(not is_hub_address(run_dir), "--run_dir must be the directory of a run on this machine", run_dir)
     RunDirectory(run_dir).read_config()
 
 

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.cli.early_checks import check_data, check_run
+from stylegan_tf.cli.early_checks import check_data, check_networks
 from stylegan_tf.cli.flags import FlagGroup, cache_flag, check_picture_file, require_one, run_flags, training_flag
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.errors import require
 from stylegan_tf.exports.layout import newest_version
+from stylegan_tf.hub.address import is_hub_address
 from stylegan_tf.metrics.protocols import DEFAULT_PROTOCOLS, EXAMPLES, PUBLISHED, Protocol, parse_protocols, protocol
 from stylegan_tf.printing import note_line
 
@@ -39,7 +40,7 @@ FLAGS = flags.FlagValues()
 
 
 _WHAT = FlagGroup(FLAGS, "What")
-_RUN_DIR, _CHECKPOINT = run_flags(_WHAT, several=True)
+_RUN_DIR, _CHECKPOINT = run_flags(_WHAT, several=True, hub=True)
 _EXPORT = _WHAT.text("export", "", "an export, or one version of it; its noise is fixed")
 _IMAGES = _WHAT.text("images", "", "generated images, whoever made them: anything that --data of train.py reads")
 _METRICS = _WHAT.words("metrics", DEFAULT_PROTOCOLS, "protocols, joined by commas; --list explains them")
@@ -117,7 +118,9 @@ def _measure() -> None:
     protocols = parse_protocols(_METRICS.value)
     require(bool(protocols), "--metrics must name protocols", "none")
     if _RUN_DIR.value:
-        check_run(_RUN_DIR.value)
+        check_networks(_RUN_DIR.value, _CHECKPOINT.value)
+        here = not is_hub_address(_RUN_DIR.value)
+        require(here or bool(_DATA.value), "--data must name the real images, which no hub holds", "none")
     elif _EXPORT.value:
         newest_version(Path(_EXPORT.value))
     else:
@@ -136,7 +139,9 @@ def _measure() -> None:
     strategy = devices.choose_strategy(_NUM_DEVICES.value)
     with strategy.scope():  # before any image is made or read: a missing network is said at once
         networks = build_networks(protocols, weights, _cache())
-    if _RUN_DIR.value:
+    if is_hub_address(_RUN_DIR.value):
+        _measure_hub(protocols, networks, strategy)
+    elif _RUN_DIR.value:
         _measure_run(protocols, networks, strategy)
     elif _EXPORT.value:
         _measure_export(protocols, networks, strategy)
@@ -182,6 +187,29 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
         _note(follow_labels(fakes, dataset.label_names, reals, required=settings.use_labels))
         print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
         _report(evaluator, fakes, Path(_RESULTS.value or directory.results_file))
+
+
+def _measure_hub(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
+    from stylegan_tf.evaluation.generated import NetworkImages, Origin, follow_labels
+    from stylegan_tf.hub.read import load_networks
+
+    with strategy.scope():
+        trained = load_networks(_RUN_DIR.value)
+    config, dataset = trained.config, trained.dataset
+    settings = _data_settings(
+        _DATA.value,
+        dataset.size,
+        dataset.channels,
+        base_size=config.base_size,
+        use_labels=_USE_LABELS.value,
+        crop=config.data.crop,
+        background=config.data.background,
+    )
+    reals = _read(settings)
+    fakes = NetworkImages(trained.generator, Origin("hub", _RUN_DIR.value, trained.images_seen), strategy)
+    _note(follow_labels(fakes, dataset.label_names, reals, required=_USE_LABELS.value))
+    print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
+    _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
 
 
 def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from absl import flags
 
 from stylegan_tf.cli import app
-from stylegan_tf.cli.early_checks import check_run
+from stylegan_tf.cli.early_checks import check_networks
 from stylegan_tf.cli.flags import FlagGroup, require_given, require_run, run_flags
 from stylegan_tf.errors import require
 from stylegan_tf.files import check_room
@@ -40,7 +40,7 @@ VERIFICATION_FAILED = 1
 TEMPORARY_BYTES = 2**20
 
 _EXPORT = FlagGroup(FLAGS, "Export")
-_RUN_DIR, _CHECKPOINT = run_flags(_EXPORT)
+_RUN_DIR, _CHECKPOINT = run_flags(_EXPORT, hub=True)
 _OUTPUT_DIR = _EXPORT.text("output_dir", "", "directory of the versions, which a model server watches")
 _VERSION = _EXPORT.whole("version", None, "number of the version; empty: one above the highest")
 _FORMAT = _EXPORT.choice(
@@ -78,7 +78,7 @@ def main() -> int:
         "version goes with --format=saved_model; other formats replace their file",
         f"version={_VERSION.value}",
     )
-    check_run(_RUN_DIR.value)
+    check_networks(_RUN_DIR.value, _CHECKPOINT.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.serving.verify import VerificationError
     try:
@@ -102,7 +102,7 @@ def export_run(
     """Exports a run's averaged generator and says what was written and how to serve it.
 
     Args:
-        run_dir: Directory of the run.
+        run_dir: Directory of the run, or hf://USER/NAME.
         output_dir, version, warmup_batches: See `serving.export.export`.
         checkpoint: See `RunDirectory.find_checkpoints`.
 
@@ -155,13 +155,13 @@ def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, 
 def _load(run_dir: str | Path, checkpoint: str) -> tuple[LoadedRun, ServedGenerator]:
     import tensorflow as tf
 
-    from stylegan_tf.runs.load import load_run
+    from stylegan_tf.hub.read import load_networks
 
     # TensorFlow writes there as well, and changes what it makes when it cannot.
     check_room(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
     # An export is compared with numbers of the CPU, whose float32 is not shortened, and needs no GPU.
     tf.config.set_visible_devices([], "GPU")
-    trained = load_run(run_dir, checkpoint)
+    trained = load_networks(run_dir, checkpoint)
     served = served_generator(trained)
     height, width, channels = served.image_shape
     fading = "" if served.generator.fade_in is None else f", faded in by {served.generator.fade_in:.0%}"

@@ -60,12 +60,12 @@ def main() -> None:
         from stylegan_tf.files import work_folder
         from stylegan_tf.hub.card import check_licence
         from stylegan_tf.hub.connection import require_hub
-        from stylegan_tf.hub.push import CARD_FILE, FILES, check_target, push_repository, write_repository
+        from stylegan_tf.hub.push import CARD_FILE, FILES, check_repository, push_repository, write_repository
         from stylegan_tf.runs.load import load_run
     check_licence(_LICENCE.value)
     require_hub()
     if not _DRY_RUN.value:
-        check_target(address, _PRIVATE.value)
+        check_repository(address, _PRIVATE.value)
     trained = load_run(_RUN_DIR.value, _CHECKPOINT.value)
     kimg = f"{trained.images_seen / 1000:g} kimg"
     with work_folder() as folder:

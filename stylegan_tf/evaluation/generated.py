@@ -30,7 +30,7 @@ class Origin:
     """Where images come from, as it is written into results.
 
     Attributes:
-        kind: "run", "export" or "images".
+        kind: "run", "hub", "export" or "images".
         path: Of it.
         images_seen: The clock of the networks; None for a directory of images.
         noise: "seed" when each image has noise of its own, "fixed" when all share it, "" when nobody knows.

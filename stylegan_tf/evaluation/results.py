@@ -35,7 +35,7 @@ class Result:
         fakes, reals: How many of each took part.
         seed: Of the generated images.
         noise: "seed" when each image had noise of its own, "fixed" when all shared it, "" for images of unknown origin.
-        source, path: "run", "export" or "images", and where they lie.
+        source, path: "run", "hub", "export" or "images", and where they lie.
         images_seen: The clock of the networks; None for images of unknown origin.
         image_size: Such as "32x32".
         data, data_fingerprint: The real images; empty without.

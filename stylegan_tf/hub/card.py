@@ -67,8 +67,8 @@ def model_card(
             *_head(trained, licence),
             f"# {address.name}",
             "",
-            f"The averaged generator of a {trained.config.family.describe(trained.config.network)}, "
-            f"trained with {LIBRARY}.",
+            f"The averaged generator of a training with {LIBRARY}: "
+            f"{trained.config.family.describe(trained.config.network)}.",
             "",
             f"![{seen}]({SAMPLES_FILE})",
             "",

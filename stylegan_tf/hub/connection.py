@@ -93,10 +93,13 @@ def _reason(error: BaseException, address: HubAddress) -> str:
         return _answer(error)
     if isinstance(error, (errors.LocalEntryNotFoundError, errors.RevisionResolutionError)):
         cause = error.__cause__ or error
-        why = "offline mode is on (HF_HUB_OFFLINE)" if _is_offline(cause) else "the hub could not be reached"
-        return f"{why}, and it is not whole in the cache"
-    if _is_offline(error):
-        return "offline mode is on (HF_HUB_OFFLINE)"
+        if isinstance(cause, errors.HfHubHTTPError):
+            return f"{_answer(cause)}, and it is not whole in the cache"
+        if isinstance(cause, errors.FileMetadataError):
+            return f"huggingface_hub says: {_shortened(cause)}"
+        return f"{_why_unreachable(cause)}, and it is not whole in the cache"
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return _why_unreachable(error)
     if isinstance(error, errors.HTTPError):
         return f"the connection to the hub failed ({_shortened(error)}); try again"
     if "Consistency check failed" in str(error):
@@ -114,14 +117,11 @@ def _answer(error: BaseException) -> str:
     return f"the hub answered HTTP {status} ({_shortened(error)})"
 
 
-def _is_offline(error: BaseException | None) -> bool:
+def _why_unreachable(error: BaseException) -> str:
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    while error is not None:
-        if isinstance(error, OfflineModeIsEnabled):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    offline = isinstance(error, OfflineModeIsEnabled)
+    return "offline mode is on (HF_HUB_OFFLINE)" if offline else "the hub could not be reached"
 
 
 def _shortened(error: BaseException) -> str:

@@ -31,7 +31,7 @@ FORMAT = 1
 
 # Settings that say where things lay on the machine of the training, or how it ran there, stay there.
 _SECTIONS = ("network", "schedule", "loss", "augment", "optimizer")
-_DATA_FIELDS = ("base_size", "resolution", "channels", "crop", "use_labels", "mirror", "random_crop")
+_DATA_FIELDS = ("base_size", "resolution", "channels", "crop", "background", "use_labels", "mirror", "random_crop")
 _RUN_FIELDS = ("seed", "truncation_psi", "truncation_cutoff")
 
 

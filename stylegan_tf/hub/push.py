@@ -27,7 +27,7 @@ _SHEET_WIDTH = 2048  # pixels of the picture of samples, about
 _MOST_COLUMNS = 8
 
 
-def check_target(address: HubAddress, private: bool) -> None:
+def check_repository(address: HubAddress, private: bool) -> None:
     """Asks the hub, before the work, whether a network may be written there.
 
     Args:
@@ -104,7 +104,8 @@ def push_repository(address: HubAddress, folder: Path, message: str, private: bo
         The address of its page.
 
     Raises:
-        UserError: When the hub refuses or cannot be reached; nothing is in the repository then that was not before.
+        UserError: When the hub refuses or cannot be reached; nothing is in the repository then that was not before. One
+            that was made for it stays, empty.
     """
     with connected(address, "written") as hub:
         from huggingface_hub import CommitOperationAdd

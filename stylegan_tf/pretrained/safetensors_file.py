@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.pretrained.published_file import checked_arrays, require_array_count, require_array_name, require_field
 from stylegan_tf.pretrained.published_names import family_of, published_arrays, published_module
+
+_LENGTH_BYTES = 8  # of the number that a file begins with: how long its header is
 
 
 def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: Mapping[str, str] | None = None) -> int:
@@ -42,9 +45,21 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
         from safetensors.numpy import save
     arrays = published_arrays(network)
     metadata = {**(about or {}), **published_module(family_of(network)).published_metadata(network)}
-    with written_whole(path) as beside:
-        beside.write_bytes(save(arrays, metadata))
+    header, numbers = _with_sorted_metadata(save(arrays, metadata))
+    with written_whole(path) as beside, beside.open("wb") as file:
+        file.write(header)
+        file.write(numbers)
     return len(arrays)
+
+
+def _with_sorted_metadata(content: bytes) -> tuple[bytes, memoryview]:
+    """Header and numbers of a file, so that the same network is the same bytes: the library mixes metadata."""
+    size = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    header = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _LENGTH_BYTES)  # numbers begin at multiples of eight
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text, memoryview(content)[_LENGTH_BYTES + size :]
 
 
 def safetensors_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:

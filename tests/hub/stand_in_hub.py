@@ -9,6 +9,7 @@ import base64
 import contextlib
 import hashlib
 import http.server
+import importlib
 import json
 import re
 import sys
@@ -47,6 +48,11 @@ class StandInHub(http.server.ThreadingHTTPServer):
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
+
+    @property
+    def objects_url(self):
+        """Of another host, as a hub has it, where huggingface_hub sends no token."""
+        return f"http://localhost:{self.server_port}/objects"
 
     def commit(self, repository, files):
         """Adds a commit that changes these files; None removes one."""
@@ -183,7 +189,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         oid = hashlib.sha256(content).hexdigest()
         self.server.objects[oid] = content
         headers = {
-            "Location": f"{self.server.url}/objects/{oid}/{path}",
+            "Location": f"{self.server.objects_url}/{oid}/{path}",
             "X-Linked-Etag": f'"{oid}"',
             "X-Linked-Size": len(content),
             "X-Repo-Commit": name,
@@ -199,7 +205,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(206 if start else 200, content[start:], headers, self.server.cut.get(path))
 
     def get_object(self, oid, path):
-        self.send(path, self.server.objects[oid])
+        if self.token:
+            return self.refuse(400, "a token came to another host")
+        return self.send(path, self.server.objects[oid])
 
     def put_object(self, oid, _):
         if hashlib.sha256(self.body).hexdigest() != oid:
@@ -284,6 +292,24 @@ def running_hub(port=0):
         threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True).start()
         yield hub
         hub.shutdown()
+
+
+@contextlib.contextmanager
+def hub_of_this_process(monkeypatch, home, token="writer"):
+    """A hub that huggingface_hub asks in this process, with an empty cache, as with HF_ENDPOINT and HF_HOME."""
+    constants = importlib.import_module("huggingface_hub.constants")
+    for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HOME", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_TOKEN", token)
+    with running_hub() as hub:
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        yield hub
 
 
 if __name__ == "__main__":

@@ -88,3 +88,17 @@ def test_a_critic_without_the_minibatch_statistic_has_no_channels_of_it(tmp_path
         "mbstd_group_size": group,
         "mbstd_num_channels": features,
     }
+
+
+def test_the_same_network_is_the_same_bytes(tmp_path):
+    """What is uploaded again is then known to be there already."""
+    config = preset("stylegan2-ada").replace({"z_size": 8, "w_size": 8, "mapping_layers": 2, "feature_maps_max": 8})
+    network = build_generator(config.network, shape_of(config, 2))
+    contents = set()
+    for number in range(8):
+        path = tmp_path / f"{number}.safetensors"
+        count = write_safetensors(network, path, {f"word{index}": "x" for index in range(9)})
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    with safetensors.safe_open(path, "np") as file:
+        assert file.metadata()["word3"] == "x" and len(list(file.keys())) == count
