@@ -12,8 +12,9 @@ class Gates(NamedTuple):
     """Numbers uniform in [0, 1) that decide which transforms an image gets: those whose number is below p.
 
     Attributes:
-        xflip, rotate90, xint, scale, rotate_before, aniso, rotate_after, xfrac, brightness, contrast, lumaflip, hue,
-            saturation, noise, cutout: [N].
+        xflip, rotate90, xint, scale, rotate_before, aniso, rotate_after, xfrac: [N], of moves and changes of shape.
+        brightness, contrast, lumaflip, hue, saturation: [N], of changes of colour.
+        noise, cutout: [N].
         imgfilter: [N, 4], one for each band.
     """
 
