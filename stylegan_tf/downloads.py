@@ -188,7 +188,7 @@ class _Part:
     def describe_kept(self) -> str:
         """What a user may want to know when a download ends early."""
         of = f" of {self.total:,}" if self.total else ""
-        return f"{self.size:,}{of} bytes are kept: run the same again to go on from there."
+        return f"{self.size:,}{of} bytes are kept: run the same again to continue from there."
 
     def append(self, chunk: bytes) -> None:
         """Adds bytes at the end."""

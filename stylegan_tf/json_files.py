@@ -49,16 +49,16 @@ def read_bounded(path: Path) -> bytes:
 
 
 def parse_json(content: bytes | str) -> Any:
-    """The values in a JSON text. Raises ValueError where it is no JSON, which has no numbers such as NaN."""
+    """The values in a JSON text. Raises ValueError where it is not JSON, which has no numbers such as NaN."""
     try:
         text = content.decode("utf-8") if isinstance(content, bytes) else content
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
-        raise UserError("its lists or objects lie too deep in each other") from None
+        raise UserError("its lists or objects are nested too deeply") from None
     except UnicodeDecodeError as error:
         raise UserError(f"it is not UTF-8 (byte {error.start:,})") from None
     except ValueError as error:  # no JSON, or a number of thousands of digits
-        raise UserError(f"it is no JSON ({error})") from None
+        raise UserError(f"it is not JSON ({error})") from None
 
 
 def as_record(kind: type[T], values: Any, *, others: bool = False) -> T:
@@ -100,7 +100,7 @@ def _record(kind: type[T], values: Any, name: str) -> T:
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]
     unknown = [key for key in values if key not in fields]
     if unknown:
-        raise UserError(f"{_inside(name, reprlib.repr(unknown[0]))} is no field that is known")
+        raise UserError(f"{_inside(name, reprlib.repr(unknown[0]))} is not a known field")
     for key, field in fields.items():
         is_needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if key not in values and is_needed:
@@ -165,7 +165,7 @@ def _plain(value: Any, name: str) -> Any:
         level = [part for whole in level for part in _contents(whole)]
         if not level:
             return value
-    raise UserError(f"{name} has lists or objects too deep in each other")
+    raise UserError(f"{name} has lists or objects that are nested too deeply")
 
 
 def _contents(value: Any) -> Any:
@@ -178,7 +178,7 @@ def _refuse(value: Any, wanted: str, name: str) -> NoReturn:
 
 def _shown(value: Any) -> str:
     if isinstance(value, int) and abs(value) > _MAX_INTEGER:
-        return "a number of very many digits"
+        return "a number with very many digits"
     return "null" if value is None else reprlib.repr(value)
 
 

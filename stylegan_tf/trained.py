@@ -66,7 +66,7 @@ class LoadedGenerator:
         """
         numbers = np.atleast_1d(np.asarray(seeds, np.int64))
         if numbers.ndim != 1 or not numbers.size:
-            raise UserError(f"seeds must be an integer, or some. Received: shape {numbers.shape}.")
+            raise UserError(f"seeds must be one or several integers. Received: shape {numbers.shape}.")
         chosen = None
         if self.num_classes:
             chosen = np.asarray(classes_from_seeds(numbers, self.num_classes) if classes is None else classes, np.int64)

@@ -150,7 +150,7 @@ def test_the_next_call_goes_on_where_the_last_one_ended(server, path):
     message = interrupt(server, path)
     assert message == (
         f"Could not download {server.url}: the connection ended after 1,200,000 of 3,000,000 bytes, 5 times. "
-        "1,200,000 of 3,000,000 bytes are kept: run the same again to go on from there."
+        "1,200,000 of 3,000,000 bytes are kept: run the same again to continue from there."
     )
     assert sorted(found.name for found in path.parent.iterdir()) == [
         ".network.pkl.download",
@@ -192,7 +192,7 @@ def test_an_interrupted_download_says_what_is_kept(server, path, headers):
     if headers:
         kept = path.with_name(".network.pkl.download").stat().st_size
         assert stopped.value.__notes__ == [
-            f"{kept:,} of 3,000,000 bytes are kept: run the same again to go on from there."
+            f"{kept:,} of 3,000,000 bytes are kept: run the same again to continue from there."
         ]
     else:  # nothing could be gone on from
         assert not hasattr(stopped.value, "__notes__") and not list(path.parent.iterdir())

@@ -48,15 +48,18 @@ def test_a_record_is_read_as_it_was_written():
         ({"numbers": [True]}, r"numbers\[0\] must be a whole number"),
         ({"numbers": {}}, "numbers must be a list"),
         ({"numbers": [2**63]}, r"numbers\[0\] must be a number between -2\^63 and 2\^63, and is a number"),
-        ({"share": -(10**30)}, r"share must be a number between -2\^63 and 2\^63, and is a number of very many digits"),
+        (
+            {"share": -(10**30)},
+            r"share must be a number between -2\^63 and 2\^63, and is a number with very many digits",
+        ),
         ({"pair": [3]}, "pair must be a list of 2"),
         ({"parts": []}, "parts must be an object"),
         ({"parts": {"x": {}}}, r"parts\['x'\].'size' is missing"),
-        ({"parts": {"x": {"size": 4, "more": 1}}}, r"'more' is no field"),
+        ({"parts": {"x": {"size": 4, "more": 1}}}, r"'more' is not a known field"),
         ({"share": float("inf")}, "share must be a finite number, and is inf"),
         ({"share": "1"}, "share must be a number"),
         ({"other": 1}, "other must be a text"),
-        ({"unknown": 1}, "'unknown' is no field"),
+        ({"unknown": 1}, "'unknown' is not a known field"),
     ],
 )
 def test_fields_of_other_types(change, words):
@@ -78,20 +81,20 @@ def nested(depth, value=0):
 
 def test_values_of_any_type_do_not_lie_too_deep():
     assert as_type(nested(20), list[Any], "x") == nested(20)
-    with pytest.raises(ValueError, match=r"x\[0\] has lists or objects too deep in each other"):
+    with pytest.raises(ValueError, match=r"x\[0\] has lists or objects that are nested too deeply"):
         as_type(nested(200), list[Any], "x")
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "it is no JSON"),
-        (b'{"a": ', "it is no JSON"),
+        (b"", "it is not JSON"),
+        (b'{"a": ', "it is not JSON"),
         (b"[NaN]", "NaN is no number"),
         (b"[-Infinity]", "-Infinity is no number"),
-        (b"[" * 200_000, "too deep in each other"),
-        (b'{"a":' * 200_000, "too deep in each other"),
-        (b"9" * 5000, "it is no JSON"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"a":' * 200_000, "nested too deeply"),
+        (b"9" * 5000, "it is not JSON"),
         (b'["\xff"]', r"it is not UTF-8 \(byte 2\)"),
     ],
 )

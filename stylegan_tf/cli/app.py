@@ -73,7 +73,7 @@ def run(
         code = _exit_code(main, [program, *arguments], flag_values, words)
         reason = reason_of_loss()
         if reason:
-            _complain(name, f"standard output could not be written: {reason}. The rest was done.")
+            _complain(name, f"standard output could not be written: {reason}. Everything else was done.")
             code = code or USER_ERROR
     if background_is_busy():  # what is compiled and not needed any more: nobody should wait for it
         sys.stdout.flush()

@@ -46,7 +46,7 @@ _RESOLUTION = _GROUP.text(
 )
 _CHANNELS = _GROUP.whole("channels", 0, "1 grey, 3 RGB; 0: what the data has")
 _EPOCHS = _GROUP.whole("epochs", 5, "passes over the pictures", least=1)
-_SEED = _GROUP.whole("seed", 0, "of the weights, the order, and which pictures are held out", least=0)
+_SEED = _GROUP.whole("seed", 0, "seed of the weights, the order and the choice of held-out pictures", least=0)
 
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:

@@ -12,17 +12,17 @@ from stylegan_tf.version import __version__
 
 # Of each, `stylegan_tf.cli` has a module of this name with a function `run`.
 COMMANDS = {
-    "train": "train a StyleGAN on pictures, or go on with a run",
-    "sample": "draw images, grids, figures and films with a trained generator",
+    "train": "train a StyleGAN on pictures, or resume a run",
+    "sample": "draw images, figures and animations with a trained generator",
     "export": "write a SavedModel for TensorFlow Serving, or a file for devices",
     "evaluate": "measure a run, an export or a folder of images",
     "dataset": "prepare, inspect or verify a set of pictures",
-    "convert": "bring published networks in, and networks out as safetensors",
+    "convert": "read published networks, or write safetensors",
     "push": "write a run's network to a hub, from which others load it",
     "demo": "show an export in the browser",
     "embeddings": "show the latent space in TensorBoard",
-    "classifier": "train a classifier that generated images are judged by",
-    "completion": "print what lets a shell complete all this",
+    "classifier": "train a classifier for judging generated images",
+    "completion": "print a completion script for the shell",
 }
 _HELP_WORDS = ("help", "--help", "-h", "-help")
 # What other programs call these commands.
@@ -69,13 +69,13 @@ def overview() -> str:
             "",
             *lines,
             "",
-            f"{PROGRAM} COMMAND --help lists the flags of a command, {PROGRAM} --version says which version this is.",
+            f"{PROGRAM} COMMAND --help lists the flags of a command, {PROGRAM} --version prints the version.",
         ]
     )
 
 
 def _unknown(word: str) -> str:
     if word.startswith("-"):
-        return f"the first word must be a command, such as train; flags come behind it. Received: {word!r}. See --help."
+        return f"the first word must be a command, such as train; flags come after it. Received: {word!r}. See --help."
     meant = did_you_mean(_ALSO.get(word, word), COMMANDS)
     return f"the first word must be one of {', '.join(COMMANDS)}. Received: {word!r}.{meant}"

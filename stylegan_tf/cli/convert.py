@@ -35,12 +35,14 @@ FLAGS = flags.FlagValues()
 
 _FROM_PICKLE = FlagGroup(FLAGS, "From a pickle")
 _PICKLE = _FROM_PICKLE.text("pickle", "", "file of published networks")
-_URL = _FROM_PICKLE.text("url", "", "a name of --list, or the address of a pickle; #sha256=HEX behind it is checked")
+_URL = _FROM_PICKLE.text(
+    "url", "", "a name of --list, or the address of a pickle; a checksum after it, #sha256=HEX, is checked"
+)
 _OUTPUT_DIR = _FROM_PICKLE.text("output_dir", "", "the run's directory; new or empty")
 _SKIP_CRITIC = _FROM_PICKLE.switch("skip_critic", False, "leave the file's critic out and make a new one")
-_DRY_RUN = _FROM_PICKLE.switch("dry_run", False, "say what the file holds, and stop; no --output_dir is needed")
+_DRY_RUN = _FROM_PICKLE.switch("dry_run", False, "print what the file holds and stop; needs no --output_dir")
 _CACHE_DIR = cache_flag(_FROM_PICKLE, "downloads are kept")
-_LIST = _FROM_PICKLE.switch("list", False, "well-known published networks, and stop")
+_LIST = _FROM_PICKLE.switch("list", False, "list well-known published networks and stop")
 
 _TO_SAFETENSORS = FlagGroup(FLAGS, "To safetensors")
 _RUN_DIR, _CHECKPOINT = run_flags(_TO_SAFETENSORS)
@@ -65,9 +67,9 @@ def main() -> None:
     source = require_one((_PICKLE, _URL, _RUN_DIR), "--list")
     needed, other = (_SAFETENSORS, _OUTPUT_DIR) if _RUN_DIR.value else (_OUTPUT_DIR, _SAFETENSORS)
     require(bool(needed.value) or _DRY_RUN.value, f"--{needed.name} must be given with --{source.name}", "none")
-    require(not other.value, f"--{other.name} does not go with --{source.name}", other.value)
+    require(not other.value, f"--{other.name} cannot be combined with --{source.name}", other.value)
     for flag in (_SKIP_CRITIC, _DRY_RUN, _CACHE_DIR) if _RUN_DIR.value else (_NETWORK, _CHECKPOINT):
-        require(flag.value == flag.default, f"--{flag.name} does not go with --{source.name}", flag.value)
+        require(flag.value == flag.default, f"--{flag.name} cannot be combined with --{source.name}", flag.value)
     if _OUTPUT_DIR.value:
         check_output(Path(_OUTPUT_DIR.value))
     if needed.value:
@@ -95,7 +97,7 @@ def check_output(target: Path) -> None:
     require(is_new_or_empty(target), "--output_dir must be new or empty", f"{target}, which exists")
     path = str(target.resolve())  # where it is written, by TensorFlow, which wants UTF-8
     require(can_be_written(path), "--output_dir must lie in folders whose names are written in UTF-8", repr(path))
-    require(target.resolve() != Path.cwd(), "--output_dir must be another directory than the one you are in", target)
+    require(target.resolve() != Path.cwd(), "--output_dir must not be the current directory", target)
 
 
 def convert_pickle(
@@ -272,7 +274,7 @@ def _download(given: str) -> Path:
         found = download(
             url, path, sha256=checksum or None, binary=True, advice=advice, check=_require_pickle, progress=progress
         )
-    print(f"{path}: SHA-256 {found}" + ("" if checksum else ", which nothing was compared with"), flush=True)
+    print(f"{path}: SHA-256 {found}" + ("" if checksum else ", which was not compared with anything"), flush=True)
     return path
 
 

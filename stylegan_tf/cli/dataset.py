@@ -58,17 +58,17 @@ ALL_FLAGS = (PREPARE, INSPECT, VERIFY)
 _PREPARE, _INSPECT, _VERIFY = map(FlagGroup, (PREPARE, INSPECT, VERIFY))
 
 _DATA = _PREPARE.text("data", "", "the source, see above")
-_OUTPUT = _PREPARE.text("output", "", "directory to write: new, or one to go on with")
+_OUTPUT = _PREPARE.text("output", "", "directory to write: a new one, or an unfinished one to continue")
 _RESOLUTION = training_flag(_PREPARE, "resolution")
 _BASE_SIZE = training_flag(_PREPARE, "base_size")
 _CHANNELS = training_flag(_PREPARE, "channels")
 _CROP = training_flag(_PREPARE, "crop", CROPS)
 _BACKGROUND = training_flag(_PREPARE, "background")
 _USE_LABELS = _PREPARE.switch(
-    "use_labels", False, "make folders labels, as in cats/1.png; labels that the data brings are kept anyway"
+    "use_labels", False, "make folders labels, as in cats/1.png; the data's own labels are kept anyway"
 )
 _ENCODING = _PREPARE.choice(
-    "encoding", "raw", "Raw pixels are read fastest; png takes less room, without loss", ENCODINGS
+    "encoding", "raw", "Raw pixels are read fastest; png takes less space, without loss", ENCODINGS
 )
 _ON_ERROR = _PREPARE.choice(
     "on_error",
@@ -121,7 +121,7 @@ def main_prepare() -> int:
                 progress=progress,
             )
     except KeyboardInterrupt as stop:
-        print(f"dataset: stopped; what is finished lies in {output}, run the same command to go on.", file=sys.stderr)
+        print(f"dataset: stopped; finished parts are in {output}, run the same command to continue.", file=sys.stderr)
         return app.interrupted_exit_code(stop)
     _say_prepared(image_set, time.monotonic() - started)
     return 0

@@ -32,11 +32,9 @@ _DEMO = FlagGroup(FLAGS, "Demo")
 _EXPORT = _DEMO.text(
     "export",
     "",
-    "output directory of export.py, which holds the versions 1, 2, ...; the newest is shown, also when it comes later",
+    "output directory of export.py, which holds the versions 1, 2, ...; the newest is shown, even if it is added later",
 )
-_HOST = _DEMO.text(
-    "host", "127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, which nothing protects from them"
-)
+_HOST = _DEMO.text("host", "127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, without any protection")
 _ALLOWED_HOSTS = _DEMO.words(
     "allowed_hosts",
     [],

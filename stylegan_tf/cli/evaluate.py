@@ -6,8 +6,8 @@
   stylegan-tf evaluate --compare RUN_A RUN_B RUN_C --output=comparison.png
   stylegan-tf evaluate --list
 
-Every line of the results says which protocol it is, over which network, of how many images and which seed. Beside a
-value stands what real images score against real images. docs/metrics.md explains the protocols and their networks.
+Every result names its protocol, network, number of images and seed. Beside a value is what real images score against
+real images. docs/metrics.md explains the protocols and their networks.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ FLAGS = flags.FlagValues()
 _WHAT = FlagGroup(FLAGS, "What")
 _RUN_DIR, _CHECKPOINT = run_flags(_WHAT, several=True, hub=True)
 _EXPORT = _WHAT.text("export", "", "an export, or one version of it; its noise is fixed")
-_IMAGES = _WHAT.text("images", "", "generated images, whoever made them: anything that --data of train.py reads")
+_IMAGES = _WHAT.text("images", "", "generated images from any program, in any form that --data of train.py takes")
 _METRICS = _WHAT.words("metrics", DEFAULT_PROTOCOLS, "protocols, joined by commas; --list explains them")
 
 _REALS = FlagGroup(FLAGS, "Real images")
 _DATA = _REALS.text("data", "", "as for train.py; empty: what the run, or the export, was trained on")
 _RESOLUTION = _REALS.text(
-    "resolution", "", "size of --images, such as 256, to which both are brought; empty: what fits them"
+    "resolution", "", "size of --images, such as 256, at which both sets are compared; empty: what fits them"
 )
 _USE_LABELS = _REALS.switch(
     "use_labels", False, "generated classes follow the labels of --data; a run's own data have their labels anyway"
@@ -61,7 +61,7 @@ _WEIGHTS = _NETWORKS.words(
     [],
     "files of networks: inception=FILE, vgg16=URL#sha256=CHECKSUM, classifier=FILE, model=FILE; see docs/metrics.md",
 )
-_CACHE_DIR = cache_flag(_NETWORKS, "downloads and what is known of real images lie")
+_CACHE_DIR = cache_flag(_NETWORKS, "downloads and features of real images are kept")
 
 _HOW = FlagGroup(FLAGS, "How")
 _SEED = _HOW.whole("seed", 0, "of the generated images", least=0, most=10**9)
@@ -223,7 +223,7 @@ def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> 
     if _USE_LABELS.value:
         _note(follow_labels(fakes, fakes.label_names, reals, required=True))
     evenly = fakes.num_classes and fakes.labels is None
-    print(f"{fakes.origin.path}{', all classes as likely' if evenly else ''}")
+    print(f"{fakes.origin.path}{', all classes equally likely' if evenly else ''}")
     _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
 
 

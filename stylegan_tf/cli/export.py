@@ -3,7 +3,7 @@
   stylegan-tf export --run_dir=RUN --output_dir=EXPORT
   stylegan-tf export --run_dir=RUN --output_dir=DIRECTORY --format=onnx
 
-The first writes EXPORT/1, the next time EXPORT/2, each only after it was run in a process without this package and gave
+The first writes EXPORT/1, the next time EXPORT/2, each only after a process without this package has run it and drawn
 the run's images. docs/serving.md lists what an export answers.
 """
 

@@ -80,7 +80,9 @@ def run_flags(
     return (
         group.text("run_dir", "", f"directory of a training run{', or a network on a hub, hf://USER/NAME' * hub}"),
         group.text(
-            "checkpoint", "newest", f"of the run: newest, best (by the first metric that training measured), {kept}"
+            "checkpoint",
+            "newest",
+            f"checkpoint of the run: newest, best (by the first metric that training measured), {kept}",
         ),
     )
 
@@ -93,7 +95,7 @@ def seeds_flag(group: FlagGroup, default: str, meaning: str) -> flags.FlagHolder
 def psi_flag(group: FlagGroup, of: str = "") -> flags.FlagHolder[float | None]:
     """--truncation_psi; `of` says what it truncates, where that is not images only. `check_psi` has its bounds."""
     bounds = f"from -{LARGEST_PSI:g} to {LARGEST_PSI:g}"
-    meaning = "1 for all the variety, towards 0 for the average; empty: the run's own setting"
+    meaning = "1 for full variety, towards 0 for the average image; empty: the run's own setting"
     return group.number("truncation_psi", None, f"{of and f'of {of}, '}{bounds}: {meaning}")
 
 

@@ -40,7 +40,7 @@ HABITS = {
     "workers": ["num_devices"],
 }
 WORDS = {
-    "resume": "the same command again goes on with its run; --initialize_from=RUN starts from the networks of another",
+    "resume": "the same command again resumes its run; --initialize_from=RUN starts from the networks of another",
     "mixed_precision": "--dtype_policy=mixed_bfloat16",
     "fp16": "--dtype_policy=mixed_float16",
     "epochs": "--total_kimg counts thousands of pictures",

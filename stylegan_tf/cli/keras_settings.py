@@ -118,7 +118,7 @@ def _check_keras_file(path: str) -> None:
             f"Keras' settings must be a file that can be read. Received: {path}: {error.strerror}."
         ) from error
     if not isinstance(settings, dict):
-        raise UserError(f"Keras' settings must be a JSON object; mend or delete {path}. Received: {settings!r:.40}.")
+        raise UserError(f"Keras' settings must be a JSON object; repair or delete {path}. Received: {settings!r:.40}.")
     _check_setting(path, settings, "floatx", _FLOAT_TYPES)
     _check_setting(path, settings, "image_data_format", _DATA_FORMATS)
     epsilon = settings.get("epsilon", 0.0)

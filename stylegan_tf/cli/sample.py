@@ -62,12 +62,11 @@ _OUTPUT = _WHAT.text(
 )
 
 _IMAGES = FlagGroup(FLAGS, "Images")
-_SEEDS = seeds_flag(_IMAGES, "", "an image belongs to its seed; empty: some, as the figure needs")
+_SEEDS = seeds_flag(_IMAGES, "", "an image belongs to its seed; empty: as many as the figure needs")
 _SEED_SOURCE = _IMAGES.choice(
     "seed_source",
     "own",
-    "what draws z for a seed: as exports do; or as NumPy's RandomState does, which the scripts published with "
-    "StyleGAN name images by",
+    "how z is drawn from a seed: as in exports, or by NumPy's RandomState, as the scripts published with StyleGAN do",
     ("own", "numpy"),
 )
 _CLASSES = _IMAGES.words(
@@ -79,7 +78,7 @@ _PSI = psi_flag(_IMAGES)
 _CUTOFF = _IMAGES.whole(
     "truncation_cutoff",
     None,
-    "layers, from the first, that are truncated; 0 for all; empty: the run's own setting",
+    "number of layers, from the first, that are truncated; 0 for all; empty: the run's own setting",
     least=0,
 )
 _NOISE = _IMAGES.choice(
@@ -92,23 +91,23 @@ _NOISE = _IMAGES.choice(
 _LAYOUT = FlagGroup(FLAGS, "Layout")
 _COLUMNS = _LAYOUT.whole("columns", 0, "grid: images in a row; 0 for about square", least=0)
 _CAPTIONS = _LAYOUT.switch("captions", True, "grid: write each image's seed below it")
-_SCALE = _LAYOUT.whole(
-    "scale", 0, "whole factor by which images in figures are enlarged; 0 for what is readable", least=0
-)
+_SCALE = _LAYOUT.whole("scale", 0, "whole factor by which figures enlarge images; 0 for a readable one", least=0)
 
 _SINGLE = FlagGroup(FLAGS, "Single figures")
 _PSIS = _SINGLE.words("psis", ["1", "0.9", "0.7", "0.5", "0", "-0.5"], "truncation: the columns")
 _ROW_SEEDS = _SINGLE.text(
-    "row_seeds", "100-102", "style_mixing: the images on the left, which --seeds lend their styles to"
+    "row_seeds", "100-102", "style_mixing: seeds of the images on the left, which take styles of --seeds"
 )
 _STYLES = _SINGLE.words(
     "styles",
     ["coarse", "middle", "fine"],
     "style_mixing: what is taken from --seeds: coarse, middle, fine, or layers such as 0-3",
 )
-_REALISATIONS = _SINGLE.whole("noise_realisations", 100, "noise: noises that the deviation is taken over", least=2)
+_REALISATIONS = _SINGLE.whole(
+    "noise_realisations", 100, "noise: number of noises over which the deviation is computed", least=2
+)
 _FRAMES = _SINGLE.whole("frames", 30, "interpolation: frames from one seed to the next", least=1)
-_FRAME_MS = _SINGLE.whole("frame_ms", 40, "interpolation: milliseconds of a frame", least=10)
+_FRAME_MS = _SINGLE.whole("frame_ms", 40, "interpolation: milliseconds per frame", least=10)
 _SPACE = _SINGLE.choice("space", "w", "interpolation: straight in w, or along an arc in z", ("w", "z"))
 
 _BATCH_SIZE = FlagGroup(FLAGS, "Speed").whole(

@@ -1,7 +1,7 @@
 """Trains a StyleGAN.
 
 stylegan-tf train                             emoji portraits at 32x32, about a quarter of an hour on two CPU cores
-stylegan-tf train --data=DIR --run_dir=RUN    any directory of pictures; the same command again goes on
+stylegan-tf train --data=DIR --run_dir=RUN    any directory of pictures; the same command again resumes
 stylegan-tf train --data=DIR --dry_run        the plan alone
 """
 

@@ -135,7 +135,7 @@ class TrainConfig:
         for name, needed in self.without_meaning().items():
             require(
                 name not in names,
-                f"{name} applies to {needed.words} alone; choose that, or leave it out",
+                f"{name} applies only to {needed.words}; choose that, or leave it out",
                 f"{name}={to_plain(self.get(name))}",
             )
 

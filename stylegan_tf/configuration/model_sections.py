@@ -49,7 +49,7 @@ class NetworkConfig:
     )
     critic_architecture: str = option(
         "resnet",
-        "the same of the critic; only both together are 'growing'",
+        "the same for the critic; both are 'growing', or neither",
         choices=ARCHITECTURES,
         applies_to=OF_STYLEGAN2,
     )
@@ -61,7 +61,7 @@ class NetworkConfig:
         least=0,
         most=MOST_LAYERS,
     )
-    mapping_width: int = option(0, "units of all its layers but the last; 0: w_size", least=0, most=MOST_UNITS)
+    mapping_width: int = option(0, "units of all mapping layers but the last; 0: w_size", least=0, most=MOST_UNITS)
     mapping_learning_rate_multiplier: float = option(0.01, "learning-rate multiplier of the mapping network", above=0)
     feature_maps_base: ResolutionTable = option(
         ResolutionTable(((0, 8192.0),)),
@@ -113,7 +113,7 @@ class NetworkConfig:
     )
     label_design: str = option(
         "stylegan2-ada",
-        "how labels are used: stylegan2-ada normalises them apart from z and multiplies "
+        "how labels are used: stylegan2-ada normalises them separately from z and multiplies "
         "the critic's features with theirs; stylegan2 puts them beside z and has a score for each class",
         choices=LABEL_DESIGNS,
         applies_to=OF_STYLEGAN2_LABELS,
@@ -121,7 +121,7 @@ class NetworkConfig:
     clamp: float = option(
         256.0, "largest activation under mixed_float16; 0 for no limit", least=0, applies_to=OF_STYLEGAN2
     )
-    clamp_always: bool = option(False, "the clamp holds whatever the dtype_policy", applies_to=OF_STYLEGAN2)
+    clamp_always: bool = option(False, "clamp under every dtype_policy", applies_to=OF_STYLEGAN2)
     resample_filter: str = option(
         "1,3,3,1", "taps along one axis of the low-pass filter of resampling", applies_to=OF_STYLEGAN2
     )
@@ -156,7 +156,7 @@ class LossConfig:
         0.01, "share of a step's path lengths in their running mean", least=0, most=1, applies_to=PATH_LENGTHS
     )
     path_length_batch_shrink: int = option(
-        2, "path lengths are taken of a batch this many times smaller", above=0, applies_to=PATH_LENGTHS
+        2, "path lengths are computed on a batch this many times smaller", above=0, applies_to=PATH_LENGTHS
     )
     generator_regularization_interval: int = option(
         4, "steps between path length regularisations", above=0, applies_to=PATH_LENGTHS
@@ -186,7 +186,7 @@ class AugmentConfig:
         applies_to=AUGMENTED,
     )
     augment_target: float = option(
-        0.6, "mean sign of the critic's scores of reals that is aimed at", least=-1, most=1, applies_to=ADAPTIVE
+        0.6, "target of the mean sign of the critic's scores of reals", least=-1, most=1, applies_to=ADAPTIVE
     )
     augment_interval: int = option(4, "steps between adjustments", above=0, applies_to=ADAPTIVE)
     augment_kimg: float | None = option(

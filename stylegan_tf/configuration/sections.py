@@ -42,7 +42,9 @@ class DataConfig:
     on_error: str = option(
         "fail", "pictures that cannot be read: fail names them and stops, skip leaves them out", may_change=True
     )
-    use_labels: bool = option(False, "class-conditional, by the data's own labels, or by the folders of pictures")
+    use_labels: bool = option(
+        False, "train a class-conditional network, on the data's own labels or on the folders of pictures"
+    )
     mirror: bool = option(False, "show half of the images mirrored")
     random_crop: float = option(0.0, "share of height and width cut off at random whenever an image is shown")
     cache_dir: str = option(
@@ -55,31 +57,30 @@ class ScheduleConfig:
     """How the networks grow. Tables by resolution are written '4:128,32:64' (from 4x4 up 128, from 32x32 up 64)."""
 
     start_resolution: int = option(
-        8,
-        "the smallest resolution of the schedule that is at least this high is the first",
-        least=0,
-        applies_to=GROWING,
+        8, "the first resolution is the smallest one that is at least this high", least=0, applies_to=GROWING
     )
     total_kimg: float = option(25000.0, "thousands of real images to train on", may_change=True, above=0)
     stage_kimg: ResolutionTable = option(
         ResolutionTable(((0, 600.0),)), "kimg at each resolution once it is faded in", least=0, applies_to=GROWING
     )
     fade_kimg: ResolutionTable = option(
-        ResolutionTable(((0, 600.0),)), "kimg of fading each resolution in", least=0, applies_to=GROWING
+        ResolutionTable(((0, 600.0),)), "kimg over which each resolution is faded in", least=0, applies_to=GROWING
     )
     batch_size: ResolutionTable | None = option(
         None,
-        "images a step, over all devices; empty: what suits the family, this number of devices and this resolution",
+        "images per step, over all devices; empty: what suits the family, this number of devices and this resolution",
         above=0,
         whole=True,
     )
     learning_rate: ResolutionTable = option(
         "4:0.001,128:0.0015,256:0.002,512:0.003",
-        "of Adam, for the generator, and for the critic unless "
+        "Adam's learning rate for the generator, and for the critic unless "
         "critic_learning_rate is given; WGAN-GP caps both at 0.002",
         above=0,
     )
-    critic_learning_rate: ResolutionTable | None = option(None, "of the critic's Adam; empty: learning_rate", above=0)
+    critic_learning_rate: ResolutionTable | None = option(
+        None, "Adam's learning rate for the critic; empty: learning_rate", above=0
+    )
     learning_rate_rampup_kimg: float = option(
         0.0, "kimg over which the learning rates rise from zero at the start", least=0
     )
@@ -101,7 +102,7 @@ class OptimizerConfig:
     ema_rampup: float = option(
         0.0, "the half-life is at most this share of the images seen; 0 for no such limit", least=0
     )
-    w_average_decay: float = option(0.995, "decay, a step, of the running mean of w", least=0, most=1)
+    w_average_decay: float = option(0.995, "decay per step of the running mean of w", least=0, most=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,15 +111,15 @@ class RunConfig:
 
     run_dir: str = option("", "where everything is written; empty: runs/PRESET", may_change=True)
     initialize_from: str = option(
-        "", "a run's directory, or an export, whose networks a new run starts from where they fit", may_change=True
+        "", "a run's directory, or an export, whose networks a new run starts from, as far as they fit", may_change=True
     )
-    seed: int = option(0, "of weights, data order, latents and noise", least=0)
+    seed: int = option(0, "seed of weights, data order, latents and noise", least=0)
     dtype_policy: str = option(
         "auto", f"{', '.join(DTYPE_POLICIES)}; auto takes the fastest that is safe here", choices=DTYPE_POLICIES
     )
     jit_compile: str = option(
         "auto",
-        "XLA for the gradients: on, off, or auto, which tries it on GPUs while training goes on without",
+        "XLA for the gradients: on, off, or auto, which tries it on GPUs while training continues without it",
         may_change=True,
         choices=JIT_CHOICES,
     )
@@ -137,7 +138,7 @@ class RunConfig:
         least=0,
     )
     status_interval_s: float = option(
-        10.0, "seconds between status lines where there is no terminal", may_change=True, above=0
+        10.0, "seconds between status lines if there is no terminal", may_change=True, above=0
     )
     tensorboard_interval_kimg: float = option(10.0, "kimg between TensorBoard scalars", may_change=True, above=0)
     profile_steps: str = option(
@@ -152,7 +153,7 @@ class RunConfig:
     keep_checkpoints: int = option(3, "checkpoints kept", may_change=True, above=0)
     metrics: str = option(
         "",
-        "protocols measured now and then and at the end, joined by commas, such as "
+        "protocols measured during training and at the end, joined by commas, such as "
         "kd2k_full_efficientnet_lite0; the first one chooses the best checkpoint (docs/metrics.md)",
         may_change=True,
     )
@@ -167,7 +168,7 @@ class RunConfig:
     )
     truncation_psi: float = option(0.7, "truncation of sample grids; default of sampling and export", may_change=True)
     truncation_cutoff: int = option(
-        8, "layers that truncation reaches, from the first; 0 for all", may_change=True, least=0
+        8, "number of layers, from the first, that are truncated; 0 for all", may_change=True, least=0
     )
 
 

@@ -82,7 +82,7 @@ def _header(read: Callable[[int], bytes], size: int) -> tuple[np.dtype[Any], tup
         raise UserError("it does not begin as a .npy file does")
     version = (start[6], start[7])
     if version not in _LENGTHS:
-        raise UserError(f"version {version[0]}.{version[1]} of the .npy format is not read")
+        raise UserError(f"version {version[0]}.{version[1]} of the .npy format is not supported")
     length_bytes = read(struct.calcsize(_LENGTHS[version]))
     length = int.from_bytes(length_bytes, "little")
     if length > min(_MAX_HEADER_BYTES, size):

@@ -169,7 +169,7 @@ class Manifest:
             if (directory / INCOMPLETE).is_file():
                 raise UserError(
                     f"The set is not complete: preparing it was interrupted, or pictures could not be read (see "
-                    f"{LEFT_OUT} there). Run the command that prepared it again; it goes on where it stopped. "
+                    f"{LEFT_OUT} there). Run the command that prepared it again; it continues where it stopped. "
                     f"Received: {directory}."
                 )
             raise UserError(f"A prepared set must hold {MANIFEST}. Received: {directory}.")

@@ -189,7 +189,7 @@ class PreparedImageSet(ImageSet):
 
 
 def _advice() -> str:
-    return f"Prepare the set again ({command('dataset verify')} tells what else is damaged)."
+    return f"Prepare the set again ({command('dataset verify')} shows what else is damaged)."
 
 
 def record_bytes(image_bytes: int, labelled: bool) -> int:
@@ -210,7 +210,7 @@ def read_index(path: Path, count: int, shard_bytes: int) -> np.ndarray:
     is_index = starts.dtype == np.int64 and starts.shape == (count + 1,)
     if not is_index or starts[0] != 0 or starts[-1] != shard_bytes or (np.diff(starts) <= 0).any():
         raise DamagedSetError(
-            f"The prepared set is damaged: {path} does not tell where {count:,} records of {shard_bytes:,} bytes lie. "
+            f"The prepared set is damaged: {path} does not say where {count:,} records of {shard_bytes:,} bytes lie. "
             f"{_advice()}"
         )
     return starts

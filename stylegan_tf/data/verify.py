@@ -65,7 +65,7 @@ def verify_set(
                 progress(done, manifest.count)
 
         checked = sorted(pool.run(_check_shard, tasks, report), key=lambda shard: shard.shard)
-    damages = [f"{name}: the manifest tells of it, but no shard has this file" for name in manifest.unknown_files()]
+    damages = [f"{name}: the manifest lists it, but no shard has this file" for name in manifest.unknown_files()]
     damages += [damage for shard in checked for damage in shard.damages]
     if not damages:
         shape = (*manifest.sizes[0], manifest.channels)
@@ -154,5 +154,5 @@ def _label(example: Mapping[str, list[int] | list[bytes]], num_classes: int) -> 
 def _image(example: Mapping[str, list[int] | list[bytes]], shape: tuple[int, ...], encoding: str) -> np.ndarray:
     data = example["image"][0]
     if not isinstance(data, bytes):
-        raise DamagedRecordError("its feature 'image' is no bytes")
+        raise DamagedRecordError("its feature 'image' is not bytes")
     return decode_stored_png(data, shape) if encoding == "png" else np.frombuffer(data, np.uint8).reshape(shape)

@@ -203,7 +203,7 @@ def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: Ima
     Classes that are numbers, on one side, have no names that could differ.
 
     Args:
-        fakes: Its `labels` are set: to class numbers of its own, or to None where all classes are as likely.
+        fakes: Its `labels` are set: to class numbers of its own, or to None where all classes are equally likely.
         label_names: Of its classes.
         reals: The real images, whose classes may be in another order.
         required: Whether other classes are an error.
@@ -231,11 +231,11 @@ def follow_labels(fakes: GeneratorImages, label_names: Sequence[str], reals: Ima
     require(
         not required,
         f"the real images must have the classes of the generated ones ({expected}); without "
-        "--use_labels, and with --data, all classes are as likely",
+        "--use_labels, and with --data, all classes are equally likely",
         f"{described} in {reals.name}",
     )
     found = f"other ones: {described}" if theirs else "no labels"
-    return f"all classes are as likely ({expected}), as {reals.name} has {found}"
+    return f"all classes are equally likely ({expected}), as {reals.name} has {found}"
 
 
 def rgb(images: np.ndarray) -> np.ndarray:

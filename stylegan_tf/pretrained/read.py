@@ -75,7 +75,7 @@ def refuse_a_part(file: IO[bytes]) -> None:
     """Raises ValueError when a pickle does not end as they do, for a download whose length nobody told."""
     file.seek(-1, os.SEEK_END)
     if file.read() != _PICKLE_STOP:
-        raise UserError("received one that is cut short, or goes on behind its end.")
+        raise UserError("received one that is cut short, or continues after its end.")
 
 
 def _what(unpickled: object) -> str:

@@ -226,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(self._length)
         except TimeoutError:
             raise RefusedRequestError(
-                HTTPStatus.REQUEST_TIMEOUT, f"the body must be here within {_BODY_S} seconds"
+                HTTPStatus.REQUEST_TIMEOUT, f"the body must arrive within {_BODY_S} seconds"
             ) from None
         if len(body) < self._length:
             raise RefusedRequestError(

@@ -156,9 +156,7 @@ class _Fields:
         return cls(
             z=Field("z", tf.float32, (None, generator.z_size), "latents, each number drawn from N(0, 1)"),
             seed=Field("seed", tf.int64, (None,), "any number; the same one gives the same image"),
-            psi=Field(
-                "truncation_psi", tf.float32, (None,), "1 for the whole variety, towards 0 for the average image"
-            ),
+            psi=Field("truncation_psi", tf.float32, (None,), "1 for full variety, towards 0 for the average image"),
             classes=(class_id,) if served.num_classes else (),
             ws=Field("ws", tf.float32, (None, generator.num_ws, generator.w_size), "one w for each layer"),
             noise_seed=Field("noise_seed", tf.int64, (None,), "any number; the same one gives the same noise"),

@@ -89,7 +89,7 @@ def check_head(headers: Message, http_version: str, allowed: AllowedHosts) -> No
     if host is not None:
         _check_host(host, allowed)
     elif http_version != "HTTP/1.0":
-        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, "a request must say in Host whom it asks")
+        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, "a request must have a Host header")
     origin = _single(headers, "Origin")
     if origin is not None and origin.lower() not in (f"http://{host}".lower(), f"https://{host}".lower()):
         raise RefusedRequestError(
@@ -128,7 +128,8 @@ def body_length(headers: Message) -> int:
                 HTTPStatus.BAD_REQUEST, "a request must have one of Content-Length and Transfer-Encoding, not both"
             )
         raise RefusedRequestError(
-            HTTPStatus.LENGTH_REQUIRED, "the length of the body must be in Content-Length; chunks are not taken"
+            HTTPStatus.LENGTH_REQUIRED,
+            "the length of the body must be in Content-Length; chunked bodies are not accepted",
         )
     if said is None:
         return 0
@@ -157,7 +158,7 @@ def require_json(headers: Message) -> None:
 def _single(headers: Message, name: str) -> str | None:
     values = headers.get_all(name, [])
     if len(values) > 1:
-        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, f"{name} must be said once. Received: {len(values)} times.")
+        raise RefusedRequestError(HTTPStatus.BAD_REQUEST, f"{name} must be given once. Received: {len(values)} times.")
     return str(values[0]).strip(" \t") if values else None
 
 

@@ -33,7 +33,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     """The object that a request's body holds.
 
     Raises:
-        ValueError: When it is no JSON object, it is nested too deeply or holds too many values, or `instances` and
+        ValueError: When it is not JSON object, it is nested too deeply or holds too many values, or `instances` and
             `inputs` are not exactly one.
     """
     _check_size(body)
@@ -202,7 +202,7 @@ def format_outputs(outputs: Mapping[str, np.ndarray], row_format: bool) -> dict[
             only output stands without its name.
 
     Raises:
-        ValueError: For bytes that are no text under a name without the suffix `_bytes`, or rows of different number.
+        ValueError: For bytes that are not text under a name without the suffix `_bytes`, or rows of different number.
     """
     columns = {name: _to_json(name, value) for name, value in outputs.items()}
     if not row_format:
@@ -223,7 +223,7 @@ def _to_json(name: str, array: np.ndarray) -> Any:
         try:
             flat = [item.decode() for item in array.ravel()]
         except UnicodeDecodeError as error:
-            raise UserError(f"{name} holds bytes that are no text; its name must end in {BINARY_SUFFIX}.") from error
+            raise UserError(f"{name} holds bytes that are not text; its name must end in {BINARY_SUFFIX}.") from error
     return _nested(flat, array.shape)
 
 

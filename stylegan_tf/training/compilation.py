@@ -44,7 +44,7 @@ class PhaseFunctions:
 
     Args:
         step: Makes them.
-        xla: "off"; "on", which waits for what XLA compiles; or "auto", which goes on without it, compiles beside the
+        xla: "off"; "on", which waits for what XLA compiles; or "auto", which continues without it, compiles beside the
             training, times both forms and keeps the faster.
         tell: Is told in a line what was chosen.
     """
@@ -127,7 +127,7 @@ class _FasterOfTwo:
         error = compiling.exception()
         if error is not None:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            self._tell(f"XLA could not compile {self._name}, which goes on without it: {printable(reason)}")
+            self._tell(f"XLA could not compile {self._name}, which continues without it: {printable(reason)}")
             return
         function, self._compiled_in = compiling.result()
         self._trial = [(self._chosen, []), (function, [])]
@@ -138,7 +138,7 @@ class _FasterOfTwo:
         self._chosen = self._trial[1 if faster else 0][0]
         self._trial = []
         self._tell(
-            f"{self._name} takes {compiled:.1f} ms with XLA, {plain:.1f} ms without, and goes on "
+            f"{self._name} takes {compiled:.1f} ms with XLA, {plain:.1f} ms without, and continues "
             f"{'with' if faster else 'without'} it (compiled in {format_seconds(self._compiled_in)})"
         )
 

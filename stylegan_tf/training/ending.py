@@ -17,7 +17,7 @@ from stylegan_tf.training.loop import StopRequest
 def tell_stop(stop: StopRequest, log: Logger, how: str) -> int:
     """Says how a run was stopped, and returns its exit code."""
     number = stop.signal or signal.SIGINT
-    log(f"Stopped by {signal.Signals(number).name} {how}; run the same command to go on.")
+    log(f"Stopped by {signal.Signals(number).name} {how}; run the same command to continue.")
     return 128 + number
 
 

@@ -163,7 +163,7 @@ def advice_when_full(schedule: Schedule, shares: Shares, images_seen: int, check
     """
     pieces = next(_smaller_pieces(shares, schedule, images_seen), 0)
     advice = _add(pieces) if pieces else _CHOOSE_SMALLER
-    return f"{advice}. {f'It goes on from {checkpoint}' if checkpoint else 'No checkpoint was saved yet'}."
+    return f"{advice}. {f'It continues from {checkpoint}' if checkpoint else 'No checkpoint was saved yet'}."
 
 
 _CHOOSE_SMALLER = "Choose smaller images, fewer feature maps or a smaller batch, or a device with more memory"

@@ -118,7 +118,7 @@ def test_output_that_cannot_be_written(tmp_path):
             [sys.executable, str(script)], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
-    told = "tool: standard output could not be written: No space left on device. The rest was done.\n"
+    told = "tool: standard output could not be written: No space left on device. Everything else was done.\n"
     assert (done.returncode, done.stderr) == (2, told)
 
 

@@ -79,7 +79,7 @@ def test_what_is_left_out_of_the_set_is_told(command, pictures, tmp_path, monkey
     (folder / "dark" / "clip.mov").write_bytes(b"no picture")
     (folder / "red").mkdir()
     code, out, err = command(data=folder, output=tmp_path / "x.keras", resolution="8")
-    assert (code, err) == (0, "classifier: note: folders without pictures are no classes: 'red'.\n")
+    assert (code, err) == (0, "classifier: note: folders without pictures are not classes: 'red'.\n")
     assert f"{folder}: left out: 1 other file (.mov 1)\n" in out
 
 

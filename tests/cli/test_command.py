@@ -58,7 +58,7 @@ def test_version(capsys):
         ("trian", "Received: 'trian'. Did you mean train?"),
         ("generate", "Received: 'generate'. Did you mean sample?"),
         ("zzz", "Received: 'zzz'."),
-        ("--data=x", "the first word must be a command, such as train; flags come behind it. Received: '--data=x'."),
+        ("--data=x", "the first word must be a command, such as train; flags come after it. Received: '--data=x'."),
     ],
 )
 def test_other_words(capsys, word, answer):
@@ -88,7 +88,7 @@ def test_a_command_gets_its_flags(tmp_path):
         (["train", "--outdir=x"], "Here it is --run_dir."),
         (["sample", "--outdir=x"], "Here it is --output."),
         (["train", "--mixed_precision"], "Here it is --dtype_policy=mixed_bfloat16."),
-        (["train", "--resume=x"], "flag 'resume'. Here the same command again goes on with its run; --initialize_from"),
+        (["train", "--resume=x"], "flag 'resume'. Here the same command again resumes its run; --initialize_from"),
         (["train", "--learning_rat=1"], "Did you mean learning_rate, learning_rate_rampup_kimg? See --help."),
         (["train", "--preset=tinny"], "Received: preset=tinny. Did you mean tiny?"),
     ],

@@ -83,25 +83,25 @@ def test_these_configurations_have_every_field():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--blur"], "blur applies to family=stylegan1 alone; choose that, or leave it out. Received: blur=True."),
-        (["--preset=stylegan1", "--clamp=3"], "clamp applies to family=stylegan2 alone"),
+        (["--blur"], "blur applies only to family=stylegan1; choose that, or leave it out. Received: blur=True."),
+        (["--preset=stylegan1", "--clamp=3"], "clamp applies only to family=stylegan2"),
         (
             ["--stage_kimg=3"],
-            "stage_kimg applies to networks that grow alone; choose that, or leave it out. Received: stage_kimg=3.",
+            "stage_kimg applies only to networks that grow; choose that, or leave it out. Received: stage_kimg=3.",
         ),
-        (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies to losses other than wgan-gp alone"),
-        (["--drift_weight=0"], "drift_weight applies to loss=wgan-gp alone"),
-        (["--augment_p=0.2"], "augment_p applies to augment=adaptive or fixed alone"),
+        (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies only to losses other than wgan-gp"),
+        (["--drift_weight=0"], "drift_weight applies only to loss=wgan-gp"),
+        (["--augment_p=0.2"], "augment_p applies only to augment=adaptive or fixed"),
         (
             ["--augment=fixed", "--augment_p=0.2", "--augment_target=0"],
-            "augment_target applies to augment=adaptive alone",
+            "augment_target applies only to augment=adaptive",
         ),
-        (["--path_length_decay=0.1"], "path_length_decay applies to path_length_weight above 0 alone"),
+        (["--path_length_decay=0.1"], "path_length_decay applies only to path_length_weight above 0"),
         (
             ["--preset=progan", "--label_loss_weight=2"],
-            "label_loss_weight applies to critic_classifies with use_labels",
+            "label_loss_weight applies only to critic_classifies with use_labels",
         ),
-        (["--label_design=stylegan2"], "label_design applies to family=stylegan2 with use_labels alone"),
+        (["--label_design=stylegan2"], "label_design applies only to family=stylegan2 with use_labels"),
     ],
 )
 def test_flags_that_mean_nothing_beside_the_others_are_refused(config_of, arguments, words):

@@ -149,7 +149,7 @@ class TestPrepare:
         folder = write_pictures(tmp_path / "pictures", count=2)
         (folder / "c\x1b[2J").mkdir()
         code, _, err = run("inspect", f"--data={folder}", "--use_labels", "--sheet=", "--workers=1")
-        assert (code, err) == (0, "dataset: note: folders without pictures are no classes: 'c\\x1b[2J'.\n")
+        assert (code, err) == (0, "dataset: note: folders without pictures are not classes: 'c\\x1b[2J'.\n")
         (folder / "dataset.json").write_text('{"labels": [["a/00.png", 0], ["b/01.png", 2]]}')
         code, _, err = run("inspect", f"--data={folder}", "--use_labels", "--sheet=", "--workers=1")
         assert (code, err) == (0, "dataset: note: 1 of 3 classes has no pictures: '1'.\n")
@@ -280,7 +280,7 @@ def test_a_stopped_command_says_so_and_goes_on_when_it_is_run_again(tmp_path, ru
         (os.killpg if everyone else os.kill)(process.pid, stop)  # a terminal's Ctrl-C reaches all processes
         out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == expected
-    assert err == f"dataset: stopped; what is finished lies in {directory}, run the same command to go on.\n"
+    assert err == f"dataset: stopped; finished parts are in {directory}, run the same command to continue.\n"
     assert out.count("\n") == 1
     assert not list(directory.rglob("*.part"))
     code, out, err = run("verify", directory)

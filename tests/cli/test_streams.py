@@ -54,7 +54,7 @@ def test_a_full_disk_is_told_when_the_work_is_done(run):
     code, _, err = run("> /dev/full")
     assert code == 2
     assert err.splitlines() == [
-        "a note", "tool: standard output could not be written: No space left on device. The rest was done.",
+        "a note", "tool: standard output could not be written: No space left on device. Everything else was done.",
     ]  # fmt: skip
     assert run("2> /dev/full")[0] == 0
 

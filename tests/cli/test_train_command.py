@@ -162,7 +162,7 @@ def test_runs_that_are_killed_or_stopped_finish_with_the_same_command_and_the_sa
     code, out, err = interrupted(flags(stopped), stopped, signal.SIGTERM, "ckpt-32")
     assert (code, err) == (128 + signal.SIGTERM, "")
     assert "Stopped by SIGTERM and saved at 0.0" in out
-    assert "run the same command to go on" in out
+    assert "run the same command to continue" in out
     code, out, err = train(*flags(stopped))
     assert (code, err) == (0, "")
     assert "Resuming at 0.0" in out

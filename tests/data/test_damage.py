@@ -147,7 +147,7 @@ def test_what_is_no_manifest(directory, content):
 def test_an_index_of_another_shard(directory):
     first = directory / "8x8" / "shard-00000.index.npy"
     first.write_bytes(first.read_bytes()[:-8] + bytes(8))
-    with pytest.raises(ValueError, match="does not tell where 4 records of"):
+    with pytest.raises(ValueError, match="does not say where 4 records of"):
         PreparedImageSet(directory).read(0, np.arange(6))
 
 

@@ -219,7 +219,7 @@ class TestGoingOn:
     def test_an_incomplete_set_is_refused_with_what_to_do(self, tmp_path, pictures):
         with pytest.raises(KeyboardInterrupt):
             prepare(Through(folder_source(pictures), stop_at_call(COUNT + 18)), tmp_path, RGB, 2)
-        with pytest.raises(ValueError, match=r"not complete.*Run the command that prepared it again; it goes on"):
+        with pytest.raises(ValueError, match=r"not complete.*Run the command that prepared it again; it continues"):
             PreparedImageSet(tmp_path)
         with pytest.raises(ValueError, match="not complete"):
             verify_set(tmp_path)

@@ -150,7 +150,7 @@ def test_files_that_the_manifest_does_not_know(directory):
 
 def test_files_that_only_the_manifest_knows(directory):
     change_manifest(directory, lambda fields: fields["files"].update({"4x4/more": {"bytes": 1, "crc32c": 0}}))
-    assert verify_set(directory) == ["4x4/more: the manifest tells of it, but no shard has this file"]
+    assert verify_set(directory) == ["4x4/more: the manifest lists it, but no shard has this file"]
 
 
 def test_another_number_of_images(directory):

@@ -122,7 +122,7 @@ class TestFollowLabels:
         note = follow_labels(images, ("a", "b", "c"), reals, required=False)
         found = f"other ones: {described}" if theirs else "no labels"
         assert images.labels is None
-        assert note == f"all classes are as likely (3, 'a', 'b', 'c'), as theirs has {found}"
+        assert note == f"all classes are equally likely (3, 'a', 'b', 'c'), as theirs has {found}"
 
     def test_classes_that_nobody_will_see_are_told(self):
         images, reals = make_generator(num_classes=2), real_images(("a", "b"), [1, 1])

@@ -73,7 +73,7 @@ def test_auto_begins_without_xla_and_keeps_what_is_faster(lines, plain_s, compil
     trial = calls(functions, 2 * (TIMED_CALLS + 1))
     assert trial == [False, True] * (TIMED_CALLS + 1)
     assert calls(functions, 3) == [kept] * 3
-    assert len(lines) == 1 and f"goes on {'with' if kept else 'without'} it (compiled in" in lines[0]
+    assert len(lines) == 1 and f"continues {'with' if kept else 'without'} it (compiled in" in lines[0]
     assert lines[0].startswith("generator at 8x8 takes ")
 
 
@@ -83,7 +83,7 @@ def test_what_xla_cannot_compile_goes_on_without_it(lines):
     functions.prepare(["generator at 8x8"], [1])
     ready(functions, step)
     assert not any(calls(functions, 50))
-    assert lines == ["XLA could not compile generator at 8x8, which goes on without it: out of memory"]
+    assert lines == ["XLA could not compile generator at 8x8, which continues without it: out of memory"]
 
 
 def test_on_waits_and_says_for_what(monkeypatch, capsys):

@@ -34,7 +34,7 @@ from stylegan_tf.training.state import TrainState
 def test_the_next_smaller_piece_that_fits_is_named(values, advice):
     config = tiny_stylegan2(minibatch_stddev_group=2, **values)
     text = advice_when_full(schedule_of(config), Shares.of(resolved(config), 1), 0, "runs/a/checkpoint-8")
-    assert advice in text and text.endswith("It goes on from runs/a/checkpoint-8.")
+    assert advice in text and text.endswith("It continues from runs/a/checkpoint-8.")
 
 
 def test_a_full_disk_is_no_full_memory():

@@ -510,4 +510,4 @@ def test_a_phase_goes_from_one_form_to_the_other_while_it_trains(compiled, monke
         reports[form] += [run(step, 8 * number, phases=phases)["gradient_penalty"] for number in range(1, 9)]
     np.testing.assert_allclose(reports["auto"], reports["off"], rtol=1e-3)
     assert len(lines) == 1
-    assert re.match(r"critic regularizer at 8x8 takes [\d.]+ ms with XLA, [\d.]+ ms without, and goes on", lines[0])
+    assert re.match(r"critic regularizer at 8x8 takes [\d.]+ ms with XLA, [\d.]+ ms without, and continues", lines[0])

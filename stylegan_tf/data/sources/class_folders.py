@@ -102,5 +102,5 @@ def _notes(above: str, found: Sequence[str], shown: Mapping[str, str], folders: 
         notes.append(f"folders with names that look the same are one class: {listed(twins)}")
     beside = {_part_below(folder, above) for folder in folders if folder.startswith(above)} - {"", *found}
     if beside:
-        notes.append(f"folders without pictures are no classes: {listed(sorted(beside))}")
+        notes.append(f"folders without pictures are not classes: {listed(sorted(beside))}")
     return tuple(notes)

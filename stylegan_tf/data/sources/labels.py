@@ -118,7 +118,7 @@ def classes_notes(counts: Mapping[str, int] | Sequence[tuple[str, int]]) -> tupl
     empty = [name for name, count in pairs if not count]
     notes = []
     if len(pairs) == 1:
-        notes.append(f"there is only one class, {pairs[0][0]!r}, so that labels tell nothing")
+        notes.append(f"there is only one class, {pairs[0][0]!r}, so labels say nothing")
     if empty:
         of_all = f"{len(empty):,} of {counted(len(pairs), 'class', 'classes')}"
         notes.append(f"{of_all} {'has' if len(empty) == 1 else 'have'} no pictures: {listed(empty)}")

@@ -121,9 +121,9 @@ def _advice(others: Mapping[str, int]) -> str:
     elif any(kind.startswith(".") for kind in others):
         text = "Convert pictures of other kinds to PNG or JPEG. "
     if _NO_ENDING in others:
-        text += "Give pictures without an ending theirs, such as .jpg. "
+        text += "Give pictures without an ending one, such as .jpg. "
     if any(kind.startswith("hidden") for kind in others):
-        text += "Names that begin with a dot are passed over. "
+        text += "Names that begin with a dot are skipped. "
     return text
 
 

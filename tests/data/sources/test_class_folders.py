@@ -30,7 +30,7 @@ class TestDepth:
         files = {"cats/black/1.png": picture(1), "cats/white/2.png": picture(2), "dogs/readme.txt": b""}
         source = open_source(write(kind, files), use_labels=True)
         assert source.label_names == ("cats",)
-        assert source.label_notes == ("folders without pictures are no classes: 'dogs'",)
+        assert source.label_notes == ("folders without pictures are not classes: 'dogs'",)
 
     def test_folders_that_look_the_same_are_one_class(self, kind, picture, write):
         files = {"caf\u00e9/1.png": picture(1), "cafe\u0301/2.png": picture(2), "bar/3.png": picture(3)}
@@ -67,7 +67,7 @@ def test_folders_that_an_archive_lists_may_be_empty(kind, top, picture, write, t
                 archive.add(tmp_path / "tree" / name, name, recursive=False)
     source = open_source(str(path), use_labels=True)
     assert source.label_names == ("cats", "dogs")
-    assert source.label_notes == ("folders without pictures are no classes: 'empty'",)
+    assert source.label_notes == ("folders without pictures are not classes: 'empty'",)
 
 
 def test_empty_folder(tmp_path, picture):
@@ -77,7 +77,7 @@ def test_empty_folder(tmp_path, picture):
     (tmp_path / "dogs" / "1.png").write_bytes(picture(2))
     source = open_source(str(tmp_path), use_labels=True)
     assert source.label_names == ("cats", "dogs")
-    assert source.label_notes == ("folders without pictures are no classes: 'empty'",)
+    assert source.label_notes == ("folders without pictures are not classes: 'empty'",)
 
 
 def test_class_whose_name_cannot_be_written_has_a_literal_in_it(tmp_path, picture):

@@ -90,7 +90,7 @@ class TestClassesNotes:
         assert note == "8 of 9 classes have no pictures: '1', '2', '3', '4', '5' and 3 more"
 
     def test_a_single_class(self):
-        assert classes_notes({"a": 3}) == ("there is only one class, 'a', so that labels tell nothing",)
+        assert classes_notes({"a": 3}) == ("there is only one class, 'a', so labels say nothing",)
 
 
 @pytest.mark.parametrize("kind", KINDS)

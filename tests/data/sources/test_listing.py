@@ -94,8 +94,8 @@ def test_many_endings_stay_one_line():
     [
         (["1.HEIC", "2.heic"], r"2 files \(\.heic 2\)\. Convert \.heic to PNG or JPEG, or .*pip install .*heif.*\. R"),
         (["1.jxl", "2.CR2"], r"2 files \(\.cr2 1, \.jxl 1\)\. Convert pictures of other kinds to PNG or JPEG\. R"),
-        (["1", "2"], r"among 2 files \(no ending 2\)\. Give pictures without an ending theirs, such as \.jpg\. R"),
-        ([".1.jpg"], r"among 1 file \(hidden \.jpg 1\)\. Names that begin with a dot are passed over\. R"),
+        (["1", "2"], r"among 2 files \(no ending 2\)\. Give pictures without an ending one, such as \.jpg\. R"),
+        ([".1.jpg"], r"among 1 file \(hidden \.jpg 1\)\. Names that begin with a dot are skipped\. R"),
         (["1.zip"], r"among 1 file \(\.zip 1\)\. It holds '1\.zip': (give the path|unpack)"),
     ],
 )
