@@ -45,7 +45,7 @@ def trained(config, level=1, fade_in=None, names=(), size=(8, 8)):
     for weight in generator.weights:
         if "seed" not in weight.path and not any(weight is other for other in unpublished):
             weight.assign(0.5 * random.standard_normal(weight.shape))
-    dataset = DatasetInfo("/home/ada/secret place/cats_*", 9, size, 3, "0123", names)
+    dataset = DatasetInfo("/data/ada/secret place/cats_*", 9, size, 3, "0123", names)
     return LoadedRun(GeneratorAtLevel(generator, level, fade_in), 48_000, config, dataset)
 
 
@@ -65,7 +65,7 @@ def hub(monkeypatch, tmp_path):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """The files of a small StyleGAN2, by name, and the network."""
-    run = trained(tiny_stylegan2(run_dir="/home/ada/secret run", metrics="swd2k"))
+    run = trained(tiny_stylegan2(run_dir="/data/ada/secret run", metrics="swd2k"))
     folder = tmp_path_factory.mktemp("written")
     push.write_repository(folder, HERE, run, [Measurement("swd2k", {"mean": "1.5"}, {"mean": "0.5"}, 2048)], "mit")
     return {name: (folder / name).read_bytes() for name in push.FILES}, run
