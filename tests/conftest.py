@@ -41,6 +41,7 @@ LONGEST = (
     "cli/test_train_command.py",
     "pretrained/test_fuzzed_files.py",
     "training/test_replicas.py",
+    "test_notebook.py",
     "training/test_launches.py",
     "serving/test_endpoints.py",
     "training/test_metric_actions.py",
