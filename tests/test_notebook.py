@@ -117,6 +117,7 @@ def test_it_runs_to_its_end(notebook, tmp_path):
     tiny = {
         "DATA": "my pictures",
         "PRESET": "tiny",
+        "RESOLUTION": 8,
         "KIMG": 0.1,
         "RUN_DIR": "runs/tiny",
         "EXPORT_DIR": "exports/tiny",
