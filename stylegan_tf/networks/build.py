@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import importlib
 from collections.abc import Iterable
 from typing import Protocol, cast
@@ -63,9 +64,18 @@ def build_generator(network: NetworkConfig, shape: NetworkShape) -> Generator:
 
 
 def outline_generator(network: NetworkConfig, shape: NetworkShape) -> Generator:
-    """A generator whose variables have names and shapes and no values, so that none takes memory."""
-    with keras.StatelessScope(initialize_variables=False):
-        return build_generator(network, shape)
+    """A generator whose variables have names and shapes and no values, so that none takes memory.
+
+    Keras remembers, for each thread, which variables have no values yet, and gives them some whenever a later
+    `StatelessScope` of that thread ends. Hence a thread that ends first.
+    """
+
+    def outline() -> Generator:
+        with keras.StatelessScope(initialize_variables=False):
+            return build_generator(network, shape)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(outline).result()
 
 
 def build_critic(network: NetworkConfig, shape: NetworkShape) -> BaseCritic:
