@@ -126,6 +126,20 @@ def test_a_name_means_one_thing():
     assert twice == {}
 
 
+def test_a_constant_is_written_once():
+    """Types, too. Those that each of some modules has, to be asked alike, are named here."""
+    alike = {"FLAGS", "COMMANDS", "WORDS", "PREFIX", "FORMAT", "IMAGE_SIZE", "NUM_FEATURES", "NUM_CLASSES", "T"}
+    places = {}
+    for file in FILES:
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            for name in (target.id for target in targets if isinstance(target, ast.Name)):
+                if not name.startswith("_"):
+                    places.setdefault(name, []).append(module_of(file))
+    assert {name: found for name, found in places.items() if len(found) > 1 and name not in alike} == {}
+    assert alike <= {name for name, found in places.items() if len(found) > 1}
+
+
 def test_docstrings_are_of_one_dialect():
     """Google's, as Keras writes it: four spaces before what a section says. Ruff looks after the sections' names."""
     for file in FILES + SCRIPTS:

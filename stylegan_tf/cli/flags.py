@@ -14,10 +14,9 @@ from typing import Any
 from absl import flags
 
 from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.sections import LARGEST_PSI
 from stylegan_tf.errors import require
 from stylegan_tf.video import check_video
-
-LARGEST_PSI = 2.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from stylegan_tf.errors import require
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 JIT_CHOICES = ("auto", "on", "off")
 LONGEST_PROFILE = 100  # a step takes megabytes
+LARGEST_PSI = 2.0  # of truncation; the smallest is minus that
 
 
 @dataclasses.dataclass(frozen=True)

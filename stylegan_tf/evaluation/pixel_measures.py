@@ -9,11 +9,10 @@ import numpy as np
 
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.evaluation.generated import set_batches
+from stylegan_tf.evaluation.measures import Values
 from stylegan_tf.metrics.ms_ssim import ms_ssim
 from stylegan_tf.metrics.protocols import Protocol
 from stylegan_tf.metrics.sliced_wasserstein import sliced_wasserstein
-
-Values = dict[str, float]
 
 
 def measure_pixels(protocol: Protocol, reals: ImageSet | None, fakes: Iterable[np.ndarray], seed: int = 0) -> Values:

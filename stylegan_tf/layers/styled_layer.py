@@ -6,13 +6,12 @@ from typing import Any
 
 import keras
 
+from stylegan_tf.configuration.model_sections import NORMALIZATIONS
 from stylegan_tf.layers.adain import AdaIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.instance_norm import InstanceNorm
 from stylegan_tf.layers.noise_injection import NoiseInjection
 from stylegan_tf.layers.pixel_norm import PixelNorm
-
-NORMALIZATIONS = ("instance", "pixel", "none")
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from stylegan_tf.errors import UserError
+from stylegan_tf.pretrained.filling import Array
 
-Array = np.ndarray
 Change = Callable[[Array], Array]
 
 

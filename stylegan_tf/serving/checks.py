@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from stylegan_tf.configuration.sections import LARGEST_PSI
+
 # Far beyond any latent, and its square times any size still fits float32.
 LARGEST_VALUE = 1e6
-LARGEST_PSI = 2.0
 LARGEST_NOISE_STRENGTH = 10.0
 
 

@@ -14,7 +14,7 @@ from stylegan_tf.names import nfc
 
 METADATA_NAME = "dataset.json"
 
-LARGEST_BYTES = 2**28
+LARGEST_LABELS_BYTES = 2**28
 
 
 def is_labels_file(name: str) -> bool:
@@ -43,8 +43,8 @@ def find_labels_file(paths: Iterable[str], data: str) -> str | None:
 
 def require_readable_size(size: int) -> None:
     """Raises ValueError for more bytes than a file of labels may have, so that none fills the memory."""
-    if size > LARGEST_BYTES:
-        raise UserError(f"it has {size:,} bytes, and at most {LARGEST_BYTES:,} are read")
+    if size > LARGEST_LABELS_BYTES:
+        raise UserError(f"it has {size:,} bytes, and at most {LARGEST_LABELS_BYTES:,} are read")
 
 
 def read_labels_file(read: Callable[[], bytes], path: str, data: str) -> dict[str, object] | None:

@@ -15,7 +15,7 @@ from stylegan_tf.data.image_file import UnusableImageError
 from stylegan_tf.data.sources import archive
 from stylegan_tf.data.sources.archive import Member
 from stylegan_tf.data.sources.base import Item, Source, digest
-from stylegan_tf.data.sources.labels_file import LARGEST_BYTES
+from stylegan_tf.data.sources.labels_file import LARGEST_LABELS_BYTES
 from stylegan_tf.data.sources.listing import file_state, state_text
 from stylegan_tf.zip_files import read_member
 
@@ -81,7 +81,7 @@ class ZipSource(Source):
             members = opened.infolist()
 
             def read(member: Member) -> bytes:
-                return read_member(opened, members[member.number], LARGEST_BYTES)
+                return read_member(opened, members[member.number], LARGEST_LABELS_BYTES)
 
             selection = archive.select_members(
                 (_describe(info, number) for number, info in enumerate(members) if not _is_folder(info)),

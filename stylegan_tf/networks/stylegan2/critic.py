@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from stylegan_tf.configuration.model_sections import ARCHITECTURES
 from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import EqualizedDense
@@ -16,7 +17,7 @@ from stylegan_tf.layers.from_rgb import FromRGB
 from stylegan_tf.networks.bases import BaseCritic
 from stylegan_tf.networks.mapping import MappingNetwork
 from stylegan_tf.networks.sizes import check_image_size, check_labels, checked_level
-from stylegan_tf.networks.stylegan2.synthesis import ARCHITECTURES, RESIDUAL_GAIN
+from stylegan_tf.networks.stylegan2.synthesis import RESIDUAL_GAIN
 from stylegan_tf.ops.upfirdn import downsample_fir, make_filter
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from stylegan_tf.configuration.model_sections import ARCHITECTURES
 from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.equalized_dense import dense_together
@@ -18,8 +19,6 @@ from stylegan_tf.layers.modulated_to_rgb import ModulatedToRGB
 from stylegan_tf.networks.bases import BaseSynthesis
 from stylegan_tf.networks.sizes import checked_level
 from stylegan_tf.ops.upfirdn import make_filter, upsample_fir
-
-ARCHITECTURES = ("skip", "orig", "resnet", "growing")
 
 # Both branches of a residual connection, so that their sum keeps the deviation.
 RESIDUAL_GAIN = math.sqrt(0.5)
