@@ -9,6 +9,8 @@ Example:
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from stylegan_tf.version import __version__
@@ -25,7 +27,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from stylegan_tf.quiet import quiet_start
 
-    with quiet_start():
+    with contextlib.nullcontext() if "tensorflow" in sys.modules else quiet_start():
         from stylegan_tf import trained
 
-    return getattr(trained, name)
+    globals()[name] = getattr(trained, name)
+    return globals()[name]

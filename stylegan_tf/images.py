@@ -83,8 +83,19 @@ def save_picture(path: str | os.PathLike[str], image: np.ndarray) -> None:
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     if kind not in ("png", "webp", "jpeg"):
         raise UserError(f"a picture needs a path that ends in .png, .jpg, .jpeg or .webp. Received: {path}.")
+    _check_sides(kind, picture)
     with written_whole(path) as beside:
         picture.save(beside, format=kind.upper(), **options)
+
+
+def _check_sides(kind: str, picture: Image.Image) -> None:
+    """Raises UserError for pictures that a format cannot hold."""
+    most = {"webp": 16383, "jpeg": 65500, "gif": 65535}.get(kind, 2**31 - 1)
+    if max(picture.size) > most:
+        raise UserError(
+            f"a {kind} picture has at most {most:,} pixels a side; choose another format, or fewer or smaller images. "
+            f"Received: {picture.height}x{picture.width}."
+        )
 
 
 def save_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], frame_ms: int | list[int] = 100) -> None:
@@ -108,6 +119,7 @@ def save_animation(path: str | os.PathLike[str], frames: Sequence[np.ndarray], f
         save_video(path, frames, frame_ms)
         return
     pictures = [as_picture(frame) for frame in frames]
+    _check_sides(kind, pictures[0])
     # Without these, transparent frames pile up (GIF) or lose their transparency (WebP).
     options = {"disposal": 2} if kind == "gif" else {"kmax": 1}
     with written_whole(path) as beside:

@@ -23,7 +23,8 @@ _area: Live | None = None
 
 def is_live(stream: TextIO | None = None) -> bool:
     """Whether lines of a stream (None: of stdout) can be drawn anew: of a terminal that knows how to clear one."""
-    return (stream or sys.stdout).isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    stream = stream or sys.stdout  # None where it is closed
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def show(content: RenderableType, stream: TextIO | None = None) -> None:
@@ -45,6 +46,7 @@ def erase() -> None:
     global _area
     if _area is not None:
         area, _area = _area, None
+        area.update("", refresh=True)  # rich draws the last rows once more, all of them, before it takes them away
         area.stop()
 
 

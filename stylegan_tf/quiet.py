@@ -6,12 +6,15 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from stylegan_tf.files import disk_errno
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+_redirecting = threading.RLock()  # file descriptor 2 is the process's
 
 
 def log_less() -> None:
@@ -37,9 +40,14 @@ def quiet_start() -> Iterator[None]:
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Keeps what native libraries print off stderr, unless the block fails for a reason that is no user's."""
-    sys.stderr.flush()
-    real = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
+    with _redirecting, contextlib.ExitStack() as stack:
+        try:
+            real = os.dup(2)
+        except OSError:  # it is closed
+            yield
+            return
+        kept = stack.enter_context(tempfile.TemporaryFile())
+        _flush_errors()
         os.dup2(kept.fileno(), 2)
         try:
             yield
@@ -51,6 +59,11 @@ def quiet_libraries() -> Iterator[None]:
                 os.write(real, kept.read())
             raise
         finally:
-            sys.stderr.flush()
+            _flush_errors()
             os.dup2(real, 2)
             os.close(real)
+
+
+def _flush_errors() -> None:
+    if sys.stderr is not None:
+        sys.stderr.flush()

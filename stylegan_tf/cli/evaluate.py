@@ -70,7 +70,7 @@ _RESULTS = _HOW.text("results", "", "file that JSON lines are added to; empty: R
 
 _COMPARING = FlagGroup(FLAGS, "Comparing")
 _COMPARE = _COMPARING.words("compare", [], "runs, or files of results; draws their metrics over kimg to --output")
-_OUTPUT = _COMPARING.text("output", "comparison.png", "the chart, a .png")
+_OUTPUT = _COMPARING.text("output", "comparison.png", "the chart: a .png, .svg, .jpg or .webp")
 _LIST = _COMPARING.switch("list", False, "list protocols and stop")
 
 

@@ -15,6 +15,8 @@ _LOOKED_AT = 64  # pictures
 _MUCH_CUT = 0.2  # of the area of a picture
 _MUCH_ENLARGED = 1.25  # times its height and width
 _LARGEST_BASE = 8  # pixels
+_SAME_SHAPE = 0.03  # between logarithms of height over width
+_MOST = 0.9  # of the pictures
 
 
 def form_notes(source: Source, form: PictureForm) -> tuple[str, ...]:
@@ -36,13 +38,15 @@ def form_notes(source: Source, form: PictureForm) -> tuple[str, ...]:
     typical = sorted(sizes, key=lambda size: _share_cut(size, form))[len(sizes) // 2]
     notes = []
     if _share_cut(typical, form) >= _MUCH_CUT:
-        base = _base_of_shape(typical)
+        alike = sum(abs(math.log(h / w * typical[1] / typical[0])) < _SAME_SHAPE for h, w in sizes)
+        base = _base_of_shape(typical) if alike >= _MOST * len(sizes) else None
         shape = f", --base_size={base[0]}x{base[1]} with a --resolution of that shape keeps it" if base else ""
         notes.append(
             f"cropping cuts off {_share_cut(typical, form):.0%} of a typical picture, which has {_text(typical)} "
             f"pixels: --crop=pad adds margins instead{shape}"
         )
-    if statistics.median(_enlargement(size, form) for size in sizes) >= _MUCH_ENLARGED:
+    enlarged = statistics.median(_enlargement(size, form) for size in sizes) >= _MUCH_ENLARGED
+    if enlarged and min(form.size) > 2 * _LARGEST_BASE:
         middle = sorted(sizes, key=lambda size: _enlargement(size, form))[len(sizes) // 2]
         notes.append(
             f"pictures are enlarged to {_text(form.size)}: a typical one has {_text(middle)} pixels, and a smaller "
@@ -93,7 +97,7 @@ def _base_of_shape(size: tuple[int, int]) -> tuple[int, int] | None:
     """The smallest base size of nearly this shape; None where there is none."""
     sides = range(4, _LARGEST_BASE + 1)
     shape = size[0] / size[1]
-    near = [(h, w) for h in sides for w in sides if abs(math.log(h / w / shape)) < 0.03]
+    near = [(h, w) for h in sides for w in sides if abs(math.log(h / w / shape)) < _SAME_SHAPE]
     return min(near, key=math.prod, default=None)
 
 

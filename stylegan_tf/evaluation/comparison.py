@@ -42,11 +42,15 @@ def _names(paths: Sequence[Path]) -> list[str]:
     """The last part of each path, or more of it where two are the same."""
     resolved = [path.parent if path.name == RESULTS_FILE else path for path in (path.resolve() for path in paths)]
     require(len(set(resolved)) == len(resolved), "runs to compare must be different ones", ", ".join(map(str, paths)))
-    names = [path.name for path in resolved]
-    return [
-        name if names.count(name) == 1 else str(Path(*path.parts[-2:]))
-        for name, path in zip(names, resolved, strict=True)
-    ]
+    return [_shortest_name(path, resolved) for path in resolved]
+
+
+def _shortest_name(path: Path, others: Sequence[Path]) -> str:
+    for count in range(1, len(path.parts) + 1):
+        end = path.parts[-count:]
+        if sum(other.parts[-count:] == end for other in others) == 1:
+            break
+    return str(Path(*end))
 
 
 def draw_comparison(runs: Mapping[str, Sequence[Result]], output: Path) -> int:
@@ -169,7 +173,7 @@ def _draw_panel(axis, title, value, lines, names) -> None:  # type: ignore[no-un
         axis.plot(
             kimg,
             [points[at].values[value] for at in kimg],
-            label=_plain(name),
+            label=_plain(f" {name}" if name.startswith("_") else name),  # matplotlib hides those
             color=f"C{names.index(name) % 10}",
             marker="o",
             markersize=3,

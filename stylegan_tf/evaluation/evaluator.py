@@ -29,6 +29,8 @@ _GENERATOR_MEASURES = {
     "separability": generator_measures.measure_separability,
 }
 
+_LEAST_SIDE = 16  # of metrics over pixels
+
 
 class Evaluator:
     """Measures any number of generators against one set of real images.
@@ -64,6 +66,8 @@ class Evaluator:
         self._floors: dict[str, dict[str, float]] = {}
         for protocol in self.protocols:
             check_reals(protocol, None if reals is None else len(reals))
+            if reals is not None:
+                check_size(protocol, reals.sizes[0])
 
     def evaluate(self, fakes: FakeImages) -> list[Result]:
         """Measures images by every protocol.
@@ -136,7 +140,7 @@ class Evaluator:
             return pixel_measures.measure_pixels(protocol, self.reals, images, self.seed)
 
     def _floor(self, protocol: Protocol) -> dict[str, float]:
-        if self.reals is None or protocol.needs_generator:
+        if self.reals is None or protocol.needs_generator or len(self.reals) < 2 * _least(protocol):
             return {}
         if protocol.network:
             return measures.feature_floor(protocol, self._real_set(protocol))
@@ -254,11 +258,26 @@ def check_reals(protocol: Protocol, available: int | None) -> None:
             f"{protocol.name} needs {protocol.reals:,} real images; a protocol whose name has _full takes all there "
             f"are. Received: {available:,}."
         )
-    require(available >= 4, f"{protocol.name} needs 4 real images or more", available)
+    least = max(4, _least(protocol))
+    require(available >= least, f"{protocol.name} needs {least} real images or more", available)
+
+
+def _least(protocol: Protocol) -> int:
+    """The images of one side without which a metric says nothing."""
+    neighbours = protocol.options.get("neighbours", 1)
+    return max(2, int(neighbours) + 1, int(protocol.options.get("splits", 0)))
+
+
+def check_size(protocol: Protocol, size: tuple[int, int]) -> None:
+    """Raises UserError for images that are too small for a protocol."""
+    if protocol.metric in ("ms_ssim", "sliced_wasserstein"):
+        require(min(size) >= _LEAST_SIDE, f"{protocol.name} needs images of {_LEAST_SIDE} pixels a side or more", size)
 
 
 def check_fakes(protocol: Protocol, fakes: FakeImages) -> None:
     """Raises ValueError when images do not fit a protocol."""
+    least = _least(protocol)
+    require(protocol.fakes >= least, f"{protocol.name} needs {least} generated images or more", protocol.fakes)
     if isinstance(fakes, GeneratorImages):
         return
     wanted = f"{protocol.name} needs a generator; give --run_dir or --export"

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.hub.address import HubAddress
@@ -85,7 +85,7 @@ def _fetch(hub: HfApi, address: HubAddress, name: str, commit: str, stated: _Sta
     """A file in the cache; one with another checksum is removed from it."""
     path = Path(
         hub.hf_hub_download(
-            address.repository, name, revision=commit, local_files_only=stated is None, tqdm_class=_ProgressBar
+            address.repository, name, revision=commit, local_files_only=stated is None, tqdm_class=_progress_bars()
         )
     )
     blob = path.parent / os.readlink(path) if path.is_symlink() else path
@@ -115,25 +115,29 @@ def _checksum(path: Path, like: str) -> str:
         return name.hexdigest()
 
 
-class _ProgressBar:
-    """What huggingface_hub asks of a progress bar, shown as ours."""
+def _progress_bars() -> type:
+    """The class of progress bars that huggingface_hub and its transfers ask for, shown as ours."""
+    from tqdm import tqdm
 
-    def __init__(self, *_: Any, total: int | None = None, initial: int = 0, desc: str = "", **__: Any) -> None:
-        self._line = ProgressLine(f"Downloading {desc}".rstrip(": "), "bytes")
-        self._done, self._total = initial, total or 0
+    class Bar(tqdm):
+        """Shows nothing by itself; it begins with the first bytes, as some transfers never enter it."""
 
-    def __enter__(self) -> Self:
-        self._line.__enter__()
-        return self
+        line: ProgressLine | None = None
 
-    def update(self, count: float = 1) -> None:
-        """Counts bytes."""
-        self._done += int(count)
-        if self._total:
-            self._line(self._done, self._total)
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **{**settings, "disable": True})
+            self.done, self.what = settings.get("initial") or 0, settings.get("desc") or ""
 
-    def close(self) -> None:
-        """Nothing: the line is cleared at the end of the block."""
+        def update(self, n: float | None = 1) -> bool | None:
+            self.done += int(n or 0)
+            if self.line is None:
+                self.line = ProgressLine(f"Downloading {self.what}".rstrip(": "), "bytes").__enter__()
+            if self.total:
+                self.line(self.done, int(self.total))
+            return None
 
-    def __exit__(self, *error: Any) -> None:
-        self._line.__exit__(*error)
+        def close(self) -> None:
+            if self.line is not None:
+                self.line.__exit__(None, None, None)
+
+    return Bar

@@ -121,7 +121,9 @@ def _course(scores: Sequence[Result]) -> live.Sparkline:
     newest, name = scores[-1], scores[-1].protocol
     top = best(scores, name)
     numbers = "" if top is None else f"best {number(top.value)} at {(top.images_seen or 0) / 1000:g} kimg"
-    return live.Sparkline(f"{name} {number(newest.value)}", [score.value for score in scores], numbers)
+    return live.Sparkline(
+        f"{name} {number(newest.value)}", [score.value for score in scores if math.isfinite(score.value)], numbers
+    )
 
 
 def time_left(loop: LoopState, total_images: int) -> float:

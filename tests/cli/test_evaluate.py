@@ -11,9 +11,9 @@ import pytest
 from made_up import make_result
 from PIL import Image
 from tiny_run import tiny_config, write_images
+from unverified import export_unverified
 
 from stylegan_tf.cli import evaluate
-from stylegan_tf.cli.export import export_run
 from stylegan_tf.evaluation.results import Result, append_results, read_results
 from stylegan_tf.files import DiskError
 from stylegan_tf.training.run import run_training
@@ -103,7 +103,7 @@ def test_other_real_images(command, run, weights, tmp_path):
 @pytest.mark.slow
 def test_an_export(command, run, weights, tmp_path, monkeypatch):
     monkeypatch.setattr("stylegan_tf.serving.export.verify_export", lambda *_: None)  # another test's
-    export_run(run, tmp_path / "export")
+    export_unverified(run, tmp_path / "export")
     file = tmp_path / "r.jsonl"
     code, _, err = command(
         "--metrics", "fd1k_full_model,ppl1k_wend_model", export=tmp_path / "export", weights=weights, results=file

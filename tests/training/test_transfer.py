@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from shared_traces import shared_traces
 from tiny_run import tiny_config, write_images
+from unverified import export_unverified
 
-from stylegan_tf.cli.export import export_run
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.runs.load import load_run
 from stylegan_tf.training.run import run_training
@@ -45,7 +45,7 @@ def exported(runs, tmp_path_factory):
     """Not verified: that is tested where exports are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("stylegan_tf.serving.export.verify_export", lambda *_: None)
-        return export_run(runs / "stylegan2", tmp_path_factory.mktemp("export") / "model")
+        return export_unverified(runs / "stylegan2", tmp_path_factory.mktemp("export") / "model")
 
 
 def new_state(num_levels=2, num_classes=0, **values):
