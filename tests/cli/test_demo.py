@@ -94,7 +94,7 @@ def test_it_serves_until_it_is_interrupted(exported, number, code, said):
         assert url.endswith("/?model=tiny")
         page = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
         page.request("GET", "/")
-        assert b"<h1>" in page.getresponse().read()  # the connection stays open, as a browser's does
+        assert b"<h1" in page.getresponse().read()  # the connection stays open, as a browser's does
         process.send_signal(number)
         assert process.wait(timeout=60) == code
         assert process.stderr.read() == said
