@@ -48,6 +48,11 @@ class LoadedGenerator:
         self.size, self.channels, self.z_size = source.size, source.channels, source.z_size
         self.num_classes, self.label_names, self.psi = source.num_classes, source.label_names, source.psi
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        classes = f", {self.num_classes} classes" if self.num_classes else ""
+        return f"<LoadedGenerator of {height}x{width} images with {self.channels} channels{classes}>"
+
     def images(
         self, seeds: int | Sequence[int] | np.ndarray, psi: float | None = None, classes: Sequence[int] | None = None
     ) -> np.ndarray:

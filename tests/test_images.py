@@ -140,3 +140,10 @@ def test_a_picture_of_another_ending_is_refused_and_writes_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.png, \.jpg, \.jpeg or \.webp\. Received: .*a\.bmp"):
         save_picture(tmp_path / "a.bmp", np.zeros((4, 4, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "width"), [("a.webp", 16384), ("a.jpg", 65501)])
+def test_a_picture_larger_than_its_format_is_one_line(tmp_path, name, width):
+    with pytest.raises(ValueError, match=rf"pixels a side; choose another format, .* Received: 1x{width}\."):
+        save_picture(tmp_path / name, np.zeros((1, width, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []

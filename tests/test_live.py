@@ -106,3 +106,19 @@ def test_the_cursor_stays_visible():
     live.show(live.Row(["one"]), stream)
     live.erase()
     assert "\x1b[?25" not in stream.getvalue()
+
+
+def test_rows_higher_than_the_terminal_leave_nothing_behind(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "3")
+    stream = Terminal()
+    for number in range(3):
+        live.show(Group(*(live.Row([f"row {row}"]) for row in range(6))), stream)
+        live.erase()
+        stream.write(f"line {number}\n")
+    assert on_screen(stream.getvalue(), 30, 24) == ["line 0", "line 1", "line 2"]
+
+
+def test_a_closed_stream_is_not_live(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert not live.is_live()

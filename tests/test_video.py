@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stylegan_tf import video
+from stylegan_tf.errors import UserError
 from stylegan_tf.images import save_animation
 from stylegan_tf.invocation import install
 
@@ -53,3 +54,23 @@ def test_without_the_extra_it_is_named_and_nothing_is_written(tmp_path, monkeypa
         save_animation(tmp_path / "film.mp4", [np.zeros((8, 8, 3), np.uint8)])
     assert install("video") in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("script", "reason"), [("echo no room >&2; exit 1", "no room"), ("exit 3", "it ended with 3")])
+def test_a_film_that_fails_leaves_the_one_before(tmp_path, monkeypatch, script, reason):
+    broken = tmp_path / "ffmpeg"
+    broken.write_text(f"#!/bin/sh\ncat > /dev/null\n{script}\n")
+    broken.chmod(0o755)
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"before")
+    monkeypatch.setattr(video, "_ffmpeg", lambda: str(broken))
+    with pytest.raises(UserError, match=rf"ffmpeg could not write .*film\.mp4: {reason}"):
+        video.save_video(film, [np.zeros((8, 8, 3), np.uint8)], 40)
+    assert film.read_bytes() == b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ffmpeg", "film.mp4"]
+
+
+@pytest.mark.parametrize("frame_ms", [0, [40, 0], [40], []])
+def test_frames_without_a_time_are_refused(tmp_path, frame_ms):
+    with pytest.raises(UserError, match="must last 1 ms or more|needs a time for each"):
+        video.save_video(tmp_path / "film.mp4", [np.zeros((8, 8, 3), np.uint8)] * 2, frame_ms)

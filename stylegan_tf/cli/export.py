@@ -27,6 +27,7 @@ from stylegan_tf.cli.early_checks import check_networks
 from stylegan_tf.cli.flags import FlagGroup, require_given, require_run, run_flags
 from stylegan_tf.errors import require
 from stylegan_tf.files import check_room
+from stylegan_tf.invocation import command
 from stylegan_tf.names import can_be_written
 from stylegan_tf.quiet import quiet_libraries
 
@@ -223,7 +224,9 @@ def how_to_serve(target: Path, name: str, endpoints: list[Endpoint]) -> str:
         "import base64, json, sys; "
         'sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin)["predictions"][0]["b64"]))'
     )
+    demo = command(f"demo --export={shlex.quote(str(target.parent))}")
     return (
+        f"Look at it in a browser:\n  {demo}\n"
         f"Serve it:\n  docker run --rm -p 8501:8501 -v {volume} -e MODEL_NAME={name} tensorflow/serving\n"
         "Ask it for an image:\n"
         f"  curl -s http://localhost:8501/v1/models/{name}:predict -d '{json.dumps(request)}' \\\n"

@@ -40,17 +40,17 @@ def form_notes(source: Source, form: PictureForm) -> tuple[str, ...]:
     if _share_cut(typical, form) >= _MUCH_CUT:
         alike = sum(abs(math.log(h / w * typical[1] / typical[0])) < _SAME_SHAPE for h, w in sizes)
         base = _base_of_shape(typical) if alike >= _MOST * len(sizes) else None
-        shape = f", --base_size={base[0]}x{base[1]} with a --resolution of that shape keeps it" if base else ""
+        keeps = f", --base_size={_text(base)} --resolution={_text(_grown(base, form))} keeps its shape" if base else ""
         notes.append(
-            f"cropping cuts off {_share_cut(typical, form):.0%} of a typical picture, which has {_text(typical)} "
-            f"pixels: --crop=pad adds margins instead{shape}"
+            f"cropping cuts off {_share_cut(typical, form):.0%} of a typical picture ({typical[0]} pixels high, "
+            f"{typical[1]} wide): --crop=pad adds margins instead{keeps}"
         )
     enlarged = statistics.median(_enlargement(size, form) for size in sizes) >= _MUCH_ENLARGED
     if enlarged and min(form.size) > 2 * _LARGEST_BASE:
         middle = sorted(sizes, key=lambda size: _enlargement(size, form))[len(sizes) // 2]
         notes.append(
-            f"pictures are enlarged to {_text(form.size)}: a typical one has {_text(middle)} pixels, and a smaller "
-            "--resolution would show as much"
+            f"pictures are enlarged to {_text(form.size)}: a typical one is {middle[0]} pixels high and {middle[1]} "
+            "wide, and a smaller --resolution would show as much"
         )
     return tuple(notes)
 
@@ -99,6 +99,14 @@ def _base_of_shape(size: tuple[int, int]) -> tuple[int, int] | None:
     shape = size[0] / size[1]
     near = [(h, w) for h in sides for w in sides if abs(math.log(h / w / shape)) < _SAME_SHAPE]
     return min(near, key=math.prod, default=None)
+
+
+def _grown(base: tuple[int, int], form: PictureForm) -> tuple[int, int]:
+    """The base doubled until it is about as large as a form."""
+    height, width = base
+    while 2 * max(height, width) <= 1.5 * max(form.size):
+        height, width = 2 * height, 2 * width
+    return height, width
 
 
 def _text(size: tuple[int, int]) -> str:

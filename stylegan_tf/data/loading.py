@@ -135,8 +135,17 @@ def load_image_set(
     source = open_source(settings.data, use_labels=settings.use_labels)
     form = resolve_form(settings, source)
     image_set = _load(settings, source, form, prepare_large, max_workers, progress)
-    image_set.ignored, image_set.form_notes = source.ignored, form_notes(source, form)
+    image_set.ignored = source.ignored
+    image_set.form_notes = _left_out(len(source) - len(image_set)) + form_notes(source, form)
     return image_set
+
+
+def _left_out(count: int) -> tuple[str, ...]:
+    return (
+        (f"{counted(count, 'picture')} could not be read and {'is' if count == 1 else 'are'} left out",)
+        if count
+        else ()
+    )
 
 
 def _load(

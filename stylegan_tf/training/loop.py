@@ -67,7 +67,18 @@ class StopRequest:
                 self._breakable = False
         except BrokenOffError:
             return False
+        except Exception as error:
+            if self.signal is not None and _came_from_breaking(error):
+                return False
+            raise
         return True
+
+
+def _came_from_breaking(error: BaseException | None) -> bool:
+    """Whether C code on the way, which expects no exception there, made another one of a `BrokenOffError`."""
+    while error is not None and not isinstance(error, BrokenOffError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 @contextlib.contextmanager

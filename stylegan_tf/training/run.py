@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from stylegan_tf import live
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.sections import parse_profile_steps
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
-from stylegan_tf.live import is_live
 from stylegan_tf.runs.checkpoints import tell_passed_over
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
@@ -136,12 +136,14 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     ):
         actions = _make_actions(run, loop, writer, log, checkpoints, reals, stop, profiling)
         try:
+            _show("Preparing the first step")
             for action in actions.before_all:
                 action.run(loop)
             train(loop, step, pipeline, actions.after_a_step, stop=stop)
             if loop.images_seen == images_seen:  # the weights may be in the middle of a step
                 profiling.close()
                 return tell_stop(stop, log, f"before the first step, at {images_seen / 1000:g} kimg")
+            _show("Saving, and drawing the last samples")
             for action in actions.at_the_end:
                 action.finish(loop)
         except (NonFiniteError, FullMemoryError) as error:
@@ -152,6 +154,12 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
     newest = checkpoints.newest.prefix if checkpoints.newest else "none"
     log(describe_end(run.directory, loop, newest, actions.metrics.describe_best() if actions.metrics else ""))
     return 0
+
+
+def _show(doing: str) -> None:
+    """On a terminal, what takes long and has no number yet; what is printed next takes it away."""
+    if live.is_live():
+        live.show(live.Row([f"{doing} ..."]))
 
 
 class _Actions(NamedTuple):
@@ -192,7 +200,7 @@ def _make_actions(
         Status(
             run.schedule.total_images,
             config.run.status_interval_s,
-            log.to_file if is_live() else log,
+            log.to_file if live.is_live() else log,
             loop.statistics.reader(),
             show_augmentation=run.augmentation is not None,
         ),

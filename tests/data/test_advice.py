@@ -19,10 +19,7 @@ def source(folder, *sizes):
 @pytest.mark.parametrize(
     ("form", "told"),
     [
-        (
-            PictureForm((64, 64), 3),
-            "cropping cuts off 33% of a typical picture, which has 64x96 pixels: --crop=pad adds",
-        ),
+        (PictureForm((64, 64), 3), "cropping cuts off 33% of a typical picture (64 pixels high, 96 wide): --crop="),
         (PictureForm((64, 64), 3, crop="pad"), ""),
         (PictureForm((64, 64), 3, crop="none"), ""),
         (PictureForm((64, 96), 3), ""),
@@ -37,7 +34,7 @@ def test_what_is_cropped(tmp_path, form, told):
 
 def test_the_smallest_base_of_the_shape_is_proposed(tmp_path):
     (note,) = form_notes(source(tmp_path, (1280, 1920)), PictureForm((64, 64), 3))
-    assert note.endswith("--crop=pad adds margins instead, --base_size=4x6 with a --resolution of that shape keeps it")
+    assert note.endswith("--crop=pad adds margins instead, --base_size=4x6 --resolution=64x96 keeps its shape")
     (tmp_path / "0.png").unlink()
     (note,) = form_notes(source(tmp_path, (100, 300)), PictureForm((64, 64), 3))
     assert note.endswith("--crop=pad adds margins instead")
@@ -49,7 +46,7 @@ def test_the_smallest_base_of_the_shape_is_proposed(tmp_path):
 )
 def test_what_is_enlarged(tmp_path, size, resolution, enlarged):
     notes = form_notes(source(tmp_path, size, size, (2000, 2000)), PictureForm((resolution, resolution), 3))
-    told = f"pictures are enlarged to {resolution}x{resolution}: a typical one has {size[0]}x{size[1]} pixels, and a "
+    told = f"pictures are enlarged to {resolution}x{resolution}: a typical one is {size[0]} pixels high and "
     assert [note.startswith(told) for note in notes] == [True] * enlarged
 
 
@@ -88,3 +85,12 @@ def test_what_a_set_cannot_teach(values, use_labels, told):
     notes = set_notes(image_set(**values), use_labels)
     assert len(notes) == bool(told)
     assert all(note.startswith(told) for note in notes)
+
+
+def test_no_base_is_proposed_where_shapes_differ(tmp_path):
+    (note,) = form_notes(source(tmp_path, *[(96, 128)] * 3, *[(128, 96)] * 3), PictureForm((64, 64), 3))
+    assert note.endswith("--crop=pad adds margins instead")
+
+
+def test_the_smallest_resolutions_are_not_called_too_large(tmp_path):
+    assert form_notes(source(tmp_path, (3, 3)), PictureForm((4, 4), 3)) == ()

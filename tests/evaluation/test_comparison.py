@@ -24,6 +24,8 @@ def test_runs_are_called_by_the_end_of_their_path(tmp_path):
     paths = [write_run(tmp_path / name, make_result()) for name in ("a/run", "b/run", "c/other")]
     assert list(read_runs(paths)) == ["a/run", "b/run", "other"]
     assert list(read_runs([paths[2] / "metrics.jsonl"])) == ["other"]
+    far = [write_run(tmp_path / name / "runs" / "cats", make_result()) for name in ("host_a", "host_b")]
+    assert list(read_runs(far)) == ["host_a/runs/cats", "host_b/runs/cats"]
 
 
 def test_what_holds_no_results_is_refused(tmp_path):

@@ -59,7 +59,9 @@ def test_what_does_not_fit_is_named(places, tmp_path):
     for classes in ([0], [0, 5]):
         with pytest.raises(UserError, match="classes must be"):
             generator.images([1, 2], classes=classes)
-    with pytest.raises(UserError, match=r"config.json, an export of export.py, or hf://USER/NAME\. Received: .*nothing"):
+    with pytest.raises(
+        UserError, match=r"config.json, an export of export.py, or hf://USER/NAME\. Received: .*nothing"
+    ):
         stylegan_tf.load_generator(tmp_path / "nothing")
     with pytest.raises(UserError, match="an export has one state"):
         stylegan_tf.load_generator(places[1], checkpoint="best")

@@ -654,3 +654,16 @@ def test_a_second_interrupt_does_not_wait(monkeypatch):
     now += 1.0
     with pytest.raises(KeyboardInterrupt):
         stop(signal.SIGINT, None)
+
+
+def test_a_break_that_c_code_made_another_error_of_is_a_break():
+    def work():
+        try:
+            request(signal.SIGTERM, None)
+        except BaseException as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    request = StopRequest()
+    assert not request.breakable(work)
+    with pytest.raises(ZeroDivisionError):
+        StopRequest().breakable(lambda: 1 / 0)

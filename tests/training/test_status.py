@@ -162,3 +162,13 @@ def test_speed_is_that_of_the_steps_between_two_lines(status):
     made.line.run(loop)
     assert loop.images_per_second == pytest.approx(5.0)
     assert len(made.logged) == 1
+
+
+def test_a_score_that_is_no_number_leaves_a_gap(status):
+    made = status(True)
+    scores = [make_result("kd2k_full", kimg=1, kd=value) for value in (0.5, math.nan, 0.25)]
+    made.line.run(loop_at(10, statistics=made.statistics))
+    made.clock.now += 2.0
+    made.statistics.add(10, report())
+    made.line.run(dataclasses.replace(loop_at(20, statistics=made.statistics), scores=scores))
+    assert "█▁ best 0.2500" in on_screen(made.out.getvalue())[2]
