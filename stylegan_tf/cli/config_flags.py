@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from absl import flags
 
@@ -42,22 +42,31 @@ class _TableParser(flags.ArgumentParser):
 
 
 class _NumberParser(flags.ArgumentParser):
-    """A number, or nothing."""
+    """A number, or nothing where a field may be empty."""
 
-    syntactic_help = "a number, or empty"
+    words = "a number"
     number: type[flags.ArgumentParser] = flags.FloatParser
 
+    def __init__(self, may_be_empty: bool) -> None:
+        self.may_be_empty = may_be_empty
+        self.syntactic_help = f"{self.words}, or empty" if may_be_empty else self.words
+
     def parse(self, argument: Any) -> float | None:
-        return None if argument is None or not str(argument).strip() else self.number().parse(argument)
+        if self.may_be_empty and (argument is None or not str(argument).strip()):
+            return None
+        try:
+            return cast(float, self.number().parse(argument))
+        except ValueError:
+            raise UserError(f"it must be {self.syntactic_help}. Received: {argument!r}.") from None
 
     def flag_type(self) -> str:
         return "number"
 
 
 class _WholeNumberParser(_NumberParser):
-    """A whole number, or nothing."""
+    """A whole number, or nothing where a field may be empty."""
 
-    syntactic_help = "a whole number, or empty"
+    words = "a whole number"
     number = flags.IntegerParser
 
 
@@ -99,13 +108,11 @@ def _help(field: Any, note: str) -> str:
 def _parser(kind: str) -> flags.ArgumentParser:
     if "ResolutionTable" in kind:
         return _TableParser(may_be_empty="None" in kind)
-    parsers: dict[str, type[flags.ArgumentParser]] = {
-        "int": flags.IntegerParser,
-        "int | None": _WholeNumberParser,
-        "float": flags.FloatParser,
-        "float | None": _NumberParser,
-    }
-    return parsers.get(kind, flags.ArgumentParser)()
+    if kind.startswith("int"):
+        return _WholeNumberParser(may_be_empty="None" in kind)
+    if kind.startswith("float"):
+        return _NumberParser(may_be_empty="None" in kind)
+    return flags.ArgumentParser()
 
 
 def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> TrainConfig:

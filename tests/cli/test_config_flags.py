@@ -236,3 +236,14 @@ def test_a_preset_that_is_no_configuration(config_of, tmp_path, text):
         file.write_text(text)
     with pytest.raises(ValueError, match=r"^preset must be a name, or a run.s config\.json\. Received: preset="):
         config_of(f"--preset={file}")
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [("--total_kimg=abc", "a number"), ("--seed=1.5", "a whole number"), ("--seed=", "a whole number")],
+)
+def test_what_is_no_number_is_answered_in_plain_words(flag, words):
+    values = flags.FlagValues()
+    define_config_flags(values)
+    with pytest.raises(flags.IllegalFlagValueError, match=f"it must be {words}.*Received: '"):
+        values(["train", flag])
