@@ -14,6 +14,7 @@ from PIL import Image
 
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import written_whole
+from stylegan_tf.pictures import as_picture, laid_on
 from stylegan_tf.video import save_video
 
 
@@ -53,11 +54,6 @@ def enlarge(images: np.ndarray, factor: int) -> np.ndarray:
     return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def as_picture(image: np.ndarray) -> Image.Image:
-    """A Pillow image of uint8 [H, W, C] with C of 1, 3 or 4."""
-    return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-
-
 def save_png(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """Writes uint8 [H, W, C] as a PNG, whole or not at all."""
     with written_whole(path) as beside:
@@ -80,7 +76,7 @@ def save_picture(path: str | os.PathLike[str], image: np.ndarray) -> None:
     if kind in ("jpg", "jpeg"):
         kind, options = "jpeg", {"quality": 95, "subsampling": 0}
         if picture.mode == "RGBA":
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+            picture = laid_on(picture, "white").convert("RGB")
     if kind not in ("png", "webp", "jpeg"):
         raise UserError(f"a picture needs a path that ends in .png, .jpg, .jpeg or .webp. Received: {path}.")
     _check_sides(kind, picture)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -135,8 +135,7 @@ class Sparkline:
 
         room = options.max_width - len(self.label) - len(self.numbers) - 2
         bars = "" if options.ascii_only or room < 1 else sparkline(self.values[-room:])
-        words: list[Any] = [self.label, *([(bars, "cyan")] if bars else []), self.numbers]
-        yield Text(" ").join(Text(*word) if isinstance(word, tuple) else Text(word) for word in words if word)
+        yield Text(" ").join(word for word in (Text(self.label), Text(bars, "cyan"), Text(self.numbers)) if word)
 
 
 def sparkline(values: Sequence[float]) -> str:

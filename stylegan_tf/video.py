@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import IO, cast
 
 import numpy as np
-from PIL import Image
 
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import written_whole
 from stylegan_tf.invocation import install
+from stylegan_tf.pictures import as_picture, laid_on
 from stylegan_tf.printing import printable
 
 _CRF = 17  # libx264's quality: what eyes take for lossless
@@ -81,9 +81,9 @@ def _ffmpeg() -> str:
 
 def _even(frame: np.ndarray) -> np.ndarray:
     """RGB of even height and width."""
-    picture = Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame)
+    picture = as_picture(frame)
     if picture.mode == "RGBA":
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        picture = laid_on(picture, "white")
     pixels = np.asarray(picture.convert("RGB"))
     height, width = pixels.shape[:2]
     return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_tf.images import (
-    as_picture,
-    enlarge,
-    image_grid,
-    save_animation,
-    save_picture,
-    save_png,
-    to_float,
-    to_uint8,
-)
+from stylegan_tf.images import enlarge, image_grid, save_animation, save_picture, save_png, to_float, to_uint8
+from stylegan_tf.pictures import as_picture
 
 ALL = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageColor, JpegImagePlugin
 
 from stylegan_tf.data.image_file import UnusableImageError
 from stylegan_tf.errors import UserError
+from stylegan_tf.pictures import laid_on
 
 CROPS = ("center", "pad", "none")
 
@@ -215,7 +216,7 @@ def _convert(image: Image.Image, channels: int, background: str) -> Image.Image:
     if image.has_transparency_data:
         image = image if image.mode == "RGBA" else image.convert("RGBA")
         if mode != "RGBA":
-            image = Image.alpha_composite(Image.new("RGBA", image.size, _rgb(background)), image)
+            image = laid_on(image, _rgb(background))
     elif image.mode not in ("1", "L", "RGB", "RGBA"):
         image = image.convert("RGB")  # Pillow has no direct way from some modes to grey or RGBA
     return image if image.mode == mode else image.convert(mode)

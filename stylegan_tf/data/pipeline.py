@@ -20,6 +20,7 @@ from PIL import Image
 from stylegan_tf.data import order, workers
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.errors import UserError
+from stylegan_tf.pictures import as_picture
 
 # Small pieces are read together, up to so many images and bytes: a call from TensorFlow to Python costs as much as
 # reading 30 small images.
@@ -305,10 +306,10 @@ def _mirror(image: np.ndarray) -> None:
 
 def _cut(image: np.ndarray, share: float, place: np.ndarray) -> np.ndarray:
     """Cuts `share` of height and width off, split between the sides as `place` (two numbers in [0, 1)) says."""
-    height, width, channels = image.shape
+    height, width = image.shape[:2]
     top, left = place * share * (height, width)
     box = (left, top, left + (1 - share) * width, top + (1 - share) * height)
-    picture = Image.fromarray(image[:, :, 0] if channels == 1 else image)
+    picture = as_picture(image)
     return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC, box=box)).reshape(image.shape)
 
 

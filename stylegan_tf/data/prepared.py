@@ -60,6 +60,7 @@ from stylegan_tf.errors import UserError
 from stylegan_tf.files import expanded
 from stylegan_tf.invocation import command
 from stylegan_tf.names import as_written
+from stylegan_tf.pictures import as_picture
 from stylegan_tf.printing import printable
 
 # What a manifest is belongs to what a prepared set is, for whoever reads one.
@@ -308,7 +309,7 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
 def encode_png(image: np.ndarray) -> bytes:
     """An image, uint8 `[height, width, channels]`, as a PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(buffer, "PNG", compress_level=6)
+    as_picture(image).save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from stylegan_tf.data.prepared import PreparedImageSet
 from stylegan_tf.data.sources.base import Item, Source
+from stylegan_tf.pictures import as_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PreparedItem(Item):
     def open(self) -> Image.Image:
         """Reads the image at the set's full size."""
         images, _ = _opened(self.directory).read(0, np.array([self.index]))
-        return Image.fromarray(images[0].squeeze(-1) if images.shape[-1] == 1 else images[0])
+        return as_picture(images[0])
 
 
 @functools.lru_cache(maxsize=2)

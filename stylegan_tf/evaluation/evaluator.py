@@ -21,6 +21,7 @@ from stylegan_tf.evaluation.results import Result
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.files import work_folder
 from stylegan_tf.metrics.protocols import Protocol
+from stylegan_tf.metrics.sliced_wasserstein import SMALLEST_LEVEL
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.version import __version__
 
@@ -28,8 +29,6 @@ _GENERATOR_MEASURES = {
     "path_length": generator_measures.path_length,
     "separability": generator_measures.measure_separability,
 }
-
-_LEAST_SIDE = 16  # of metrics over pixels
 
 
 class Evaluator:
@@ -271,7 +270,9 @@ def _least(protocol: Protocol) -> int:
 def check_size(protocol: Protocol, size: tuple[int, int]) -> None:
     """Raises UserError for images that are too small for a protocol."""
     if protocol.metric in ("ms_ssim", "sliced_wasserstein"):
-        require(min(size) >= _LEAST_SIDE, f"{protocol.name} needs images of {_LEAST_SIDE} pixels a side or more", size)
+        require(
+            min(size) >= SMALLEST_LEVEL, f"{protocol.name} needs images of {SMALLEST_LEVEL} pixels a side or more", size
+        )
 
 
 def check_fakes(protocol: Protocol, fakes: FakeImages) -> None:

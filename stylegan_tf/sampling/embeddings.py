@@ -13,7 +13,8 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from stylegan_tf.errors import UserError
 from stylegan_tf.files import written_together
-from stylegan_tf.images import as_picture, image_grid
+from stylegan_tf.images import image_grid
+from stylegan_tf.pictures import as_picture
 from stylegan_tf.printing import printable
 from stylegan_tf.sampling.latents import classes_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from stylegan_tf.images import as_picture, enlarge
+from stylegan_tf.images import enlarge
+from stylegan_tf.pictures import as_picture
 
 SMALLEST_CELL = 96  # pixels; smaller images are enlarged
 

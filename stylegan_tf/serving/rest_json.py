@@ -33,7 +33,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     """The object that a request's body holds.
 
     Raises:
-        ValueError: When it is not JSON object, it is nested too deeply or holds too many values, or `instances` and
+        ValueError: When it is not a JSON object, it is nested too deeply or holds too many values, or `instances` and
             `inputs` are not exactly one.
     """
     _check_size(body)

@@ -19,8 +19,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig
-from stylegan_tf.images import as_picture
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
+from stylegan_tf.pictures import as_picture
 from stylegan_tf.printing import printable, printable_lines
 
 # A grid at 1024x1024 is 8192 pixels wide; the whole one lies in samples/.
