@@ -163,7 +163,11 @@ def test_the_list_of_protocols(command):
         (["--run_dir={tmp}", "--metrics=swd1k"], "must be the directory of a run"),
         (["--export={tmp}", "--metrics=swd1k"], "export must be a directory that export.py wrote"),
         (["--images={data}", "--metrics=swd1k"], "--data must name real images for swd1k"),
-        (["--images={data}", "--data={data}", "--metrics=msssim1k"], "measures 1,000 generated images"),
+        (
+            ["--images={data}", "--data={data}", "--metrics=fd1k_full_model", "{weights}"],
+            "measures 1,000 generated images",
+        ),
+        (["--images={data}", "--data={data}", "--metrics=msssim1k"], "needs images of 16 pixels a side or more"),
         (["--images={data}", "--data={data}", "--metrics=fd1k_full_model", "--resolution=x"], "--resolution"),
         (["--compare", "{tmp}"], "must hold metrics.jsonl"),
         (["--compare", "{tmp}", "--output=chart.gif"], "must be a file that ends in .png, .svg, .jpg or .webp"),
