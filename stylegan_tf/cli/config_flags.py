@@ -8,6 +8,7 @@ from typing import Any, cast
 from absl import flags
 
 from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.kimg_tables import KimgTable, parse_table
 from stylegan_tf.configuration.presets import DEFAULT_PRESET, PRESETS, preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import UserError
@@ -27,15 +28,17 @@ SECTIONS = {
 class _TableParser(flags.ArgumentParser):
     syntactic_help = "a number, or numbers by resolution such as 4:128,32:64"
 
-    def __init__(self, may_be_empty: bool) -> None:
-        self.may_be_empty = may_be_empty
+    def __init__(self, may_be_empty: bool, may_be_over_kimg: bool) -> None:
+        self.may_be_empty, self.may_be_over_kimg = may_be_empty, may_be_over_kimg
+        if may_be_over_kimg:
+            self.syntactic_help += ", or over kimg from 0 on such as 0:0.005,100:0.0005"
 
-    def parse(self, argument: Any) -> ResolutionTable | None:
-        if argument is None or isinstance(argument, ResolutionTable):
+    def parse(self, argument: Any) -> ResolutionTable | KimgTable | None:
+        if argument is None or isinstance(argument, (ResolutionTable, KimgTable)):
             return argument
         if self.may_be_empty and not argument.strip():
             return None
-        return ResolutionTable.parse(argument)
+        return parse_table(argument) if self.may_be_over_kimg else ResolutionTable.parse(argument)
 
     def flag_type(self) -> str:
         return "table by resolution"
@@ -47,13 +50,16 @@ class _NumberParser(flags.ArgumentParser):
     words = "a number"
     number: type[flags.ArgumentParser] = flags.FloatParser
 
-    def __init__(self, may_be_empty: bool) -> None:
-        self.may_be_empty = may_be_empty
-        self.syntactic_help = f"{self.words}, or empty" if may_be_empty else self.words
+    def __init__(self, may_be_empty: bool, may_be_over_kimg: bool = False) -> None:
+        self.may_be_empty, self.may_be_over_kimg = may_be_empty, may_be_over_kimg
+        kinds = [self.words] + ["a table over kimg such as 0:10,100:1"] * may_be_over_kimg + ["empty"] * may_be_empty
+        self.syntactic_help = ", or ".join(kinds)
 
-    def parse(self, argument: Any) -> float | None:
+    def parse(self, argument: Any) -> float | KimgTable | None:
         if self.may_be_empty and (argument is None or not str(argument).strip()):
             return None
+        if self.may_be_over_kimg and (isinstance(argument, KimgTable) or ":" in str(argument)):
+            return argument if isinstance(argument, KimgTable) else KimgTable.parse(argument)
         try:
             return cast(float, self.number().parse(argument))
         except ValueError:
@@ -106,12 +112,13 @@ def _help(field: Any, note: str) -> str:
 
 
 def _parser(kind: str) -> flags.ArgumentParser:
+    over_kimg = "KimgTable" in kind
     if "ResolutionTable" in kind:
-        return _TableParser(may_be_empty="None" in kind)
+        return _TableParser(may_be_empty="None" in kind, may_be_over_kimg=over_kimg)
     if kind.startswith("int"):
         return _WholeNumberParser(may_be_empty="None" in kind)
     if kind.startswith("float"):
-        return _NumberParser(may_be_empty="None" in kind)
+        return _NumberParser(may_be_empty="None" in kind, may_be_over_kimg=over_kimg)
     return flags.ArgumentParser()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from stylegan_tf.configuration.families import FAMILIES, Family
+from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, NetworkConfig
 from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
@@ -106,13 +107,24 @@ class TrainConfig:
         if self.data.resolution:
             self.num_levels_for(parse_size(self.data.resolution, "resolution"))
         self.check_fields()
+        strength = self.augment.augment_p
         require(
-            self.augment.augment != "fixed" or self.augment.augment_p > 0,
+            self.augment.augment != "adaptive" or not isinstance(strength, KimgTable),
+            "augment_p may be a table over kimg with augment=fixed; an adaptive strength moves by itself",
+            strength,
+        )
+        require(
+            self.augment.augment != "fixed" or isinstance(strength, KimgTable) or strength > 0,
             "augment_p must be above 0 with augment=fixed, such as --augment_p=0.2",
             self.augment.augment_p,
         )
         for name in ("adam_beta1", "adam_beta2"):
-            require(0 <= self.get(name) < 1, f"{name} must be 0 or more, and below 1", self.get(name))
+            value = self.get(name)
+            decays = value.values() if isinstance(value, KimgTable) else [value]
+            require(all(0 <= decay < 1 for decay in decays), f"{name} must be 0 or more, and below 1", value)
+        batch = self.schedule.batch_size
+        if isinstance(batch, KimgTable):
+            require(batch.in_steps, "batch_size must change in steps, such as 0:4,50:8:step", batch)
         require(self.schedule.total_kimg <= 1e9, "total_kimg must be at most 1e9", self.schedule.total_kimg)
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:

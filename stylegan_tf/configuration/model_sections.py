@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.options import (
     ADAPTIVE,
     AUGMENTED,
@@ -20,6 +21,7 @@ from stylegan_tf.configuration.options import (
     OF_STYLEGAN2_LABELS,
     PATH_LENGTHS,
     R1_LOSSES,
+    WASSERSTEIN,
     WGAN_GP,
     option,
 )
@@ -29,7 +31,7 @@ from stylegan_tf.errors import require
 ARCHITECTURES = ("skip", "resnet", "orig", "growing")
 LABEL_DESIGNS = ("stylegan2-ada", "stylegan2")
 NORMALIZATIONS = ("instance", "pixel", "none")
-LOSSES = ("wgan-gp", "logistic", "hinge", "least-squares")
+LOSSES = ("wgan-gp", "wasserstein", "logistic", "hinge", "least-squares", "relativistic")
 AUGMENT_CHOICES = ("off", "adaptive", "fixed")
 # Sixteen times the published sizes: a damaged configuration is refused before its networks fill the memory.
 MOST_UNITS = 8192
@@ -132,20 +134,28 @@ class LossConfig:
     """What is minimised."""
 
     loss: str = option(
-        "wgan-gp", "wgan-gp; or with R1: logistic (non-saturating), hinge, least-squares", choices=LOSSES
+        "wgan-gp",
+        "wgan-gp; or with R1: logistic (non-saturating), hinge, least-squares, wasserstein, relativistic (R3GAN's)",
+        choices=LOSSES,
     )
-    gradient_penalty_weight: float = option(10.0, "weight of the gradient penalty", least=0, applies_to=WGAN_GP)
+    gradient_penalty_weight: float | KimgTable = option(
+        10.0, "weight of the gradient penalty", least=0, applies_to=WGAN_GP
+    )
     gradient_penalty_target: float = option(1.0, "gradient norm that is not penalised", above=0, applies_to=WGAN_GP)
-    drift_weight: float = option(0.001, "weight of the squared scores of reals", least=0, applies_to=WGAN_GP)
+    drift_weight: float = option(0.001, "weight of the squared scores of reals", least=0, applies_to=WASSERSTEIN)
     label_loss_weight: float = option(
         1.0, "weight of the cross entropy of the classes, for both networks", least=0, applies_to=CLASSIFYING
     )
-    r1_gamma: float | None = option(
+    r1_gamma: float | KimgTable | None = option(
         10.0,
         "weight of the R1 penalty of the other losses; empty: 0.0002 * pixels / batch size",
         least=0,
         applies_to=R1_LOSSES,
     )
+    r2_gamma: float | KimgTable = option(
+        0.0, "weight of the same penalty at fakes (R2); 0 leaves it out", least=0, applies_to=R1_LOSSES
+    )
+    critic_steps: int = option(1, "updates of the critic, each of its own images, for one of the generator", above=0)
     critic_regularization_interval: int = option(
         1, "steps between penalties of the critic; above 1 they get a step of their own (lazy regularisation)", above=0
     )
@@ -178,7 +188,7 @@ class AugmentConfig:
         "groups joined by commas: blit, geometry, color, filter, noise, cutout; or bg, bgc, bgcf, bgcfn, bgcfnc",
         applies_to=AUGMENTED,
     )
-    augment_p: float = option(
+    augment_p: float | KimgTable = option(
         0.0,
         "probability of each transform: fixed, or where the adaptive strength starts",
         least=0,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
+from stylegan_tf.configuration.kimg_tables import KimgTable, parse_table
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
 from stylegan_tf.json_files import as_type
@@ -49,6 +50,10 @@ def with_labels(condition: Condition) -> Condition:
 OF_STYLEGAN1, OF_STYLEGAN2 = of_family("stylegan1"), of_family("stylegan2")
 OF_STYLEGAN1_LABELS, OF_STYLEGAN2_LABELS = with_labels(OF_STYLEGAN1), with_labels(OF_STYLEGAN2)
 GROWING = Condition("networks that grow", lambda config: config.grows)
+WASSERSTEIN_LOSSES = ("wgan-gp", "wasserstein")
+WASSERSTEIN = Condition(
+    f"loss={' or '.join(WASSERSTEIN_LOSSES)}", lambda config: config.loss.loss in WASSERSTEIN_LOSSES
+)
 WGAN_GP = Condition("loss=wgan-gp", lambda config: config.loss.loss == "wgan-gp")
 R1_LOSSES = Condition("losses other than wgan-gp", lambda config: config.loss.loss != "wgan-gp")
 CLASSIFYING = Condition(
@@ -103,7 +108,7 @@ def check_field(field: dataclasses.Field[Any], value: Any) -> None:
     name, rules = field.name, field.metadata
     if rules["choices"]:
         require(value in rules["choices"], f"{name} must be one of {', '.join(rules['choices'])}", value)
-    numbers = value.values() if isinstance(value, ResolutionTable) else [value]
+    numbers = value.values() if isinstance(value, (ResolutionTable, KimgTable)) else [value]
     numbers = [number for number in numbers if isinstance(number, (int, float))]
     above, least, most = rules["above"], rules["least"], rules["most"]
     if math.isfinite(above):
@@ -118,14 +123,17 @@ def check_field(field: dataclasses.Field[Any], value: Any) -> None:
 
 def from_plain(field: dataclasses.Field[Any], value: Any) -> Any:
     """A field's value from its written form. Raises ValueError for one of another type or out of bounds."""
-    if "ResolutionTable" not in str(field.type):
-        value = as_type(value, _FIELD_TYPES[str(field.type)], field.name)
-    elif value is not None or "None" not in str(field.type):
+    kinds = str(field.type).split(" | ")
+    if "ResolutionTable" in kinds:
+        if value is None and "None" in kinds:
+            return None
         require(type(value) in (str, int, float), f"{field.name} must be a table by resolution", type(value).__name__)
-        value = ResolutionTable.parse(str(value))
-    return value
+        return parse_table(str(value)) if "KimgTable" in kinds else ResolutionTable.parse(str(value))
+    if "KimgTable" in kinds and isinstance(value, str) and ":" in value:
+        return KimgTable.parse(value)
+    return as_type(value, _FIELD_TYPES[" | ".join(kind for kind in kinds if kind != "KimgTable")], field.name)
 
 
 def to_plain(value: Any) -> Any:
     """A field's value as JSON has it."""
-    return str(value) if isinstance(value, ResolutionTable) else value
+    return str(value) if isinstance(value, (ResolutionTable, KimgTable)) else value

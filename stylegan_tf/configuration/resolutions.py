@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 from stylegan_tf.errors import UserError
 
@@ -91,12 +92,16 @@ class ResolutionTable:
         """All values."""
         return [value for _, value in self.rows]
 
+    def scaled(self, change: Callable[[float], float]) -> ResolutionTable:
+        """A table with other values."""
+        return ResolutionTable(tuple((resolution, change(value)) for resolution, value in self.rows))
+
     def __str__(self) -> str:
         if len(self.rows) == 1 and self.rows[0][0] == 0:
-            return _exact(self.rows[0][1])
-        return ",".join(f"{resolution}:{_exact(value)}" for resolution, value in self.rows)
+            return exact(self.rows[0][1])
+        return ",".join(f"{resolution}:{exact(value)}" for resolution, value in self.rows)
 
 
-def _exact(value: float) -> str:
-    """The short form where it says everything, so that what is written is what is read."""
+def exact(value: float) -> str:
+    """A number in writing: the short form where it says everything, so that what is written is what is read."""
     return short if float(short := f"{value:g}") == value else repr(value)

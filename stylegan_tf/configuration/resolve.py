@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stylegan_tf.configuration.config import RESOLVED_SECTION, TrainConfig, all_fields
+from stylegan_tf.configuration.kimg_tables import KimgTable, last_value
 from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig
 from stylegan_tf.configuration.options import check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable
@@ -23,15 +24,15 @@ TRANSFER_AUGMENT_KIMG = 100.0  # published with its code, for runs that start fr
 class ResolvedSchedule(ScheduleConfig):
     """A schedule with batch sizes and both learning rates."""
 
-    batch_size: ResolutionTable = dataclasses.field(kw_only=True)
-    critic_learning_rate: ResolutionTable = dataclasses.field(kw_only=True)
+    batch_size: ResolutionTable | KimgTable = dataclasses.field(kw_only=True)
+    critic_learning_rate: ResolutionTable | KimgTable = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedLoss(LossConfig):
     """Losses with the weight of R1."""
 
-    r1_gamma: float = dataclasses.field(kw_only=True)
+    r1_gamma: float | KimgTable = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ResolvedAugment(AugmentConfig):
 class ResolvedOptimizer(OptimizerConfig):
     """Optimizer and averages with the half-life."""
 
-    ema_half_life_kimg: float = dataclasses.field(kw_only=True)
+    ema_half_life_kimg: float | KimgTable = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +138,7 @@ def resolve(
     values = {**kept, **given}
     if "batch_size" not in values:
         values["batch_size"] = config.family.batch_sizes(size, num_devices)
-    batch = values["batch_size"].at(size)
+    batch = last_value(values["batch_size"], size)
     values.setdefault("critic_learning_rate", config.schedule.learning_rate)
     values.setdefault("r1_gamma", 0.0002 * size[0] * size[1] / batch)
     values.setdefault("ema_half_life_kimg", batch * 10.0 / 32.0)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from stylegan_tf.configuration.options import GROWING, MEASURED, option
+from stylegan_tf.configuration.kimg_tables import KimgTable
+from stylegan_tf.configuration.options import GROWING, MEASURED, WGAN_GP, option
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
 
@@ -55,7 +56,11 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ScheduleConfig:
-    """How the networks grow. Tables by resolution are written '4:128,32:64' (from 4x4 up 128, from 32x32 up 64)."""
+    """How the networks grow, and how fast they learn.
+
+    Tables by resolution are written '4:128,32:64' (from 4x4 up 128, from 32x32 up 64); those over kimg begin at 0, as
+    in '0:0.005,60:0.005,100:0.0005' (see `kimg_tables`).
+    """
 
     start_resolution: int = option(
         8, "the first resolution is the smallest one that is at least this high", least=0, applies_to=GROWING
@@ -67,20 +72,27 @@ class ScheduleConfig:
     fade_kimg: ResolutionTable = option(
         ResolutionTable(((0, 600.0),)), "kimg over which each resolution is faded in", least=0, applies_to=GROWING
     )
-    batch_size: ResolutionTable | None = option(
+    batch_size: ResolutionTable | KimgTable | None = option(
         None,
-        "images per step, over all devices; empty: what suits the family, this number of devices and this resolution",
+        "images per step, over all devices, by resolution or in steps over kimg; empty: what suits the family, this "
+        "number of devices and this resolution",
         above=0,
         whole=True,
     )
-    learning_rate: ResolutionTable = option(
+    learning_rate: ResolutionTable | KimgTable = option(
         "4:0.001,128:0.0015,256:0.002,512:0.003",
-        "Adam's learning rate for the generator, and for the critic unless "
-        "critic_learning_rate is given; WGAN-GP caps both at 0.002",
+        "Adam's learning rate for the generator, by resolution or over kimg, and for the critic unless "
+        "critic_learning_rate is given",
         above=0,
     )
-    critic_learning_rate: ResolutionTable | None = option(
+    critic_learning_rate: ResolutionTable | KimgTable | None = option(
         None, "Adam's learning rate for the critic; empty: learning_rate", above=0
+    )
+    learning_rate_limit: float = option(
+        0.002,
+        "above which neither learning rate goes with WGAN-GP (published so: higher rates need another loss)",
+        above=0,
+        applies_to=WGAN_GP,
     )
     learning_rate_rampup_kimg: float = option(
         0.0, "kimg over which the learning rates rise from zero at the start", least=0
@@ -95,9 +107,9 @@ class OptimizerConfig:
     """Adam, and the running averages."""
 
     adam_beta1: float = option(0.0, "decay of Adam's first moment")
-    adam_beta2: float = option(0.99, "decay of Adam's second moment")
+    adam_beta2: float | KimgTable = option(0.99, "decay of Adam's second moment")
     adam_epsilon: float = option(1e-8, "Adam's epsilon", above=0)
-    ema_half_life_kimg: float | None = option(
+    ema_half_life_kimg: float | KimgTable | None = option(
         10.0, "half-life of the averaged generator; empty: batch size * 10 / 32", above=0
     )
     ema_rampup: float = option(

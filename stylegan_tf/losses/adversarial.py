@@ -40,6 +40,14 @@ def logistic_generator_loss(fake_scores: Tensor) -> Tensor:
     return ops.softplus(-fake_scores)
 
 
+def relativistic_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """-log(sigmoid(real - fake)), for pairs of a real and a fake.
+
+    Jolicoeur-Martineau 2018 (The relativistic discriminator), section 4.1; Huang et al. 2024 (R3GAN), section 2.
+    """
+    return ops.softplus(fake_scores - real_scores)
+
+
 def hinge_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     """max(0, 1 - real) + max(0, 1 + fake). Lim and Ye 2017 (Geometric GAN), section 3."""
     return ops.relu(1.0 - real_scores) + ops.relu(1.0 + fake_scores)

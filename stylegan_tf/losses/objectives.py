@@ -20,21 +20,29 @@ class AdversarialLoss:
 
     Attributes:
         critic: Of real scores and fake scores, both [N], to [N].
-        generator: Of fake scores [N] to [N].
+        generator: Of fake scores [N], or for a relativistic loss of what they exceed the real scores by, to [N].
         sign_tells_reals: Whether a critic that separates perfectly scores reals above zero and fakes below, which
             adaptive augmentation reads.
+        relativistic: Whether each fake is judged beside a real.
     """
 
     critic: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     generator: Callable[[tf.Tensor], tf.Tensor]
     sign_tells_reals: bool = False
+    relativistic: bool = False
 
 
+_WASSERSTEIN = AdversarialLoss(adversarial.wasserstein_critic_loss, adversarial.wasserstein_generator_loss)
 ADVERSARIAL_LOSSES = {
-    "wgan-gp": AdversarialLoss(adversarial.wasserstein_critic_loss, adversarial.wasserstein_generator_loss),
+    "wgan-gp": _WASSERSTEIN,
+    "wasserstein": _WASSERSTEIN,
     "logistic": AdversarialLoss(adversarial.logistic_critic_loss, adversarial.logistic_generator_loss, True),
     "hinge": AdversarialLoss(adversarial.hinge_critic_loss, adversarial.wasserstein_generator_loss, True),
     "least-squares": AdversarialLoss(adversarial.least_squares_critic_loss, adversarial.least_squares_generator_loss),
+    # Its generator swaps the two: -log(sigmoid(fake - real)).
+    "relativistic": AdversarialLoss(
+        adversarial.relativistic_critic_loss, adversarial.logistic_generator_loss, relativistic=True
+    ),
 }
 
 
@@ -75,7 +83,7 @@ class GradientPenalty:
     Reference: Gulrajani et al. 2017, algorithm 1; the target, Karras et al. 2018, appendix D.1.
     """
 
-    weight: float = 10.0
+    weight: float | tf.Variable = 10.0
     target: float = 1.0
 
     @property
@@ -99,21 +107,23 @@ class GradientPenalty:
 
 
 @dataclasses.dataclass(frozen=True)
-class R1:
-    """On the gradient's squared norm, at reals.
+class ZeroCentered:
+    """On the gradient's squared norm: R1 at reals, and R2 at fakes.
 
     Args:
-        weight: Gamma; half of it multiplies the squared norm.
+        weight: Gamma of R1; half of it multiplies the squared norm.
+        fakes_weight: Gamma of R2, likewise; 0 leaves it out.
 
     Reference: Mescheder et al. 2018, section 4.1.
     """
 
-    weight: float = 10.0
+    weight: float | tf.Variable = 10.0
+    fakes_weight: float | tf.Variable = 0.0
 
     @property
     def needs_fakes(self) -> bool:
-        """Never."""
-        return False
+        """With R2."""
+        return not isinstance(self.fakes_weight, float) or self.fakes_weight != 0
 
     def __call__(
         self,
@@ -126,7 +136,12 @@ class R1:
     ) -> tuple[tf.Tensor, Terms]:
         penalty = regularizers.squared_norms(regularizers.image_gradients(score, reals, gradient_scale, halvings))
         terms = {"gradient_penalty": penalty, "critic_gradient_norm": tf.sqrt(penalty)}
-        return 0.5 * self.weight * penalty, terms
+        weighted = 0.5 * self.weight * penalty
+        if self.needs_fakes:
+            at_fakes = regularizers.image_gradients(score, fakes, gradient_scale, halvings)
+            terms["gradient_penalty_fakes"] = regularizers.squared_norms(at_fakes)
+            weighted += 0.5 * self.fakes_weight * terms["gradient_penalty_fakes"]
+        return weighted, terms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +166,6 @@ class Objective:
         losses = self.loss.critic(real_scores, fake_scores)
         return losses + self.drift_weight * adversarial.drift_penalty(real_scores) if self.drift_weight else losses
 
-    def generator_loss(self, fake_scores: tf.Tensor) -> tf.Tensor:
-        """The generator's loss."""
-        return self.loss.generator(fake_scores)
+    def generator_loss(self, fake_scores: tf.Tensor, real_scores: tf.Tensor | None = None) -> tf.Tensor:
+        """The generator's loss; of real scores too where the loss is relativistic."""
+        return self.loss.generator(fake_scores if real_scores is None else fake_scores - real_scores)

@@ -150,6 +150,7 @@ class TensorBoardScalars(IntervalAction):
             values["loss/wasserstein_estimate"] = statistics["real_scores"] - statistics["fake_scores"]
         else:
             values["loss/r1_penalty"] = statistics["gradient_penalty"]
+            values["loss/r2_penalty"] = statistics["gradient_penalty_fakes"]
         return values
 
     def _state_values(self, state: TrainState) -> dict[str, float]:
@@ -168,7 +169,8 @@ class TensorBoardScalars(IntervalAction):
             values["progress/fade_in"] = stage.fade_in
             values["progress/resolution"] = float(stage.period.size[0])
             values["progress/batch_size"] = float(stage.batch_size)
-        if grows or self.config.schedule.learning_rate_rampup_kimg > 0:
+        values |= {f"progress/{name}": value for name, value in stage.settings.items()}
+        if grows or loop.schedule.rates_move:
             values["progress/learning_rate"] = stage.learning_rate
             if loop.schedule.rates_differ:
                 values["progress/critic_learning_rate"] = stage.critic_learning_rate

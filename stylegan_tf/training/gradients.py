@@ -139,7 +139,7 @@ class PhaseGradients:
                 penalty, measured = objective.critic_penalty(
                     score, reals, fakes, draws.factors, self.score_scale, halvings
                 )
-                losses += penalty * phase.interval
+                losses += penalty * phase.lazy
                 terms |= measured
             loss = tf.reduce_sum(losses) / kind.batch_size
             scaled = self._scale_loss(state.critic_optimizer, loss)
@@ -168,7 +168,12 @@ class PhaseGradients:
             if phase.main:
                 seen = self._augment(synthesize(ws), draws.fake_augmentation)
                 outputs = state.critic(seen, labels=labels, level=level, fade_in=fade_in)
-                loss += tf.reduce_sum(self.objective.generator_loss(outputs[:, 0])) / images
+                beside = None
+                if self.objective.loss.relativistic:
+                    with tape.stop_recording():
+                        real_seen = self._augment(reals, draws.real_augmentation)
+                        beside = state.critic(real_seen, labels=labels, level=level, fade_in=fade_in)[:, 0]
+                loss += tf.reduce_sum(self.objective.generator_loss(outputs[:, 0], beside)) / images
                 if state.critic.classifies:
                     report["generator_label_loss"] = tf.reduce_sum(class_loss(outputs[:, 1:], labels)) / images
                     loss += self.objective.label_weight * report["generator_label_loss"]
@@ -179,7 +184,7 @@ class PhaseGradients:
                 penalty, mean = path_length_penalty(lengths, state.path_length_mean, settings.path_length_decay)
                 report["path_length"] = tf.reduce_sum(lengths) / images
                 report["path_length_penalty"] = tf.reduce_sum(penalty) / images
-                loss += report["path_length_penalty"] * settings.path_length_weight * phase.interval
+                loss += report["path_length_penalty"] * settings.path_length_weight * phase.lazy
                 means["path_length"] = mean * lengths.shape[0] * replicas / images
             scaled = self._scale_loss(state.generator_optimizer, loss)
         means["w"] = w_sum * replicas / images

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from stylegan_tf.configuration.schedule import Period
+from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.stop_signals import heard_signals
 from stylegan_tf.training.actions import Action, LoopState
@@ -156,12 +156,12 @@ def train(
         before = loop.images_seen
         stage = loop.stage = schedule.at(before)
         if stage.period.index != int(state.optimizer_period.numpy()):
-            begin_period(state, stage.period)
+            begin_period(state, schedule, stage.period)
         is_new = reading != (stage.level, stage.batch_size)
         if is_new:
             reading = (stage.level, stage.batch_size)
             batches = read_batches(pipeline, step.strategy, stage.period, before)
-        state.set_learning_rates(stage.learning_rate, stage.critic_learning_rate)
+        state.follow(stage)
         batch = next(batches)
         prepare = functools.partial(step.prepare, batch, stage.level, stage.batch_size, state.phases)
         work = functools.partial(_take_step, loop, step, batch)
@@ -186,9 +186,13 @@ def _take_step(loop: LoopState, step: TrainingStep, batch: tuple[Any, Any]) -> N
     loop.report = step(batch, stage.level, stage.batch_size, phases, loop.images_seen, stage.fade_in)
 
 
-def begin_period(state: TrainState, period: Period) -> None:
-    """Resets the optimizers where the configuration says so, and remembers that it was done."""
-    if state.config.schedule.reset_optimizers:
+def begin_period(state: TrainState, schedule: Schedule, period: Period) -> None:
+    """Resets the optimizers where the configuration says so, and remembers that it was done.
+
+    Where only the batch size changes, nothing is forgotten.
+    """
+    passed = schedule.periods[int(state.optimizer_period.numpy()) + 1 : period.index + 1]
+    if state.config.schedule.reset_optimizers and any(begun.into_level == 0 for begun in passed):
         state.reset_optimizers()
     state.optimizer_period.assign(period.index)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.model_sections import LossConfig
 
 
@@ -23,6 +24,7 @@ class Phase:
         main: Whether the adversarial loss is part of it.
         regularizer: Whether the network's regulariser is part of it.
         interval: Steps from one to the next.
+        lazy: Updates of the network by its main loss for one of these; the regulariser is weighted by it.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Phase:
     main: bool = True
     regularizer: bool = False
     interval: int = 1
+    lazy: int = 1
 
     def due(self, step: int) -> bool:
         """Whether it is part of this step, counted from 0 where the current period of the schedule begins."""
@@ -42,22 +45,25 @@ def training_phases(loss: LossConfig, critic_first: bool) -> list[Phase]:
 
     As published, StyleGAN's critic goes first, and StyleGAN2's generator.
     """
-    has_penalty = loss.gradient_penalty_weight > 0 if loss.loss == "wgan-gp" else loss.r1_gamma != 0
+    weights = [loss.gradient_penalty_weight] if loss.loss == "wgan-gp" else [loss.r1_gamma, loss.r2_gamma]
+    has_penalty = any(isinstance(weight, KimgTable) or weight != 0 for weight in weights)
     critic = _phases("critic", 0, loss.critic_regularization_interval if has_penalty else 0)
     path_length = loss.generator_regularization_interval if loss.path_length_weight > 0 else 0
-    generator = _phases("generator", 1, path_length)
+    generator = _phases("generator", 1, path_length, loss.critic_steps)
     return critic + generator if critic_first else generator + critic
 
 
 def lazy_factor(phases: list[Phase], network: str) -> float:
     """c, by which the learning rate of a network's optimizer is multiplied; 1 without a lazy regulariser."""
-    interval = max((phase.interval for phase in phases if phase.network == network), default=1)
-    return interval / (interval + 1) if interval > 1 else 1.0
+    lazy = max((phase.lazy for phase in phases if phase.network == network), default=1)
+    return lazy / (lazy + 1) if lazy > 1 else 1.0
 
 
-def _phases(network: str, stream: int, interval: int) -> list[Phase]:
-    """Phases of a network whose regulariser comes every `interval` steps; 0 for none."""
-    if interval <= 1:
-        return [Phase(network, network, stream, regularizer=interval == 1)]
-    regularizer = Phase(f"{network} regularizer", network, stream + 2, main=False, regularizer=True, interval=interval)
-    return [Phase(network, network, stream), regularizer]
+def _phases(network: str, stream: int, lazy: int, every: int = 1) -> list[Phase]:
+    """Phases of a network, updated in every so many steps, whose regulariser comes every `lazy` updates; 0 for none."""
+    if lazy <= 1:
+        return [Phase(network, network, stream, regularizer=lazy == 1, interval=every)]
+    regularizer = Phase(
+        f"{network} regularizer", network, stream + 2, main=False, regularizer=True, interval=lazy * every, lazy=lazy
+    )
+    return [Phase(network, network, stream, interval=every), regularizer]

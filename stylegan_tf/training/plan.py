@@ -6,6 +6,9 @@ import math
 import types
 from collections.abc import Mapping, Sequence
 
+from stylegan_tf.configuration.config import all_fields
+from stylegan_tf.configuration.kimg_tables import KimgTable
+from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
@@ -44,6 +47,7 @@ def describe_plan(
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
         *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
+        *_over_kimg(state.config),
         *_carried_over(state, replicas),
         *([f"Memory     {memory}"] if memory else []),
         "",
@@ -73,12 +77,16 @@ def _names(names: tuple[str, ...]) -> str:
 
 def _loss(state: TrainState) -> str:
     loss = state.config.loss
-    penalty = f"R1 {loss.r1_gamma:g}"
+    penalty = f"R1 {_number(loss.r1_gamma)}"
     if loss.loss == "wgan-gp":
-        penalty = f"gradient penalty {loss.gradient_penalty_weight:g}"
+        penalty = f"gradient penalty {_number(loss.gradient_penalty_weight)}"
     path_length = f", path length {loss.path_length_weight:g}" if loss.path_length_weight > 0 else ""
     labels = f", classes {loss.label_loss_weight:g}" if state.critic.classifies else ""
     return f"{loss.loss}, {penalty}{path_length}{labels}"
+
+
+def _number(value: float | KimgTable) -> str:
+    return f"{value.values()[0]:g} to {value.values()[-1]:g}" if isinstance(value, KimgTable) else f"{value:g}"
 
 
 def _phase(phase: Phase) -> str:
@@ -88,11 +96,20 @@ def _phase(phase: Phase) -> str:
 def _augmentation(state: TrainState) -> str:
     augment = state.config.augment
     if augment.augment == "fixed":
-        return f"{augment.augment_transforms}, fixed at {augment.augment_p:g}"
+        return f"{augment.augment_transforms}, fixed at {_number(augment.augment_p)}"
     return (
         f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, "
         f"target {augment.augment_target:g}, at most 1 in {augment.augment_kimg:g} kimg"
     )
+
+
+def _over_kimg(config: ResolvedConfig) -> list[str]:
+    """Settings that change over the run, each as it is written."""
+    tables = [(field.name, config.get(field.name)) for _, field in all_fields()]
+    told = [f"{name} {value}" for name, value in tables if isinstance(value, KimgTable)]
+    if config.schedule.critic_learning_rate == config.schedule.learning_rate:
+        told = [text for text in told if not text.startswith("critic_learning_rate ")]
+    return [f"Over kimg  {'; '.join(told)}"] if told else []
 
 
 def _carried_over(state: TrainState, replicas: int) -> list[str]:
@@ -109,7 +126,7 @@ def _carried_over(state: TrainState, replicas: int) -> list[str]:
 
 
 def _period_row(state: TrainState, schedule: Schedule, period: Period) -> list[str]:
-    end = min(period.start + period.length, schedule.total_images)
+    end, last_rates = schedule.ends_at(period), schedule.rates_at_end(period)
     counts = [
         sum(math.prod(weight.shape) for weight in network.active_weights(period.level))
         for network in (state.generator, state.critic)
@@ -120,10 +137,14 @@ def _period_row(state: TrainState, schedule: Schedule, period: Period) -> list[s
         f"{period.start / 1000:g}",
         f"{(end - period.start) / 1000:g}",
         f"{period.batch_size}",
-        f"{period.learning_rate:g}",
-        *([f"{period.critic_learning_rate:g}"] if schedule.rates_differ else []),
+        _from_to(period.learning_rate, last_rates[0]),
+        *([_from_to(period.critic_learning_rate, last_rates[1])] if schedule.rates_differ else []),
         *(f"{count:,}" for count in counts),
     ]
+
+
+def _from_to(first: float, last: float) -> str:
+    return f"{first:.4g}" if first == last else f"{first:.4g} - {last:.4g}"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import types
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import AugmentConfig
+from stylegan_tf.configuration.options import WASSERSTEIN_LOSSES
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.configuration.resolve import ResolvedLoss, resolve
 from stylegan_tf.configuration.schedule import Schedule
@@ -20,7 +24,7 @@ from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
 from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation.evaluator import Evaluator
-from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
+from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, CriticPenalty, GradientPenalty, Objective, ZeroCentered
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.runs.dataset_info import DatasetInfo
@@ -150,12 +154,21 @@ def data_notes(image_set: ImageSet, use_labels: bool) -> tuple[str, ...]:
     return image_set.form_notes + (set_notes(image_set, use_labels) if readable else ())
 
 
-def make_objective(loss: ResolvedLoss) -> Objective:
-    """The losses of settings with nothing left open."""
-    penalty: CriticPenalty = R1(loss.r1_gamma)
+def make_objective(loss: ResolvedLoss, over_kimg: Mapping[str, tf.Variable] = types.MappingProxyType({})) -> Objective:
+    """The losses of settings with nothing left open.
+
+    Args:
+        loss: The settings.
+        over_kimg: Variables of those that are tables over kimg, by name.
+    """
+
+    def weight(name: str) -> Any:
+        return over_kimg.get(name, getattr(loss, name))
+
+    penalty: CriticPenalty = ZeroCentered(weight("r1_gamma"), weight("r2_gamma"))
     if loss.loss == "wgan-gp":
-        penalty = GradientPenalty(loss.gradient_penalty_weight, loss.gradient_penalty_target)
-    drift = loss.drift_weight if loss.loss == "wgan-gp" else 0.0
+        penalty = GradientPenalty(weight("gradient_penalty_weight"), loss.gradient_penalty_target)
+    drift = loss.drift_weight if loss.loss in WASSERSTEIN_LOSSES else 0.0
     return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift, loss.label_loss_weight)
 
 

@@ -87,7 +87,8 @@ def _restore(run: Run, checkpoints: Checkpoints) -> int:
     augment = run.config.augment
     with run.strategy.scope():
         images_seen = checkpoints.restore()
-        if augment.augment == "fixed":  # where an adaptive strength went on before, in a converted run
+        # An adaptive strength may have gone on before, in a converted run; tables over kimg set it before every step.
+        if augment.augment == "fixed" and isinstance(augment.augment_p, float):
             run.state.augment_p.assign(augment.augment_p)
     return images_seen
 
@@ -257,7 +258,7 @@ def _make_step(run: Run, log: Logger) -> TrainingStep:
     config = run.state.config
     return TrainingStep(
         run.state,
-        make_objective(config.loss),
+        make_objective(config.loss, run.state.weights_over_kimg),
         run.strategy,
         augmentation=run.augmentation,
         jit_compile=run.jit,

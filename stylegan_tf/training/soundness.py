@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.configuration.schedule import learning_rate_limit
 from stylegan_tf.training.state import TrainState
@@ -114,12 +115,11 @@ def advice_after_breakdown(config: TrainConfig, checkpoint: str | None, new_run_
     return f"{begin} with a lower learning rate, add {' '.join(flags)} to the same command{again}."
 
 
-def lowered(table: ResolutionTable, limit: float = np.inf) -> ResolutionTable:
+def lowered(table: ResolutionTable | KimgTable, limit: float = np.inf) -> ResolutionTable | KimgTable:
     """Learning rates half as high as they were in effect, and no higher than the published StyleGAN2's.
 
     Args:
         table: As configured.
         limit: No rate was higher, whatever the table says.
     """
-    rows = tuple((size, float(f"{min(min(rate, limit) / 2, _SAFE_LEARNING_RATE):.3g}")) for size, rate in table.rows)
-    return ResolutionTable(rows)
+    return table.scaled(lambda rate: float(f"{min(min(rate, limit) / 2, _SAFE_LEARNING_RATE):.3g}"))

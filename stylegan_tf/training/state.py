@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import keras
 import tensorflow as tf
 
+from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Stage
 from stylegan_tf.keras_defaults import keras_defaults
@@ -47,6 +48,8 @@ class TrainState:
         sign_steps, sign_images: int64 variables, the steps and the images whose signs these are.
         optimizer_period: int64 variable, the schedule's period in which the optimizers last forgot their moments.
         phases: Of a training step.
+        weights_over_kimg: Variables of the loss's settings that are tables over kimg, by name.
+        ema_half_life_kimg: Of the averaged generator, at this moment.
         checkpoint: The `tf.train.Checkpoint` of all of these.
         checkpoint_without_optimizers: The same of all but the optimizers, which converted networks do not bring.
     """
@@ -63,8 +66,16 @@ class TrainState:
         for average, value in zip(self.generator_ema.weights, self.generator.weights, strict=True):
             average.assign(value)
         self.phases = training_phases(config.loss, config.family.critic_first)
-        self.generator_optimizer = self._adam(self.generator, lazy_factor(self.phases, "generator"))
-        self.critic_optimizer = self._adam(self.critic, lazy_factor(self.phases, "critic"))
+        self.weights_over_kimg = {
+            name: tf.Variable(_beginning(value), trainable=False, dtype=tf.float32, name=name)
+            for name, value in vars(config.loss).items()
+            if isinstance(value, KimgTable)
+        }
+        self._decays_over_kimg: dict[str, tf.Variable] = {}
+        self._followed: dict[str, float] = {}
+        self.ema_half_life_kimg = _beginning(config.optimizer.ema_half_life_kimg)
+        self.generator_optimizer = self._adam("generator")
+        self.critic_optimizer = self._adam("critic")
         self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
         self.level = tf.Variable(num_levels - 1, dtype=tf.int64, trainable=False, name="level")
         self.fade_in = tf.Variable(1.0, dtype=tf.float64, trainable=False, name="fade_in")
@@ -73,7 +84,9 @@ class TrainState:
         self.path_length_mean = tf.Variable(
             0.0, trainable=False, aggregation=tf.VariableAggregation.MEAN, name="path_length_mean"
         )
-        self.augment_p = tf.Variable(config.augment.augment_p, trainable=False, dtype=tf.float32, name="augment_p")
+        self.augment_p = tf.Variable(
+            _beginning(config.augment.augment_p), trainable=False, dtype=tf.float32, name="augment_p"
+        )
         self.sign_sum = tf.Variable(0.0, trainable=False, name="sign_sum")
         self.sign_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="sign_steps")
         self.sign_images = tf.Variable(0, dtype=tf.int64, trainable=False, name="sign_images")
@@ -112,14 +125,15 @@ class TrainState:
         return tf.train.Checkpoint(**{name: part for name, part in self._parts.items() if name not in missing})
 
     @keras_defaults()  # Keras makes the learning rate in its default type
-    def _adam(self, network: keras.Model, factor: float) -> keras.optimizers.Optimizer:
-        settings = self.config.optimizer
+    def _adam(self, name: str) -> keras.optimizers.Optimizer:
+        settings, factor = self.config.optimizer, lazy_factor(self.phases, name)
+        network = self.generator if name == "generator" else self.critic
+        decay: float | tf.Variable = _beginning(settings.adam_beta2) ** factor
+        if isinstance(settings.adam_beta2, KimgTable):
+            decay = tf.Variable(decay, trainable=False, dtype=tf.float32, name="adam_beta2")
+            self._decays_over_kimg[name] = decay
         optimizer: keras.optimizers.Optimizer = Adam(
-            0.001,
-            beta_1=settings.adam_beta1**factor,
-            beta_2=settings.adam_beta2**factor,
-            epsilon=settings.adam_epsilon,
-            name="adam",
+            0.001, beta_1=settings.adam_beta1**factor, beta_2=decay, epsilon=settings.adam_epsilon, name="adam"
         )
         if self.dtype_policy == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
@@ -144,6 +158,25 @@ class TrainState:
             inner = getattr(optimizer, "inner_optimizer", optimizer)
             inner.learning_rate.assign(learning_rate * lazy_factor(self.phases, network))
 
+    def follow(self, stage: Stage) -> None:
+        """Sets what changes over a run to what it is at a moment; to be called before every step."""
+        self.set_learning_rates(stage.learning_rate, stage.critic_learning_rate)
+        for name, value in stage.settings.items():
+            if self._followed.get(name) != value:
+                self._set_over_kimg(name, value)
+                self._followed[name] = value
+
+    def _set_over_kimg(self, name: str, value: float) -> None:
+        if name in self.weights_over_kimg:
+            self.weights_over_kimg[name].assign(value)
+        elif name == "adam_beta2":
+            for network, decay in self._decays_over_kimg.items():
+                decay.assign(value ** lazy_factor(self.phases, network))
+        elif name == "augment_p":
+            self.augment_p.assign(value)
+        else:
+            self.ema_half_life_kimg = value
+
     def optimizer(self, network: str) -> keras.optimizers.Optimizer:
         """That of the "generator" or the "critic"."""
         return self.generator_optimizer if network == "generator" else self.critic_optimizer
@@ -155,3 +188,8 @@ class TrainState:
             for variable in inner.variables:
                 if variable is not inner.learning_rate:
                     variable.assign(tf.zeros(variable.shape, variable.dtype))
+
+
+def _beginning(value: float | KimgTable) -> float:
+    """What a setting is when a run begins."""
+    return value.at(0.0, 1.0) if isinstance(value, KimgTable) else value

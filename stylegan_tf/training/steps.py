@@ -91,7 +91,7 @@ class TrainingStep:
         for kind in kinds:
             report |= self._functions[kind](*arguments)
         settings = self.state.config.optimizer
-        decay = average_decay(batch_size, images_seen, settings.ema_half_life_kimg, settings.ema_rampup)
+        decay = average_decay(batch_size, images_seen, self.state.ema_half_life_kimg, settings.ema_rampup)
         self.average_generator(tf.constant(1.0 - decay, tf.float32))
         return report
 

@@ -8,6 +8,7 @@ from absl import flags
 from stylegan_tf.cli import app
 from stylegan_tf.cli.config_flags import SECTIONS, config_from_flags, define_config_flags
 from stylegan_tf.configuration.config import TrainConfig, all_fields
+from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.presets import DEFAULT_PRESET, PRESETS, preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
 
@@ -120,6 +121,30 @@ def test_a_flag_that_repeats_the_default_still_overrides_the_preset(config_of):
     assert default.network.z_size != preset("tiny").network.z_size
     assert config_of(f"--z_size={default.network.z_size}").network.z_size == default.network.z_size
     assert config_of("--preset=tiny", "--batch_size=").schedule.batch_size is None  # empty: as published
+
+
+OVER_KIMG = ("learning_rate", "critic_learning_rate", "r1_gamma", "r2_gamma", "adam_beta2", "ema_half_life_kimg")
+
+
+@pytest.mark.parametrize("name", OVER_KIMG)
+def test_what_may_change_over_the_run(config_of, name):
+    text = "0:0.5,50%:0.5,100%:0.25:cosine"
+    assert config_of("--preset=stylegan2-f", f"--{name}={text}").get(name) == KimgTable.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("--learning_rate=0:0.1,5:-1", "learning_rate must be above 0"),
+        ("--adam_beta2=0:0.5,5:1", "adam_beta2 must be 0 or more, and below 1"),
+        ("--batch_size=0:4,5:8", "batch_size must change in steps, such as 0:4,50:8:step"),
+        ("--batch_size=0:4,5:8.5:step", "batch_size must be whole numbers"),
+        ("--augment_p=0:0,5:0.5", "an adaptive strength moves by itself"),
+    ],
+)
+def test_what_changes_over_the_run_is_checked_like_other_values(config_of, flag, says):
+    with pytest.raises(ValueError, match=says):
+        config_of("--preset=stylegan2-ada", flag)
 
 
 def test_what_may_be_left_open_can_be_given_and_taken_back(config_of):

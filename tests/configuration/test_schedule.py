@@ -5,6 +5,7 @@ import pytest
 from tiny_run import resolved_schedule, schedule_of
 
 from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.presets import PRESETS, preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.configuration.schedule import Schedule
@@ -202,3 +203,44 @@ def test_unknown_preset():
 
 def test_default_configuration_is_valid():
     TrainConfig().validate()
+
+
+def test_learning_rates_over_kimg_are_functions_of_the_clock_alone():
+    values = {"learning_rate": KimgTable.parse("0:0.004,50%:0.004,100%:0.001"), "critic_learning_rate": table("0.002")}
+    schedule = Schedule(resolved_schedule(**values, batch_size=table("8"), total_kimg=8.0), (4, 4), 3, grows=False)
+    rates = [schedule.at(images).learning_rate for images in (0, 4000, 6000, 8000)]
+    assert rates == pytest.approx([0.004, 0.004, 0.0025, 0.001])
+    assert schedule.at(6000).critic_learning_rate == 0.002
+    assert schedule.rates_differ and schedule.rates_move
+    assert schedule.rates_at_end(schedule.periods[0]) == pytest.approx((0.001, 0.002))
+    limited = Schedule(schedule.config, (4, 4), 3, grows=False, learning_rate_limit=0.003)
+    assert [limited.at(images).learning_rate for images in (0, 8000)] == pytest.approx([0.003, 0.001])
+
+
+def test_batch_sizes_over_kimg_split_periods_and_not_the_fade():
+    config = resolved_schedule(
+        start_resolution=4,
+        stage_kimg=table("1"),
+        fade_kimg=table("2"),
+        batch_size=KimgTable.parse("0:4,2:8:step"),
+        total_kimg=6.0,
+    )
+    schedule = Schedule(config, (4, 4), 2)
+    rows = [(period.level, period.fading, period.start, period.batch_size) for period in schedule.periods]
+    assert rows == [(0, False, 0, 4), (1, True, 1000, 4), (1, True, 2000, 8), (1, False, 3000, 8)]
+    assert [schedule.at(images).fade_in for images in (1500, 2000, 2500, 3000)] == [0.25, 0.5, 0.75, 1.0]
+    assert [period.into_level for period in schedule.periods] == [0, 0, 1000, 0]
+
+
+def test_settings_of_other_sections_over_kimg():
+    config = TrainConfig().replace(
+        {
+            "loss": "logistic",
+            "total_kimg": 4.0,
+            "r1_gamma": KimgTable.parse("0:2,2:1"),
+            "adam_beta2": KimgTable.parse("0:0.9,100%:0.99"),
+        }
+    )
+    schedule = schedule_of(config, 3)
+    assert schedule.at(1000).settings == pytest.approx({"r1_gamma": 1.5, "adam_beta2": 0.9225})
+    assert schedule_of(TrainConfig(), 3).at(1000).settings == {}

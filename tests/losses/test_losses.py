@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.losses import adversarial, regularizers
-from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, GradientPenalty, Objective
+from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, GradientPenalty, Objective, ZeroCentered
 
 REAL = np.array([0.5, -2.0, 3.0], np.float32)
 FAKE = np.array([1.0, 0.0, -4.0], np.float32)
@@ -42,12 +42,19 @@ def test_least_squares_losses():
     np.testing.assert_allclose(adversarial.least_squares_generator_loss(FAKE), [0.0, 0.5, 12.5])
 
 
+def certainty(scores):
+    return 1 / (1 + np.exp(-scores))
+
+
 # Derivatives of each critic's loss by the scores of reals and of fakes, and of the generator's by those of fakes.
+WASSERSTEIN = (lambda r, f: -np.ones_like(r), lambda r, f: np.ones_like(f), lambda f: -np.ones_like(f))
 DERIVATIVES = {
-    "wgan-gp": (lambda r: -np.ones_like(r), np.ones_like, lambda f: -np.ones_like(f)),
-    "logistic": (lambda r: -1 / (1 + np.exp(r)), lambda f: 1 / (1 + np.exp(-f)), lambda f: -1 / (1 + np.exp(f))),
-    "hinge": (lambda r: -1.0 * (r < 1), lambda f: 1.0 * (f > -1), lambda f: -np.ones_like(f)),
-    "least-squares": (lambda r: r - 1, lambda f: f, lambda f: f - 1),
+    "wgan-gp": WASSERSTEIN,
+    "wasserstein": WASSERSTEIN,
+    "logistic": (lambda r, f: -certainty(-r), lambda r, f: certainty(f), lambda f: -certainty(-f)),
+    "hinge": (lambda r, f: -1.0 * (r < 1), lambda r, f: 1.0 * (f > -1), lambda f: -np.ones_like(f)),
+    "least-squares": (lambda r, f: r - 1, lambda r, f: f, lambda f: f - 1),
+    "relativistic": (lambda r, f: -certainty(f - r), lambda r, f: certainty(f - r), lambda f: -certainty(-f)),
 }
 
 
@@ -59,8 +66,8 @@ def test_derivatives(name):
         critic, generator = loss.critic(reals, fakes), loss.generator(fakes)
     found = [*tape.gradient(critic, [reals, fakes]), tape.gradient(generator, fakes)]
     by_real, by_fake, by_generated = DERIVATIVES[name]
-    for got, want in zip(found, [by_real(REAL), by_fake(FAKE), by_generated(FAKE)], strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-5)
+    for got, want in zip(found, [by_real(REAL, FAKE), by_fake(REAL, FAKE), by_generated(FAKE)], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
@@ -114,18 +121,35 @@ def test_wasserstein_objective_adds_drift_and_weighs_the_penalty():
 
 
 def test_without_drift_the_objective_is_the_loss_alone():
-    objective = Objective(ADVERSARIAL_LOSSES["hinge"], R1())
+    objective = Objective(ADVERSARIAL_LOSSES["hinge"], ZeroCentered())
     np.testing.assert_array_equal(objective.critic_loss(REAL, FAKE), adversarial.hinge_critic_loss(REAL, FAKE))
 
 
 def test_r1_is_half_gamma_times_the_squared_norm_on_reals():
     reals = tf.random.stateless_normal([3, 2, 2, 1], [0, 1])
-    penalty, terms = R1(weight=4.0)(quadratic_score, reals, reals * 9, tf.ones([3]), 1.0)
+    penalty, terms = ZeroCentered(weight=4.0)(quadratic_score, reals, reals * 9, tf.ones([3]), 1.0)
     squares = np.sum(np.square(reals), axis=(1, 2, 3))
     np.testing.assert_allclose(penalty, 2.0 * squares, rtol=1e-5)
     np.testing.assert_allclose(terms["gradient_penalty"], squares, rtol=1e-5)
     np.testing.assert_allclose(terms["critic_gradient_norm"], np.sqrt(squares), rtol=1e-5)
-    assert not R1().needs_fakes
+    assert not ZeroCentered().needs_fakes
+
+
+def test_r2_is_the_same_on_fakes():
+    reals, fakes = tf.random.stateless_normal([2, 3, 2, 2, 1], [0, 1])
+    both = ZeroCentered(weight=4.0, fakes_weight=tf.Variable(6.0))
+    penalty, terms = both(quadratic_score, reals, fakes, tf.ones([3]), 1.0)
+    of_reals, of_fakes = (np.sum(np.square(images), axis=(1, 2, 3)) for images in (reals, fakes))
+    np.testing.assert_allclose(penalty, 2.0 * of_reals + 3.0 * of_fakes, rtol=1e-5)
+    np.testing.assert_allclose(terms["gradient_penalty_fakes"], of_fakes, rtol=1e-5)
+    assert both.needs_fakes
+
+
+def test_a_relativistic_loss_judges_pairs_and_its_generator_swaps_them():
+    objective = Objective(ADVERSARIAL_LOSSES["relativistic"], ZeroCentered())
+    sure = 1.0 / (1.0 + np.exp(FAKE - REAL))
+    np.testing.assert_allclose(objective.critic_loss(REAL, FAKE), -np.log(sure), atol=1e-6)
+    np.testing.assert_allclose(objective.generator_loss(FAKE, REAL), -np.log(1.0 - sure), atol=1e-6)
 
 
 def test_the_loss_of_classes_is_the_cross_entropy_of_their_softmax():

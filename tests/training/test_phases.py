@@ -34,9 +34,9 @@ def test_stylegan_trains_its_critic_first_and_stylegan2_its_generator():
 def test_lazy_regularisers_are_phases_of_their_own():
     assert phases_of(family="stylegan2", loss="logistic", **LAZY) == [
         Phase("generator", "generator", 1),
-        Phase("generator regularizer", "generator", 3, False, True, 4),
+        Phase("generator regularizer", "generator", 3, False, True, 4, lazy=4),
         Phase("critic", "critic", 0),
-        Phase("critic regularizer", "critic", 2, False, True, 16),
+        Phase("critic regularizer", "critic", 2, False, True, 16, lazy=16),
     ]
 
 
@@ -73,6 +73,15 @@ def test_path_lengths_without_weight_are_no_phase():
     phases = phases_of(path_length_weight=0.0, generator_regularization_interval=4)
     assert phases[1] == Phase("generator", "generator", 1)
     assert lazy_factor(phases, "generator") == 1.0
+
+
+def test_several_steps_of_the_critic_for_one_of_the_generator():
+    """Each step has its own images; lazy regularisation counts the network's own updates."""
+    lazy = {**LAZY, "critic_regularization_interval": 1}
+    critic, generator, path_length = phases_of(critic_steps=5, **lazy)
+    assert [sum(phase.due(step) for step in range(40)) for phase in (critic, generator, path_length)] == [40, 8, 2]
+    assert lazy_factor([critic, generator, path_length], "critic") == 1.0
+    assert lazy_factor([critic, generator, path_length], "generator") == 4 / 5
 
 
 def test_lazy_factors():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, GradientPenalty, Objective
+from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, GradientPenalty, Objective, ZeroCentered
 from stylegan_tf.pretrained.published_names import load_published_critic, load_published_generator
 from stylegan_tf.pretrained.stylegan1_names import critic_entries, style_entries
 from stylegan_tf.training.draws import Draws
@@ -23,7 +23,7 @@ WASSERSTEIN, LOGISTIC = ADVERSARIAL_LOSSES["wgan-gp"], ADVERSARIAL_LOSSES["logis
 OBJECTIVES = {
     "D_wgan_gp": Objective(WASSERSTEIN, GradientPenalty(), drift_weight=0.001),
     "D_wgan_gp_wgan_target2": Objective(WASSERSTEIN, GradientPenalty(target=2.0), drift_weight=0.001),
-    "D_logistic_simplegp_r1_gamma10": Objective(LOGISTIC, R1(10.0)),
+    "D_logistic_simplegp_r1_gamma10": Objective(LOGISTIC, ZeroCentered(10.0)),
 }
 GENERATOR_OBJECTIVES = {
     "G_wgan": OBJECTIVES["D_wgan_gp"],
