@@ -96,7 +96,12 @@ class Trial:
     @property
     def seconds_file(self) -> Path:
         """What it took, a number a process."""
-        return self.directory / "training_seconds.json"
+        return self.directory.with_name(f"{self.seed}_seconds.json")
+
+    @property
+    def output_file(self) -> Path:
+        """What training printed."""
+        return self.directory.with_name(f"{self.seed}_output.txt")
 
 
 def main() -> None:
@@ -127,9 +132,9 @@ def _train(plan: Plan, trial: Trial) -> None:
     taken = json.loads(trial.seconds_file.read_text()) if trial.seconds_file.exists() else []
     if (plan.seconds and sum(taken) >= plan.seconds) or _results(trial):
         return
-    trial.directory.mkdir(parents=True, exist_ok=True)
+    trial.directory.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    with open(trial.directory / "output.txt", "a", encoding="utf-8") as output:
+    with open(trial.output_file, "a", encoding="utf-8") as output:
         process = subprocess.Popen(_command("train", *trial.arguments), stdout=output, stderr=subprocess.STDOUT)
         try:
             process.wait(plan.seconds - sum(taken) if plan.seconds else None)
