@@ -49,6 +49,7 @@ class TrainState:
         optimizer_period: int64 variable, the schedule's period in which the optimizers last forgot their moments.
         phases: Of a training step.
         weights_over_kimg: Variables of the loss's settings that are tables over kimg, by name.
+        decays_over_kimg: Likewise of Adam's second moment, by network.
         ema_half_life_kimg: Of the averaged generator, at this moment.
         checkpoint: The `tf.train.Checkpoint` of all of these.
         checkpoint_without_optimizers: The same of all but the optimizers, which converted networks do not bring.
@@ -71,7 +72,7 @@ class TrainState:
             for name, value in vars(config.loss).items()
             if isinstance(value, KimgTable)
         }
-        self._decays_over_kimg: dict[str, tf.Variable] = {}
+        self.decays_over_kimg: dict[str, tf.Variable] = {}
         self._followed: dict[str, float] = {}
         self.ema_half_life_kimg = _beginning(config.optimizer.ema_half_life_kimg)
         self.generator_optimizer = self._adam("generator")
@@ -131,7 +132,7 @@ class TrainState:
         decay: float | tf.Variable = _beginning(settings.adam_beta2) ** factor
         if isinstance(settings.adam_beta2, KimgTable):
             decay = tf.Variable(decay, trainable=False, dtype=tf.float32, name="adam_beta2")
-            self._decays_over_kimg[name] = decay
+            self.decays_over_kimg[name] = decay
         optimizer: keras.optimizers.Optimizer = Adam(
             0.001, beta_1=settings.adam_beta1**factor, beta_2=decay, epsilon=settings.adam_epsilon, name="adam"
         )
@@ -170,7 +171,7 @@ class TrainState:
         if name in self.weights_over_kimg:
             self.weights_over_kimg[name].assign(value)
         elif name == "adam_beta2":
-            for network, decay in self._decays_over_kimg.items():
+            for network, decay in self.decays_over_kimg.items():
                 decay.assign(value ** lazy_factor(self.phases, network))
         elif name == "augment_p":
             self.augment_p.assign(value)

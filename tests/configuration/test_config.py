@@ -140,7 +140,11 @@ def test_differences_are_those_that_a_resumed_run_may_not_have():
         ),
         ({"resolution": "64x96"}, "base size 4x4 doubled", "resolution=64x96"),
         ({"resolution": "2048"}, "doubled at most 8 times", "resolution=2048x2048"),
-        ({"loss": "hing"}, "loss must be one of wgan-gp, wasserstein, logistic, hinge, least-squares, relativistic", "hing"),
+        (
+            {"loss": "hing"},
+            "loss must be one of wgan-gp, wasserstein, logistic, hinge, least-squares, relativistic",
+            "hing",
+        ),
         ({"family": "stylegan3"}, "family must be one of stylegan1, stylegan2", "stylegan3"),
         (
             {"generator_architecture": "unet"},

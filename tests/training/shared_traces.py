@@ -37,7 +37,8 @@ def _handles(state: TrainState) -> list[Any]:
     variables = [variable for owner in owners for variable in owner.variables]
     variables += [*state.generator_optimizer.variables, *state.critic_optimizer.variables]
     plain = [state.path_length_mean, state.augment_p, state.images_seen, state.optimizer_period]
-    plain += [state.sign_sum, state.sign_steps, state.sign_images]
+    plain += [state.sign_sum, state.sign_steps, state.sign_images, *state.weights_over_kimg.values()]
+    plain += state.decays_over_kimg.values()
     return [variable.value.handle for variable in variables] + [variable.handle for variable in plain]
 
 
