@@ -6,6 +6,7 @@ There is one such area. Whatever is printed meanwhile takes it away first, and s
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
@@ -25,6 +26,12 @@ def is_live(stream: TextIO | None = None) -> bool:
     """Whether lines of a stream (None: of stdout) can be drawn anew: of a terminal that knows how to clear one."""
     stream = stream or sys.stdout  # None where it is closed
     return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def width() -> int:
+    """Columns of the terminal that stdout is; 0 where it is none."""
+    stream = sys.stdout  # None where it is closed
+    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else 0
 
 
 def show(content: RenderableType, stream: TextIO | None = None) -> None:
