@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
+from stylegan_tf.progress import counted
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.phases import Phase
@@ -81,7 +82,8 @@ def make_plan(
     """The plan: devices, data and what should be known of it, parameters, memory, schedule, places."""
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
-    labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
+    classes = counted(dataset.num_classes, "class", "classes")
+    labels = f", {classes}: {_names(dataset.label_names)}" if dataset.num_classes else ""
     images = f"{dataset.count:,} images, {height}x{width} {kinds[dataset.channels]}"
     facts = [
         ("Devices", f"{devices}, {state.dtype_policy}, XLA {_XLA[jit]}"),

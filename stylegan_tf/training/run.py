@@ -111,7 +111,7 @@ def _plan(run: Run, memory: str) -> Plan:
         devices.describe_devices(run.strategy),
         run.jit,
         run.image_set.ignored,
-        data_notes(run.image_set, run.config.data.use_labels),
+        data_notes(run),
         memory,
         run.strategy.num_replicas_in_sync,
         run.start,
