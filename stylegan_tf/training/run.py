@@ -286,6 +286,7 @@ def _leave_finished(run: Run, log: Logger, images_seen: int) -> int:
     ):
         metrics = _make_metrics(run, writer, log, stop)
         if metrics is not None and not metrics.tell_measured(images_seen):
+            metrics.evaluator.quiet = False  # there is no status that shows that something is done
             metrics.finish(LoopState.at(images_seen, run.state, run.schedule))
         return tell_stop(stop, log, "while the metrics were measured") if stop.signal is not None else 0
 
