@@ -162,6 +162,7 @@ def test_the_card(written):
         'generator = stylegan_tf.load_generator("hf://ada/net")',
         "| Images | 8x8, RGB (height x width) |",
         "| Trained on | cats\\_\\*, 9 images |",
+        "| Family | StyleGAN2 |",
         "| Trained for | 48 kimg (thousands of images seen) |",
         "| swd2k | mean | 1.5 | 0.5 | 2,048 |",
     ):
