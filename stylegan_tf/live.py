@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,6 +21,7 @@ _SHORTEST_BAR = 10
 _SEPARATOR = " · "
 
 _area: Live | None = None
+_lock = threading.RLock()  # one thread may tell what another has no time to
 
 
 def is_live(stream: TextIO | None = None) -> bool:
@@ -42,19 +44,21 @@ def show(content: RenderableType, stream: TextIO | None = None) -> None:
         stream: Of a live terminal; None for stdout.
     """
     global _area
-    if _area is None:
-        _area = _make_area(stream or sys.stdout)
-        _area.start()
-    _area.update(content, refresh=True)
+    with _lock:
+        if _area is None:
+            _area = _make_area(stream or sys.stdout)
+            _area.start()
+        _area.update(content, refresh=True)
 
 
 def erase() -> None:
     """Takes the area away, where there is one; whoever prints does that first."""
     global _area
-    if _area is not None:
-        area, _area = _area, None
-        area.update("", refresh=True)  # rich draws the last rows once more, all of them, before it takes them away
-        area.stop()
+    with _lock:
+        if _area is not None:
+            area, _area = _area, None
+            area.update("", refresh=True)  # rich draws the last rows once more, all of them, before it takes them away
+            area.stop()
 
 
 def _make_area(stream: TextIO) -> Live:
