@@ -13,7 +13,7 @@ from stylegan_tf.configuration.model_sections import AugmentConfig
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.configuration.resolve import ResolvedLoss, resolve
 from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.data.advice import set_notes
+from stylegan_tf.data.advice import repetition_notes, set_notes
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
 from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
@@ -134,7 +134,7 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
         data.cache_dir,
     )
     with ProgressLine("Reading the data") as progress:
-        image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress)
+        image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress, with_notes=True)
     for note in image_set.label_notes if data.use_labels else ():
         print(f"train: note: {printable(note).removesuffix('.')}.", file=sys.stderr, flush=True)
     if isinstance(image_set, UnreadImageSet):
@@ -144,10 +144,15 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     return image_set
 
 
-def data_notes(image_set: ImageSet, use_labels: bool) -> tuple[str, ...]:
+def data_notes(run: Run) -> tuple[str, ...]:
     """What a plan says of the pictures besides their number and size."""
-    readable = not isinstance(image_set, UnreadImageSet)
-    return image_set.form_notes + (set_notes(image_set, use_labels) if readable else ())
+    image_set, config = run.image_set, run.config
+    unaugmented = config.augment.augment == "off"
+    return (
+        *image_set.form_notes,
+        *(set_notes(image_set) if not isinstance(image_set, UnreadImageSet) else ()),
+        *(repetition_notes(len(image_set), config.data.mirror, run.schedule.total_images) if unaugmented else ()),
+    )
 
 
 def make_objective(loss: ResolvedLoss) -> Objective:
