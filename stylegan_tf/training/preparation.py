@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 
 import tensorflow as tf
 
@@ -21,7 +20,6 @@ from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
-from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
@@ -135,8 +133,6 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     )
     with ProgressLine("Reading the data") as progress:
         image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress, with_notes=True)
-    for note in image_set.label_notes if data.use_labels else ():
-        print(f"train: note: {printable(note).removesuffix('.')}.", file=sys.stderr, flush=True)
     if isinstance(image_set, UnreadImageSet):
         print(f"{data.data} is not prepared yet; training would prepare it in {image_set.directory}")
     elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):
@@ -150,6 +146,7 @@ def data_notes(run: Run) -> tuple[str, ...]:
     unaugmented = config.augment.augment == "off"
     return (
         *image_set.form_notes,
+        *(note.removesuffix(".") for note in image_set.label_notes if config.data.use_labels),
         *(set_notes(image_set) if not isinstance(image_set, UnreadImageSet) else ()),
         *(repetition_notes(len(image_set), config.data.mirror, run.schedule.total_images) if unaugmented else ()),
     )
