@@ -6,7 +6,9 @@ There is one such area. Whatever is printed meanwhile takes it away first, and s
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -19,12 +21,19 @@ _SHORTEST_BAR = 10
 _SEPARATOR = " · "
 
 _area: Live | None = None
+_lock = threading.RLock()  # one thread may tell what another has no time to
 
 
 def is_live(stream: TextIO | None = None) -> bool:
     """Whether lines of a stream (None: of stdout) can be drawn anew: of a terminal that knows how to clear one."""
     stream = stream or sys.stdout  # None where it is closed
     return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def width() -> int:
+    """Columns of the terminal that stdout is; 0 where it is none."""
+    stream = sys.stdout  # None where it is closed
+    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else 0
 
 
 def show(content: RenderableType, stream: TextIO | None = None) -> None:
@@ -35,19 +44,21 @@ def show(content: RenderableType, stream: TextIO | None = None) -> None:
         stream: Of a live terminal; None for stdout.
     """
     global _area
-    if _area is None:
-        _area = _make_area(stream or sys.stdout)
-        _area.start()
-    _area.update(content, refresh=True)
+    with _lock:
+        if _area is None:
+            _area = _make_area(stream or sys.stdout)
+            _area.start()
+        _area.update(content, refresh=True)
 
 
 def erase() -> None:
     """Takes the area away, where there is one; whoever prints does that first."""
     global _area
-    if _area is not None:
-        area, _area = _area, None
-        area.update("", refresh=True)  # rich draws the last rows once more, all of them, before it takes them away
-        area.stop()
+    with _lock:
+        if _area is not None:
+            area, _area = _area, None
+            area.update("", refresh=True)  # rich draws the last rows once more, all of them, before it takes them away
+            area.stop()
 
 
 def _make_area(stream: TextIO) -> Live:

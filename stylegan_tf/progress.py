@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
@@ -99,6 +101,17 @@ class WaitingLine(_Line):
             else:
                 self._log(text)
         return future.result()
+
+
+@contextlib.contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Says on a terminal what takes long and has no number, while the block runs."""
+    if live.is_live():
+        live.show(live.Row([f"{what} ..."]))
+    try:
+        yield
+    finally:
+        live.erase()
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -11,6 +11,7 @@ from stylegan_tf.cli.convert import export_safetensors
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.families import FAMILIES, register
 from stylegan_tf.configuration.options import FAMILY_SUMMARIES
+from stylegan_tf.configuration.presets import preset
 from stylegan_tf.errors import UserError
 from stylegan_tf.training.run import run_training
 
@@ -61,3 +62,8 @@ def test_it_has_no_published_names(run_dir, tmp_path):
 def test_an_unknown_family_is_refused():
     with pytest.raises(UserError, match="family must be one of stylegan1, stylegan2, toy. Received: stylegan9"):
         TrainConfig().replace({"family": "stylegan9", "data": "any"}).validate()
+
+
+def test_families_have_the_names_that_people_know():
+    names = {name: preset(name).family.title(preset(name).network) for name in ("progan", "stylegan1", "stylegan2-f")}
+    assert names == {"progan": "ProGAN", "stylegan1": "StyleGAN", "stylegan2-f": "StyleGAN2"}

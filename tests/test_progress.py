@@ -7,7 +7,7 @@ import pytest
 from screen import on_screen
 
 from stylegan_tf.live import is_live
-from stylegan_tf.progress import ProgressLine, counted, format_seconds
+from stylegan_tf.progress import ProgressLine, counted, doing, format_seconds
 
 
 @pytest.fixture(autouse=True)
@@ -137,3 +137,11 @@ def test_a_terminal_that_clears_no_line_gets_what_a_log_gets(clock, monkeypatch,
     written = run(clock, Terminal(), seconds=35)
     assert written == run(clock, io.StringIO(), seconds=35)
     assert written.count("\n") == 3
+
+
+def test_work_without_a_number_is_told_on_a_terminal_alone(monkeypatch):
+    for stream, shown in ((Terminal(), ["Thinking ..."]), (io.StringIO(), [])):
+        monkeypatch.setattr("sys.stdout", stream)
+        with doing("Thinking"):
+            assert on_screen(stream.getvalue()) == shown
+        assert on_screen(stream.getvalue()) == []

@@ -150,6 +150,11 @@ def main_inspect() -> int:
     _say_notes(classes_notes(inspection.labels))
     if sheet is not None:
         _write_sheet(source, sheet)
+    if inspection.broken:
+        of_all = f"{len(inspection.broken):,} of {counted(inspection.count, 'picture')} cannot be read"
+        advice = "repair or remove them, or leave them out with --on_error=skip of train or prepare"
+        print(f"dataset: {of_all}; {advice}.", file=sys.stderr)
+        return USER_ERROR
     return 0
 
 

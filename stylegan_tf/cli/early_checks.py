@@ -8,7 +8,7 @@ from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.data.loading import find_source
 from stylegan_tf.data.sources.arrays import BUILT_IN
 from stylegan_tf.errors import require
-from stylegan_tf.hub.address import is_hub_address, parse_hub_address
+from stylegan_tf.hub.address import is_hub_address, parse_hub_address, whole_hub_address
 from stylegan_tf.metrics.protocols import parse_protocols
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.shares import require_multiple
@@ -31,19 +31,20 @@ def check_networks(source: str, checkpoint: str) -> None:
     if not is_hub_address(source):
         check_run(source)
         return
-    parse_hub_address(source)
-    require(checkpoint == "newest", "--checkpoint belongs to runs; of a hub choose hf://USER/NAME@REVISION", checkpoint)
+    whole_hub_address(source, checkpoint)
 
 
 def check_early(config: TrainConfig) -> None:
     """Raises what training would raise later, as far as it needs neither networks nor a look at every picture.
 
     Raises:
-        UserError: For data that are not there, protocols that are not known, and a batch of a new run that does not
-            divide over the number of devices that is asked for.
+        UserError: For data that are not there, protocols that are not known, what is no address on a hub, and a batch
+            of a new run that does not divide over the number of devices that is asked for.
     """
     parse_protocols(config.run.metrics.split(","))
     check_data(config.data.data)
+    if is_hub_address(config.run.initialize_from):
+        parse_hub_address(config.run.initialize_from)
     devices, batch_size = config.run.num_devices, config.schedule.batch_size
     if devices and batch_size is not None and not RunDirectory(config.run.run_dir).config_file.exists():
         batches = {int(batch) for batch in batch_size.values()}

@@ -254,7 +254,7 @@ def _report(evaluator: Evaluator, fakes: FakeImages, file: Path | None) -> None:
     from stylegan_tf.evaluation.results import append_results, notes, table
 
     results = evaluator.evaluate(fakes)
-    print("\n".join([table(results), *notes(results)]))
+    print("\n".join([table(results), *notes(results, evaluator.feature_counts)]))
     if file is None:
         print("\n".join(result.to_json() for result in results))
     else:

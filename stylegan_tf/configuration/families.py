@@ -52,7 +52,8 @@ class Family:
         summary: What its networks are, for `--help`.
         networks: Name of the module that builds them, see `networks.build.FamilyModule`.
         grows: Whether training begins at a small resolution.
-        describe: What networks of these settings are, for the plan of a run.
+        describe: What networks of these settings are, for the plan of a run: what people call them, and after a comma
+            what else there is to say.
         details: More of it, for the report on a published file: a word and a text for each line.
         check: Raises UserError for settings that its networks cannot have.
         critic_first: Whether a step updates the critic before the generator.
@@ -71,6 +72,10 @@ class Family:
     critic_first: bool = False
     batch_sizes: Callable[[tuple[int, int], int], ResolutionTable] = _one_batch_size
     published: str = ""
+
+    def title(self, network: NetworkConfig) -> str:
+        """What people call networks of these settings, such as "StyleGAN2"."""
+        return self.describe(network).partition(",")[0]
 
 
 def _stylegan1_details(network: NetworkConfig) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import numpy as np
 from stylegan_tf.data.decode import PictureForm, upright_size
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.sources.base import Source, spread_items
+from stylegan_tf.progress import counted
 
 _LOOKED_AT = 64  # pictures
 _MUCH_CUT = 0.2  # of the area of a picture
@@ -17,6 +18,8 @@ _MUCH_ENLARGED = 1.25  # times its height and width
 _LARGEST_BASE = 8  # pixels
 _SAME_SHAPE = 0.03  # between logarithms of height over width
 _MOST = 0.9  # of the pictures
+_FEW = 5000  # pictures
+_OFTEN = 100  # times that each is shown
 
 
 def form_notes(source: Source, form: PictureForm) -> tuple[str, ...]:
@@ -55,22 +58,41 @@ def form_notes(source: Source, form: PictureForm) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def set_notes(image_set: ImageSet, use_labels: bool) -> tuple[str, ...]:
-    """Whether there is only one picture or class, or no colour in pictures that are read as colour.
+def set_notes(image_set: ImageSet) -> tuple[str, ...]:
+    """Whether there is only one picture, or no colour in pictures that are read as colour.
 
     Args:
         image_set: Whose images can be read.
-        use_labels: Whether the training is class-conditional.
     """
     notes = []
     if len(image_set) == 1:
         notes.append("there is one picture: all that networks can learn is to copy it")
-    if use_labels and image_set.num_classes == 1:
-        notes.append("there is one class, which tells the networks nothing: leave --use_labels out")
     if image_set.channels != 1 and _all_grey(image_set):
         alpha = " (and alpha)" if image_set.channels == 4 else ""
         notes.append(f"the pictures are grey and read as RGB{alpha}: --channels=1 trains on one channel")
     return tuple(notes)
+
+
+def repetition_notes(count: int, mirror: bool, total_images: int) -> tuple[str, ...]:
+    """Whether a training without augmentation shows so few pictures so often that its critic learns them by heart.
+
+    The fewer there are, the sooner that happens (Karras et al. 2020, "Training Generative Adversarial Networks with
+    Limited Data", Figure 1). In docs/results.md it had begun where 260 were shown 119 times each, and not where 2,339
+    were shown 13 times.
+
+    Args:
+        count: Number of pictures.
+        mirror: Whether half of them are shown mirrored, which makes them twice as many.
+        total_images: Number of images that the whole training shows.
+    """
+    different = 2 * count if mirror else count
+    if count == 1 or different >= _FEW or total_images <= _OFTEN * different:
+        return ()
+    each = "each" if not mirror else "each of them and of their mirror images"
+    return (
+        f"{counted(count, 'picture')}, {each} shown {total_images / different:,.0f} times: the critic learns so few by "
+        "heart, and images get worse then; --augment=adaptive (presets tiny-ada and stylegan2-ada) holds it back",
+    )
 
 
 def _all_grey(image_set: ImageSet) -> bool:

@@ -34,7 +34,7 @@ class ImageSet(abc.ABC):
         label_notes: What a user should know of the classes.
         ignored: Numbers of the files beside the images that are not read as pictures, by ending, where the set was
             made from a source just now.
-        form_notes: What pictures lost on their way, likewise.
+        form_notes: What pictures lost on their way, likewise, where it was asked for.
     """
 
     name: str

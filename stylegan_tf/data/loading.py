@@ -113,6 +113,7 @@ def load_image_set(
     prepare_large: bool = True,
     max_workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    with_notes: bool = False,
 ) -> ImageSet:
     """Finds the images and makes them ready to be read in any order.
 
@@ -124,6 +125,7 @@ def load_image_set(
         prepare_large: Whether a set for the cache is prepared now; an `UnreadImageSet` is returned otherwise.
         max_workers: Number of processes that prepare; None for one for each core.
         progress: Called now and then with the numbers of pictures that are done and of all.
+        with_notes: Whether the set gets its `form_notes`, for which some pictures are opened once more.
 
     Raises:
         ValueError: Nothing to read, or no pictures; pictures that cannot be read; a prepared set that does not fit the
@@ -136,7 +138,8 @@ def load_image_set(
     form = resolve_form(settings, source)
     image_set = _load(settings, source, form, prepare_large, max_workers, progress)
     image_set.ignored = source.ignored
-    image_set.form_notes = _left_out(len(source) - len(image_set)) + form_notes(source, form)
+    if with_notes:
+        image_set.form_notes = _left_out(len(source) - len(image_set)) + form_notes(source, form)
     return image_set
 
 

@@ -206,6 +206,7 @@ class ImagePipeline:
         read = _PieceReader(self, halvings, _Pieces(first, batch_size, replicas, piece, together))
         group = (together,) if together > 1 else ()
 
+        @tf.autograph.experimental.do_not_convert
         def to_tensors(number: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
             # A NumPy function keeps the images out of the graph, which would copy them.
             images, labels = tf.numpy_function(read, [number], [tf.uint8, tf.float32])

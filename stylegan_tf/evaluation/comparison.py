@@ -57,7 +57,7 @@ def draw_comparison(runs: Mapping[str, Sequence[Result]], output: Path) -> int:
     """Draws a panel for each metric that any of the runs has, with a line for each run.
 
     A point is a measurement; where a protocol was measured twice at one kimg, the later one counts. The floor, what
-    real images score, is a dashed line.
+    real images score, is a dashed line. Results that do not compare, see `differences`, have panels of their own.
 
     Args:
         runs: Results by the run's name; those without a clock are left out.
@@ -104,7 +104,7 @@ def differences(runs: Mapping[str, Sequence[Result]]) -> list[str]:
             values = {name: " and ".join(sorted({value_of(one) for one in found})) for name, found in results.items()}
             if len(set(values.values())) > 1:
                 told = ", ".join(f"{name}: {value or 'none'}" for name, value in values.items())
-                notes.append(f"{axis} does not compare, since its {what} differ ({told})")
+                notes.append(f"{axis} does not compare, since its {what} differ ({told}): drawn apart")
     return notes
 
 
@@ -156,13 +156,19 @@ def _pyplot():  # type: ignore[no-untyped-def]  # matplotlib's module
 
 
 def _panels(runs: Mapping[str, Sequence[Result]]) -> dict[tuple[str, str], dict[str, dict[float, Result]]]:
-    """(axis, value) -> run -> kimg -> result; what most runs have comes first, then what occurs first."""
+    """(title, value) -> run -> kimg -> result; what most runs have comes first, then what occurs first.
+
+    A title is that of an axis. Where results of an axis do not compare, the title goes on with what differs.
+    """
     panels: dict[tuple[str, str], dict[str, dict[float, Result]]] = {}
     for axis, of_runs in _by_axis(runs).items():
+        every = [result for results in of_runs.values() for result in results]
+        differing = [what for what, value_of in _MUST_AGREE.items() if len(set(map(value_of, every))) > 1]
         for name, results in of_runs.items():
             for result in results:
+                title = "\n".join([axis, *(f"{what}: {_MUST_AGREE[what](result) or 'none'}" for what in differing)])
                 for value in result.values:
-                    lines = panels.setdefault((axis, value), {})
+                    lines = panels.setdefault((title, value), {})
                     lines.setdefault(name, {})[(result.images_seen or 0) / 1000] = result
     return dict(sorted(panels.items(), key=lambda panel: -len(panel[1])))
 
@@ -184,7 +190,7 @@ def _draw_panel(axis, title, value, lines, names) -> None:  # type: ignore[no-un
     first = next(iter(next(iter(lines.values())).values()))
     better = {True: ", lower is better", False: ", higher is better", None: ""}[first.lower_is_better]
     is_first = value == next(iter(first.values))
-    axis.set_title(_plain(title), fontsize=10)
+    axis.set_title("\n".join(map(_plain, title.split("\n"))), fontsize=10)
     axis.set_ylabel(_plain(value.replace("_", " ")) + (better if is_first else ""))
     axis.set_xlabel("kimg")
     axis.grid(alpha=0.3)

@@ -22,7 +22,7 @@ from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.files import work_folder
 from stylegan_tf.metrics.protocols import Protocol
 from stylegan_tf.metrics.sliced_wasserstein import SMALLEST_LEVEL
-from stylegan_tf.progress import ProgressLine
+from stylegan_tf.progress import ProgressLine, doing
 from stylegan_tf.version import __version__
 
 _GENERATOR_MEASURES = {
@@ -41,7 +41,7 @@ class Evaluator:
         cache: Directory of what was worked out about real images.
         strategy: Its devices share the work; None for one device.
         seed: Of the generated images.
-        quiet: Whether nothing is printed.
+        quiet: Whether nothing is printed; it may be changed later.
 
     Raises:
         ValueError: When the real images are missing, or too few.
@@ -60,13 +60,18 @@ class Evaluator:
     ) -> None:
         self.protocols, self.reals, self.networks = list(protocols), reals, dict(networks)
         self.cache, self.strategy, self.seed, self.quiet = cache, strategy, seed, quiet
-        self.check_stop: Callable[[], None] = lambda: None  # what a quiet one asks after every batch; may raise
+        self.check_stop: Callable[[], None] = lambda: None  # asked after every batch; may raise
         self._real_sets: dict[tuple[str, int], FeatureSet] = {}
         self._floors: dict[str, dict[str, float]] = {}
         for protocol in self.protocols:
             check_reals(protocol, None if reals is None else len(reals))
             if reals is not None:
                 check_size(protocol, reals.sizes[0])
+
+    @property
+    def feature_counts(self) -> dict[str, int]:
+        """How many features the networks have, by name."""
+        return {name: network.feature_count for name, network in self.networks.items()}
 
     def evaluate(self, fakes: FakeImages) -> list[Result]:
         """Measures images by every protocol.
@@ -133,7 +138,9 @@ class Evaluator:
                     protocol, fakes, self.networks[protocol.network], self.seed, self.strategy, progress
                 )
         if protocol.network:
-            return measures.measure_features(protocol, self._real_set(protocol), passed.features(protocol))
+            reals = self._real_set(protocol)
+            with self._told(protocol.name):
+                return measures.measure_features(protocol, reals, passed.features(protocol))
         with self.progress(protocol.name) as progress:
             images = _counted(fakes.batches(protocol.fakes, self.seed), protocol.fakes, progress)
             return pixel_measures.measure_pixels(protocol, self.reals, images, self.seed)
@@ -142,7 +149,9 @@ class Evaluator:
         if self.reals is None or protocol.needs_generator or len(self.reals) < 2 * _least(protocol):
             return {}
         if protocol.network:
-            return measures.feature_floor(protocol, self._real_set(protocol))
+            reals = self._real_set(protocol)
+            with self._told(f"{protocol.name} of the real images"):
+                return measures.feature_floor(protocol, reals)
         return pixel_measures.pixel_floor(protocol, self.reals, self.seed)
 
     def _real_set(self, protocol: Protocol) -> FeatureSet | None:
@@ -166,12 +175,19 @@ class Evaluator:
 
     @contextlib.contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """What is told how far it is: a line of a terminal, or nobody but `check_stop`."""
-        if self.quiet:
-            yield lambda done, total: self.check_stop()
-        else:
-            with ProgressLine(what, "images") as line:
-                yield line
+        """What is told how far it is: a bar of a terminal, unless this is quiet, and `check_stop`."""
+        with contextlib.nullcontext() if self.quiet else ProgressLine(what, "images") as line:
+
+            def tell(done: int, total: int) -> None:
+                self.check_stop()
+                if line is not None:
+                    line(done, total)
+
+            yield tell
+
+    def _told(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """Around work that takes long and has no number."""
+        return contextlib.nullcontext() if self.quiet else doing(f"Working out {what}")
 
 
 class _Pass:

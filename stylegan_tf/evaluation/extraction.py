@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +123,20 @@ class FeatureWriter:
                 np.lib.format.write_array_header_1_0(file, header)
         self._compute = BatchFunction(self._outputs, batch_size, strategy)
 
-    def add(self, images: np.ndarray) -> None:
-        """Takes images: uint8 [n, H, W, 3]."""
+    def add(self, images: np.ndarray, progress: Callable[[int, int], None] | None = None) -> None:
+        """Takes images.
+
+        Args:
+            images: uint8 [n, H, W, 3].
+            progress: Called with the numbers of images that are done and of all, after each batch.
+        """
         images = images[: self.count - self._done]
         if not len(images):
             return
         for outputs in self._compute(images):
             self._take(outputs)
+            if progress is not None:
+                progress(self._done, self.count)
 
     def close(self) -> FeatureSet:
         """Writes what remains. Raises ValueError when images are missing."""

@@ -60,12 +60,8 @@ def real_features(
     try:
         with written_folder(directory) as beside:
             writer = FeatureWriter(network, count, beside, kept, strategy)
-            done = 0
             for images in set_batches(image_set, count):
-                writer.add(images)
-                done += len(images)
-                if progress is not None:
-                    progress(done, count)
+                writer.add(images, progress)
             writer.close()
     except OSError:
         if not directory.is_dir():  # else another process was faster

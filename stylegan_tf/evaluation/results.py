@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from stylegan_tf.errors import UserError
@@ -14,6 +15,7 @@ from stylegan_tf.files import check_writable, disk_errors, written_whole
 from stylegan_tf.json_files import as_record, as_type, parse_json, read_bounded
 from stylegan_tf.locks import locked_itself
 from stylegan_tf.metrics.protocols import INCEPTION
+from stylegan_tf.progress import counted
 
 RESULTS_FILE = "metrics.jsonl"
 _LOCK_S = 60.0  # adding lines takes no second
@@ -190,10 +192,22 @@ def table(results: Sequence[Result]) -> str:
     )
 
 
-def notes(results: Iterable[Result]) -> list[str]:
-    """What a reader must know before comparing these numbers with published ones."""
+def notes(results: Iterable[Result], feature_counts: Mapping[str, int] = MappingProxyType({})) -> list[str]:
+    """What a reader must know before comparing these numbers with others.
+
+    Args:
+        results: The numbers.
+        feature_counts: How many features networks have, by name.
+    """
     found = []
     for result in results:
+        features = feature_counts.get(result.network, 0)
+        if "frechet_distance" in result.values and 0 < result.reals < features:
+            found.append(
+                f"{result.protocol}: with {counted(result.reals, 'real image')} for {features:,} features this number "
+                "is biased, and compares only with those of as many images; a kernel distance "
+                f"(k{result.protocol[1:]}) has no such bias"
+            )
         if result.network == INCEPTION and not result.network_sha256.startswith(PUBLISHED_INCEPTION):
             found.append(
                 f"{result.protocol}: these Inception weights (SHA-256 {result.network_sha256[:8]}...) are not the "

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 
-from stylegan_tf.errors import UserError
+from stylegan_tf.errors import UserError, require
 
 SCHEME = "hf://"
 _PART = r"[A-Za-z0-9][\w.-]{0,95}"
@@ -38,6 +38,14 @@ class HubAddress:
 def is_hub_address(text: str | os.PathLike[str]) -> bool:
     """Whether something is meant as an address, be it a sound one or not."""
     return isinstance(text, str) and text.startswith(SCHEME)
+
+
+def whole_hub_address(text: str, checkpoint: str) -> HubAddress:
+    """Reads an address beside which a checkpoint might be asked for. Raises UserError where one is."""
+    require(
+        checkpoint == "newest", f"checkpoint belongs to runs; of a hub choose {SCHEME}USER/NAME@REVISION", checkpoint
+    )
+    return parse_hub_address(text)
 
 
 def parse_hub_address(text: str) -> HubAddress:

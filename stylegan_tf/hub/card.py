@@ -107,7 +107,7 @@ def _facts(trained: LoadedRun) -> list[tuple[str, str]]:
     reach = f"the first {settings.truncation_cutoff} layers" if settings.truncation_cutoff else "all layers"
     return [
         ("Images", f"{size}, {_KINDS[generator.channels]} (height x width)"),
-        ("Family", network.family),
+        ("Family", trained.config.family.title(network)),
         ("Latents", f"z {generator.z_size}, w {generator.w_size}"),
         ("Classes", _classes(dataset.label_names)),
         ("Trained on", f"{name}, {counted(dataset.count, 'image')}" if dataset.count else name),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stylegan_tf.errors import UserError, require
-from stylegan_tf.hub.address import HubAddress, is_hub_address, parse_hub_address
+from stylegan_tf.hub.address import HubAddress, is_hub_address, whole_hub_address
 from stylegan_tf.hub.fetch import fetch_files
 from stylegan_tf.hub.layout import CONFIG_FILE, READ_FILES, WEIGHTS_FILE, HubModel, read_model
 from stylegan_tf.networks.at_level import GeneratorAtLevel
@@ -33,12 +33,7 @@ def load_networks(source: str | Path, checkpoint: str = "newest") -> LoadedRun:
     """
     if not is_hub_address(source):
         return load_run(source, checkpoint)
-    if checkpoint != "newest":
-        raise UserError(
-            f"checkpoint belongs to runs; of a hub, choose a revision: hf://USER/NAME@REVISION. "
-            f"Received: checkpoint={checkpoint}."
-        )
-    return load_from_hub(parse_hub_address(str(source)))
+    return load_from_hub(whole_hub_address(str(source), checkpoint))
 
 
 def load_from_hub(address: HubAddress) -> LoadedRun:

@@ -35,6 +35,9 @@ _LOCK = ".lock"
 # Beside those of the networks, what their shapes depend on.
 _FORM_FIELDS = {"resolution", "base_size", "channels", "use_labels"}
 
+# What may change where the images stay as they are, a prepared set's, say, but makes other images of most data.
+_IMAGE_FIELDS = ("data", "crop", "background", "on_error")
+
 
 class RunDirectory:
     """Paths of a run.
@@ -149,9 +152,12 @@ class RunDirectory:
                     f"{known.form}. Received: {dataset.form}."
                 )
         elif dataset.fingerprint and known.fingerprint != dataset.fingerprint:
+            names = [name for name in _IMAGE_FIELDS if saved.get(name) != config.get(name)]
+            causes = [f"{name} was {saved.get(name)}, is now {config.get(name)}" for name in names]
             raise UserError(
                 f"a run can only be resumed with its own images ({known.count}, fingerprint {known.fingerprint}). "
-                f"Received: {dataset.count} images, fingerprint {dataset.fingerprint}. {advice}"
+                f"Received: {'; '.join([*causes, f'{dataset.count} images'])}, fingerprint {dataset.fingerprint}. "
+                f"{advice}"
             )
 
     def read_config(self) -> TrainConfig:

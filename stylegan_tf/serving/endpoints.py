@@ -170,9 +170,9 @@ class _Answers:
     def __init__(self, served: ServedGenerator, fields: _Fields) -> None:
         self._served = served
         # One trace of each, which all signatures call: the saved graph holds the network once for each kind of noise.
-        self._synthesize = tf.function(served.synthesize, input_signature=[fields.ws.spec])
+        self._synthesize = tf.function(served.synthesize, input_signature=[fields.ws.spec], autograph=False)
         with_noise = [fields.ws.spec, fields.noise_seed.spec, fields.noise_strength.spec]
-        self._synthesize_noise = tf.function(served.synthesize_noise, input_signature=with_noise)
+        self._synthesize_noise = tf.function(served.synthesize_noise, input_signature=with_noise, autograph=False)
         self.has_noise = served.generator.has_noise
 
     def ws_untruncated(self, inputs: Tensors) -> tf.Tensor:

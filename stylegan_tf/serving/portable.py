@@ -107,7 +107,7 @@ def _to_onnx(endpoint: Endpoint) -> tuple[bytes, RunModel]:
         ) from error
     specs = [field.spec for field in endpoint.inputs]
     model, _ = tf2onnx.convert.from_function(
-        tf.function(endpoint.function, input_signature=specs), input_signature=specs, opset=ONNX_OPSET
+        tf.function(endpoint.function, input_signature=specs, autograph=False), input_signature=specs, opset=ONNX_OPSET
     )
     data = model.SerializeToString()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])

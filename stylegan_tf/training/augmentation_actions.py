@@ -35,7 +35,7 @@ class AugmentationControl(Action):
 
     def __init__(self, settings: ResolvedAugment) -> None:
         self.settings = settings
-        self._add_on_device = tf.function(self._add)
+        self._add_on_device = tf.function(self._add, autograph=False)
 
     def due(self, before: int, now: int) -> bool:
         """After every step."""
@@ -85,7 +85,9 @@ class AugmentedReals(Action):
         self.reals = reals
         self.path = directory.samples / "augmented_reals.png"
         self.writer = writer
-        self._augment = tf.function(lambda images, draws, p: to_uint8(augmentation(to_float(images), draws, p)))
+        self._augment = tf.function(
+            lambda images, draws, p: to_uint8(augmentation(to_float(images), draws, p)), autograph=False
+        )
 
     def due(self, before: int, now: int) -> bool:
         """With the sample grids."""

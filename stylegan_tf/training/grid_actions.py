@@ -69,7 +69,8 @@ class SampleGrid(IntervalAction):
         """uint8 [64, H, W, C] at full resolution: what this stage makes, enlarged."""
         if stage.level not in self._compiled:
             self._compiled[stage.level] = tf.function(
-                lambda latents, labels, fade_in: self._generate(state, stage.level, latents, labels, fade_in)
+                lambda latents, labels, fade_in: self._generate(state, stage.level, latents, labels, fade_in),
+                autograph=False,
             )
         generate, rows = self._compiled[stage.level], []
         for start in range(0, len(self.latents), GRID_COLUMNS):

@@ -11,9 +11,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from stylegan_tf import live
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.pipeline import ImagePipeline
-from stylegan_tf.stop_signals import heard_signals
+from stylegan_tf.stop_signals import heard_signals, told_at_once
 from stylegan_tf.training.actions import Action, LoopState
 from stylegan_tf.training.memory import full_memory_told
 from stylegan_tf.training.state import TrainState
@@ -85,15 +86,24 @@ def _came_from_breaking(error: BaseException | None) -> bool:
 def stop_on_signals() -> Iterator[StopRequest]:
     """While the block runs, SIGINT, SIGTERM and SIGHUP ask for a stop instead of making one.
 
-    Those that are ignored, as SIGHUP under nohup, stay ignored.
+    A terminal shows at once that they came. Those that are ignored, as SIGHUP under nohup, stay ignored.
     """
     request = StopRequest()
     previous = {number: signal.signal(number, request) for number in heard_signals()}
     try:
-        yield request
+        with told_at_once(_show_stopping):
+            yield request
     finally:
+        with contextlib.suppress(OSError):  # of a terminal that went away
+            live.erase()  # where a signal came last of all
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _show_stopping() -> None:
+    with contextlib.suppress(OSError):
+        if live.is_live():
+            live.show(live.Row(["Stopping ..."]))
 
 
 class Breakable(Action):

@@ -15,7 +15,7 @@ from stylegan_tf.data.loading import cache_folder
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.evaluation.generated import NetworkImages, Origin, read_labels
 from stylegan_tf.evaluation.networks import build_networks, parse_weights
-from stylegan_tf.evaluation.results import Result, append_results, best, number, read_results
+from stylegan_tf.evaluation.results import Result, append_results, best, notes, number, read_results
 from stylegan_tf.features.base import FeatureNetwork
 from stylegan_tf.metrics.protocols import Protocol, parse_protocols
 from stylegan_tf.networks.at_level import GeneratorAtLevel
@@ -106,6 +106,7 @@ class Metrics(IntervalAction):
         self._labels = read_labels(evaluator.reals) if conditional and evaluator.reals is not None else None
         self._descriptions = {metric_curve(one): _describe_protocol(one) for one in evaluator.protocols}
         self._fakes: dict[tuple[int, float], NetworkImages] = {}
+        self._told: set[str] = set()
 
     def _is_ours(self, result: Result) -> bool:
         """Whether a result was measured as here: the file holds other evaluations too."""
@@ -150,6 +151,10 @@ class Metrics(IntervalAction):
                 tf.summary.scalar(name, value, description=self._descriptions.get(name))
         self.writer.flush()
         self.log(f"kimg {loop.images_seen / 1000:g} | " + " | ".join(map(_describe_result, results)))
+        for note in notes(results, self.evaluator.feature_counts):
+            if note not in self._told:
+                self._told.add(note)
+                self.log(note)
         self._keep_if_best(results[0], loop)
 
     def _images(self, loop: LoopState) -> NetworkImages:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import sys
+import textwrap
 import types
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +15,7 @@ from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
+from stylegan_tf.progress import counted
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.phases import Phase
@@ -19,9 +23,53 @@ from stylegan_tf.training.state import TrainState
 
 _MOST_NAMES = 6
 _XLA = {"off": "off", "on": "on", "auto": "where it is faster"}
+_INDENT = 11  # of what a line is about
+_START_INDENT = 4  # of the list of weights that are new
+_NARROWEST = 40  # columns; below, lines stay whole
 
 
-def describe_plan(
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run is going to do; its text has whole lines.
+
+    Attributes:
+        facts: What each line is about, and what it says.
+        header: Of the table of periods.
+        rows: Of the table.
+        place: Where the run is written.
+        start: What was taken from other networks, as lines; empty for none.
+    """
+
+    facts: tuple[tuple[str, str], ...]
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    place: str
+    start: str = ""
+
+    def __str__(self) -> str:
+        return self.fitted(sys.maxsize)
+
+    def fitted(self, width: int) -> str:
+        """The text in lines of at most so many columns, broken between words, with the rest below the beginning.
+
+        Paths and other long words stay whole. Of a table that is too wide, the words of a header are stacked.
+        """
+        facts = [f"{about:<{_INDENT}}{text}" for about, text in (*self.facts, ("Writes to", self.place))]
+        *above, place = [_wrapped(line, width, _INDENT) for line in facts]
+        start = [_wrapped(line, width, 2 * _START_INDENT) for line in self.start.splitlines()]
+        return "\n".join([*above, "", *self._table(width), "", place, *start])
+
+    def _table(self, width: int) -> list[str]:
+        table = _aligned([self.header, *self.rows])
+        if len(table[0]) <= width:
+            return table
+        words = [cell.split() for cell in self.header]
+        most = max(map(len, words))
+        stacked = zip(*([""] * (most - len(cell)) + cell for cell in words), strict=True)
+        return _aligned([*stacked, *self.rows])
+
+
+def make_plan(
     state: TrainState,
     schedule: Schedule,
     dataset: DatasetInfo,
@@ -32,43 +80,31 @@ def describe_plan(
     notes: Sequence[str] = (),
     memory: str = "",
     replicas: int = 0,
-) -> str:
-    """The plan as text: devices, data and what should be known of it, parameters, memory, schedule, places."""
+    start: str = "",
+) -> Plan:
+    """The plan: devices, data and what should be known of it, parameters, memory, schedule, places."""
     height, width = dataset.size
     kinds = {1: "grey", 3: "RGB", 4: "RGBA"}
-    labels = f", {dataset.num_classes} classes: {_names(dataset.label_names)}" if dataset.num_classes else ""
-    lines = [
-        f"Devices    {devices}, {state.dtype_policy}, XLA {_XLA[jit]}",
-        f"Data       {printable(dataset.name)}: {dataset.count:,} images, {height}x{width} "
-        f"{kinds[dataset.channels]}{labels}",
-        *([f"Left out   {printable(others_text(other_files))}"] if other_files else []),
-        *(f"Note       {printable(note)}" for note in notes),
-        f"Networks   {state.config.family.describe(state.config.network)}",
-        f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
-        f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
-        *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
+    classes = counted(dataset.num_classes, "class", "classes")
+    labels = f", {classes}: {_names(dataset.label_names)}" if dataset.num_classes else ""
+    images = f"{dataset.count:,} images, {height}x{width} {kinds[dataset.channels]}"
+    facts = [
+        ("Devices", f"{devices}, {state.dtype_policy}, XLA {_XLA[jit]}"),
+        ("Data", f"{printable(dataset.name)}: {images}{labels}"),
+        *([("Left out", printable(others_text(other_files)))] if other_files else []),
+        *(("Note", printable(note)) for note in notes),
+        ("Networks", state.config.family.describe(state.config.network)),
+        ("Loss", f"{_loss(state)}, until {schedule.total_images / 1000:g} kimg"),
+        ("Step", ", ".join(_phase(phase) for phase in state.phases)),
+        *([("Augment", _augmentation(state))] if state.config.augment.augment != "off" else []),
         *_over_kimg(state.config),
         *_carried_over(state, replicas),
-        *([f"Memory     {memory}"] if memory else []),
-        "",
-        *_table(
-            [
-                "period",
-                "resolution",
-                "from kimg",
-                "kimg",
-                "batch",
-                "learning rate",
-                *(["critic's rate"] if schedule.rates_differ else []),
-                "generator",
-                "critic",
-            ],
-            [_period_row(state, schedule, period) for period in schedule.reached()],
-        ),
-        "",
-        f"Writes to  {printable(str(directory.path))}",
+        *([("Memory", memory)] if memory else []),
     ]
-    return "\n".join(lines)
+    rates = ["learning rate", *(["critic's rate"] if schedule.rates_differ else [])]
+    header = ("period", "resolution", "from kimg", "kimg", "batch", *rates, "generator", "critic")
+    rows = tuple(_period_row(state, schedule, period) for period in schedule.reached())
+    return Plan(tuple(facts), header, rows, printable(str(directory.path)), start)
 
 
 def _names(names: tuple[str, ...]) -> str:
@@ -103,35 +139,33 @@ def _augmentation(state: TrainState) -> str:
     )
 
 
-def _over_kimg(config: ResolvedConfig) -> list[str]:
+def _over_kimg(config: ResolvedConfig) -> list[tuple[str, str]]:
     """Settings that change over the run, each as it is written."""
     tables = [(field.name, config.get(field.name)) for _, field in all_fields()]
     told = [f"{name} {value}" for name, value in tables if isinstance(value, KimgTable)]
     if config.schedule.critic_learning_rate == config.schedule.learning_rate:
         told = [text for text in told if not text.startswith("critic_learning_rate ")]
-    return [f"Over kimg  {'; '.join(told)}"] if told else []
+    return [("Over kimg", "; ".join(told))] if told else []
 
 
-def _carried_over(state: TrainState, replicas: int) -> list[str]:
+def _carried_over(state: TrainState, replicas: int) -> list[tuple[str, str]]:
     """What stays of other devices."""
     config = state.config
     if replicas in (0, config.batch_devices):
         return []
     began = f"{config.batch_devices} device{'' if config.batch_devices == 1 else 's'}"
     pieces = ", added up from pieces as large as they had" if replicas < config.batch_devices else ""
-    return [
-        f"Batches    as chosen for {began} when the run began{pieces}; losses and averages with "
-        "them (--batch_size and --max_batch_per_device change it)"
-    ]
+    flags = "--batch_size and --max_batch_per_device change it"
+    return [("Batches", f"as chosen for {began} when the run began{pieces}; losses and averages with them ({flags})")]
 
 
-def _period_row(state: TrainState, schedule: Schedule, period: Period) -> list[str]:
+def _period_row(state: TrainState, schedule: Schedule, period: Period) -> tuple[str, ...]:
     end, last_rates = schedule.ends_at(period), schedule.rates_at_end(period)
     counts = [
         sum(math.prod(weight.shape) for weight in network.active_weights(period.level))
         for network in (state.generator, state.critic)
     ]
-    return [
+    return (
         "fade in" if period.fading else "train",
         f"{period.size[0]}x{period.size[1]}",
         f"{period.start / 1000:g}",
@@ -140,13 +174,20 @@ def _period_row(state: TrainState, schedule: Schedule, period: Period) -> list[s
         _from_to(period.learning_rate, last_rates[0]),
         *([_from_to(period.critic_learning_rate, last_rates[1])] if schedule.rates_differ else []),
         *(f"{count:,}" for count in counts),
-    ]
+    )
 
 
 def _from_to(first: float, last: float) -> str:
     return f"{first:.4g}" if first == last else f"{first:.4g} - {last:.4g}"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def _wrapped(line: str, width: int, indent: int) -> str:
+    """Lines of which those after the first are indented; whole where too little would be left beside that."""
+    if width < _NARROWEST:
+        return line
+    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +16,7 @@ from stylegan_tf.configuration.options import WASSERSTEIN_LOSSES
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.configuration.resolve import ResolvedLoss, resolve
 from stylegan_tf.configuration.schedule import Schedule
-from stylegan_tf.data.advice import set_notes
+from stylegan_tf.data.advice import repetition_notes, set_notes
 from stylegan_tf.data.image_set import ImageSet
 from stylegan_tf.data.loading import DataSettings, UnreadImageSet, load_image_set
 from stylegan_tf.data.prepared import PreparedImageSet, is_prepared
@@ -25,7 +24,6 @@ from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, CriticPenalty, GradientPenalty, Objective, ZeroCentered
-from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
@@ -138,9 +136,7 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
         data.cache_dir,
     )
     with ProgressLine("Reading the data") as progress:
-        image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress)
-    for note in image_set.label_notes if data.use_labels else ():
-        print(f"train: note: {printable(note).removesuffix('.')}.", file=sys.stderr, flush=True)
+        image_set = load_image_set(settings, prepare_large=not dry_run, progress=progress, with_notes=True)
     if isinstance(image_set, UnreadImageSet):
         print(f"{data.data} is not prepared yet; training would prepare it in {image_set.directory}")
     elif isinstance(image_set, PreparedImageSet) and not is_prepared(data.data):
@@ -148,10 +144,16 @@ def _read_images(config: TrainConfig, dry_run: bool) -> ImageSet:
     return image_set
 
 
-def data_notes(image_set: ImageSet, use_labels: bool) -> tuple[str, ...]:
+def data_notes(run: Run) -> tuple[str, ...]:
     """What a plan says of the pictures besides their number and size."""
-    readable = not isinstance(image_set, UnreadImageSet)
-    return image_set.form_notes + (set_notes(image_set, use_labels) if readable else ())
+    image_set, config = run.image_set, run.config
+    unaugmented = config.augment.augment == "off"
+    return (
+        *image_set.form_notes,
+        *(note.removesuffix(".") for note in image_set.label_notes if config.data.use_labels),
+        *(set_notes(image_set) if not isinstance(image_set, UnreadImageSet) else ()),
+        *(repetition_notes(len(image_set), config.data.mirror, run.schedule.total_images) if unaugmented else ()),
+    )
 
 
 def make_objective(loss: ResolvedLoss, over_kimg: Mapping[str, tf.Variable] = types.MappingProxyType({})) -> Objective:

@@ -29,7 +29,7 @@ from stylegan_tf.training.log import Logger
 from stylegan_tf.training.loop import Breakable, StopRequest, stop_on_signals, train
 from stylegan_tf.training.memory import FullMemoryError, advice_when_full, plan_memory, warning_before
 from stylegan_tf.training.metric_actions import Metrics
-from stylegan_tf.training.plan import describe_plan
+from stylegan_tf.training.plan import Plan, make_plan
 from stylegan_tf.training.preparation import Run, data_notes, make_objective, prepare_run
 from stylegan_tf.training.profile import Profile
 from stylegan_tf.training.soundness import advice_after_breakdown
@@ -72,14 +72,15 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         if too_much:
             print(too_much, file=sys.stderr, flush=True)
         notes = [warning, tell_passed_over(checkpoints.newest), too_much]
-        plan = _describe(run, memory)
-        print(plan, flush=True)
+        plan = _plan(run, memory)
+        width = live.width()
+        print(plan.fitted(width) if width else plan, flush=True)
         if dry_run:
             return 0
         directory.prepare(run.config, run.state.config, run.dataset)
         log = Logger(directory)
-        log.to_file("\n".join([*filter(None, notes), plan]))
-        return _train(run, log, plan, checkpoints, images_seen)
+        log.to_file("\n".join([*filter(None, notes), str(plan)]))
+        return _train(run, log, str(plan), checkpoints, images_seen)
 
 
 def _restore(run: Run, checkpoints: Checkpoints) -> int:
@@ -102,8 +103,8 @@ def _plan_memory(run: Run, images_seen: int) -> tuple[str, str]:
     return str(plan), warning_before(plan, run.state, run.schedule, run.shares, images_seen)
 
 
-def _describe(run: Run, memory: str) -> str:
-    plan = describe_plan(
+def _plan(run: Run, memory: str) -> Plan:
+    return make_plan(
         run.state,
         run.schedule,
         run.dataset,
@@ -111,11 +112,11 @@ def _describe(run: Run, memory: str) -> str:
         devices.describe_devices(run.strategy),
         run.jit,
         run.image_set.ignored,
-        data_notes(run.image_set, run.config.data.use_labels),
+        data_notes(run),
         memory,
         run.strategy.num_replicas_in_sync,
+        run.start,
     )
-    return f"{plan}\n{run.start}" if run.start else plan
 
 
 def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_seen: int) -> int:
@@ -286,6 +287,7 @@ def _leave_finished(run: Run, log: Logger, images_seen: int) -> int:
     ):
         metrics = _make_metrics(run, writer, log, stop)
         if metrics is not None and not metrics.tell_measured(images_seen):
+            metrics.evaluator.quiet = False  # there is no status that shows that something is done
             metrics.finish(LoopState.at(images_seen, run.state, run.schedule))
         return tell_stop(stop, log, "while the metrics were measured") if stop.signal is not None else 0
 

@@ -1,4 +1,4 @@
-"""Starting a run from another run's networks, or from an export, as far as they fit.
+"""Starting a run from another run's networks, from an export or from a hub, as far as they fit.
 
 Weights are matched by their path, and paths name levels. So networks of another resolution share what lies below it,
 and what does not fit stays as it was made.
@@ -19,6 +19,8 @@ from google.protobuf.message import DecodeError
 from stylegan_tf.errors import UserError
 from stylegan_tf.exports.layout import is_export, newest_version, read_metadata
 from stylegan_tf.exports.read import read_weights
+from stylegan_tf.hub.address import HubAddress, is_hub_address, parse_hub_address
+from stylegan_tf.hub.read import load_from_hub
 from stylegan_tf.invocation import command
 from stylegan_tf.json_files import as_type
 from stylegan_tf.names import same_names
@@ -33,11 +35,11 @@ _LONGEST_LIST = 8
 
 @dataclasses.dataclass(frozen=True)
 class SourceNetworks:
-    """WeightsByPath of another run, or of an export.
+    """WeightsByPath of another run, of an export or of a hub.
 
     Attributes:
         name: What to call it.
-        weights: Arrays by path, by network ("generator", "critic", "generator_ema"); an export has no critic.
+        weights: Arrays by path, by network ("generator", "critic", "generator_ema"); exports and hubs have no critic.
         label_names: Names of its classes.
         family: "stylegan1" or "stylegan2".
         z_size: Size of its latents.
@@ -53,14 +55,17 @@ class SourceNetworks:
 
 
 def read_networks(path: str | Path) -> SourceNetworks:
-    """Reads the newest checkpoint of a run, or the newest version of an export.
+    """Reads the newest checkpoint of a run, the newest version of an export, or a network on a hub.
 
     Args:
-        path: A run's directory, an export, or one version of an export.
+        path: A run's directory, an export, one version of an export, or hf://user/name or hf://user/name@revision.
 
     Raises:
         ValueError: When it is none of these, or cannot be read.
+        ImportError: For a hub, without the extra `hub`.
     """
+    if is_hub_address(path):
+        return _read_hub(parse_hub_address(str(path)))
     path = Path(path)
     try:
         if RunDirectory(path).config_file.exists():
@@ -71,8 +76,8 @@ def read_networks(path: str | Path) -> SourceNetworks:
         raise UserError(f"initialize_from must be a sound run or export. Received: {path}: {error}.") from error
     advice = f"; {command('convert')} makes a run of a pickle" if path.is_file() else ""
     raise UserError(
-        "initialize_from must be a run's directory (which holds config.json) or an export (which holds numbered "
-        f"versions){advice}. Received: {path}."
+        "initialize_from must be a run's directory (which holds config.json), an export (which holds numbered "
+        f"versions), or hf://USER/NAME{advice}. Received: {path}."
     )
 
 
@@ -190,6 +195,15 @@ def _read_run(directory: RunDirectory) -> SourceNetworks:
     network = directory.read_config().network
     rates = _mapping_rates(dataclasses.asdict(network))
     return SourceNetworks(name, weights, directory.read_dataset().label_names, network.family, network.z_size, rates)
+
+
+def _read_hub(address: HubAddress) -> SourceNetworks:
+    found = load_from_hub(address)
+    weights = {weight.path: weight.numpy() for weight in found.generator.network.weights}
+    network = found.config.network
+    rates = _mapping_rates(dataclasses.asdict(network))
+    generator = {"generator": weights, "generator_ema": weights}
+    return SourceNetworks(str(address), generator, found.dataset.label_names, network.family, network.z_size, rates)
 
 
 def _read_export(version: Path) -> SourceNetworks:

@@ -189,6 +189,13 @@ class TestInspect:
             assert min(image.size) > 3 * dataset.SHEET_CELL
             assert len(image.convert("RGB").getcolors(2**24)) > 100
 
+    def test_broken_pictures_end_it_with_2(self, run, pictures, tmp_path):
+        folder = shutil.copytree(pictures, tmp_path / "pictures")
+        (folder / "broken.png").write_bytes(b"no picture")
+        code, out, err = run("inspect", folder, "--sheet=", "--workers=1")
+        assert (code, err.partition(";")[0]) == (2, "dataset: 1 of 13 pictures cannot be read")
+        assert "broken.png: " in out
+
     def test_the_sheet_takes_no_picture_s_place(self, run, pictures, tmp_path):
         for sheet, words in (
             (tmp_path / "sheet.gif", "must be a file that ends in .png, .jpg, .jpeg or .webp"),

@@ -202,7 +202,7 @@ def test_a_bad_flag_is_answered_without_tensorflow():
 def test_results_that_find_no_room_are_printed(tmp_path, capsys, small_files):
     """They took long."""
     file = tmp_path / "metrics.jsonl"
-    evaluator = SimpleNamespace(evaluate=lambda fakes: [make_result()])
+    evaluator = SimpleNamespace(evaluate=lambda fakes: [make_result()], feature_counts={})
     with pytest.raises(DiskError), small_files(100):
         evaluate._report(evaluator, None, file)
     assert Result.from_json(capsys.readouterr().out.splitlines()[-1]) == make_result()

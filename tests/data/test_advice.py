@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylegan_tf.data.advice import form_notes, set_notes
+from stylegan_tf.data.advice import form_notes, repetition_notes, set_notes
 from stylegan_tf.data.decode import PictureForm
 from stylegan_tf.data.image_set import ArrayImageSet
 from stylegan_tf.data.sources.find import open_source
@@ -64,25 +64,19 @@ def image_set(count=3, channels=3, grey=False, classes=0):
 
 
 @pytest.mark.parametrize(
-    ("values", "use_labels", "told"),
+    ("values", "told"),
     [
-        ({}, False, ""),
-        ({"count": 1}, False, "there is one picture: all that networks can learn is to copy it"),
-        ({"classes": 1}, True, "there is one class, which tells the networks nothing: leave --use_labels out"),
-        ({"classes": 1}, False, ""),
-        ({"classes": 2}, True, ""),
-        ({"grey": True}, False, "the pictures are grey and read as RGB: --channels=1 trains on one channel"),
-        (
-            {"grey": True, "channels": 4},
-            False,
-            "the pictures are grey and read as RGB (and alpha): --channels=1 trains",
-        ),
-        ({"channels": 1}, False, ""),
-        ({"channels": 4}, False, ""),
+        ({}, ""),
+        ({"count": 1}, "there is one picture: all that networks can learn is to copy it"),
+        ({"classes": 1}, ""),  # the notes on labels tell that
+        ({"grey": True}, "the pictures are grey and read as RGB: --channels=1 trains on one channel"),
+        ({"grey": True, "channels": 4}, "the pictures are grey and read as RGB (and alpha): --channels=1 trains"),
+        ({"channels": 1}, ""),
+        ({"channels": 4}, ""),
     ],
 )
-def test_what_a_set_cannot_teach(values, use_labels, told):
-    notes = set_notes(image_set(**values), use_labels)
+def test_what_a_set_cannot_teach(values, told):
+    notes = set_notes(image_set(**values))
     assert len(notes) == bool(told)
     assert all(note.startswith(told) for note in notes)
 
@@ -94,3 +88,22 @@ def test_no_base_is_proposed_where_shapes_differ(tmp_path):
 
 def test_the_smallest_resolutions_are_not_called_too_large(tmp_path):
     assert form_notes(source(tmp_path, (3, 3)), PictureForm((4, 4), 3)) == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "mirror", "total_kimg", "times"),
+    [
+        (2339, False, 100, ""),  # the portraits with the default preset
+        (2339, False, 25000, "2,339 pictures, each shown 10,688 times"),
+        (200, False, 100, "200 pictures, each shown 500 times"),
+        (200, True, 100, "200 pictures, each of them and of their mirror images shown 250 times"),
+        (200, False, 20, ""),
+        (3000, True, 25000, ""),
+        (70000, False, 25000, ""),
+        (1, False, 100, ""),  # there is nothing to hold back
+    ],
+)
+def test_few_pictures_that_are_shown_often(count, mirror, total_kimg, times):
+    notes = repetition_notes(count, mirror, total_kimg * 1000)
+    assert [note.partition(":")[0] for note in notes] == [times] * bool(times)
+    assert all("--augment=adaptive" in note for note in notes)

@@ -550,3 +550,11 @@ def test_what_earlier_versions_prepared_is_found():
 
     form = PictureForm((8, 12), 3, "pad", "#808080")
     assert cache_directory(DataSettings("x", cache_dir="c"), MadeUp(), form) == pathlib.Path("c/05f3b6d5207bdeb1")
+
+
+def test_notes_on_the_form_of_pictures_are_made_where_they_are_asked_for(tmp_path, settings):
+    (tmp_path / "wide").mkdir()
+    Image.new("RGB", (64, 16)).save(tmp_path / "wide" / "0.png")
+    wide = dataclasses.replace(settings, data=str(tmp_path / "wide"), size=(16, 16), crop="center", use_labels=False)
+    assert load_image_set(wide).form_notes == ()
+    assert [note[:20] for note in load_image_set(wide, with_notes=True).form_notes] == ["cropping cuts off 75"]

@@ -59,11 +59,21 @@ def test_what_does_not_compare_is_told_once_for_each_protocol():
     runs = {"a": [make_result(kimg=1, x=5.0), make_result("swd2k", x=1.0)], "b": [other, other]}
     assert comparison.differences(runs) == [
         "fd2k_full_efficientnet_lite0 does not compare, since its real images differ (a: portraits bbbbbbbb, b: cats "
-        "cccccccc)",
-        "fd2k_full_efficientnet_lite0 does not compare, since its numbers of real images differ (a: 2,339, b: 300)",
+        "cccccccc): drawn apart",
+        "fd2k_full_efficientnet_lite0 does not compare, since its numbers of real images differ (a: 2,339, b: 300): "
+        "drawn apart",
         "swd2k was measured of a, not of b",
     ]
     assert comparison.differences({"a": runs["a"], "c": runs["a"]}) == []
+
+
+def test_what_does_not_compare_has_panels_of_its_own():
+    other = dataclasses.replace(make_result(x=9.0), data="cats", data_fingerprint="c" * 16)
+    panels = comparison._panels({"a": [make_result(x=5.0)], "b": [make_result(x=4.0)], "c": [other]})
+    assert {title.splitlines()[1]: list(lines) for (title, _), lines in panels.items()} == {
+        "real images: portraits bbbbbbbb": ["a", "b"],
+        "real images: cats cccccccc": ["c"],
+    }
 
 
 def test_kernel_distances_of_other_numbers_of_images_share_an_axis():

@@ -232,3 +232,16 @@ def test_two_devices_give_the_same_numbers(tmp_path):
         timeout=200,
     )
     assert result.stdout.strip() == "equal", result.stderr
+
+
+def test_a_stop_is_asked_for_beside_a_bar_too(tmp_path):
+    class StopError(Exception):
+        """Of this test."""
+
+    def stop():
+        raise StopError
+
+    measuring = evaluator([small("kd2k_full_model", 60)], make_set(60), tmp_path)
+    measuring.check_stop, measuring.quiet = stop, False
+    with pytest.raises(StopError):
+        measuring.evaluate(make_generator())

@@ -119,6 +119,12 @@ def test_real_features_are_worked_out_once_for_each_content(network, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+def test_progress_is_told_after_every_batch(network, tmp_path):
+    told = []
+    real_features(make_set(100), network, 100, [], tmp_path, progress=lambda *numbers: told.append(numbers))
+    assert told == [(48, 100), (96, 100), (100, 100)]
+
+
 def test_an_interrupted_cache_leaves_nothing(network, tmp_path):
     def interrupt(done, total):
         raise KeyboardInterrupt

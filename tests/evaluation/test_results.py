@@ -11,6 +11,7 @@ from made_up import make_result
 
 from stylegan_tf.evaluation.results import Result, append_results, best, notes, number, read_results, table
 from stylegan_tf.files import DiskError
+from stylegan_tf.metrics.protocols import protocol
 
 
 def test_a_line_says_what_it_was_measured_with():
@@ -129,6 +130,20 @@ def test_other_weights_of_inception_are_not_passed_off_as_the_published_ones():
     assert notes([of("inception", "6726825d" + "0" * 56), of("vgg16", "f" * 64)]) == []
     [note] = notes([of("inception", "f" * 64), of("inception", "f" * 64)])
     assert note.startswith("fid50k_full: these Inception weights (SHA-256 ffffffff...) are not the published ones")
+
+
+def test_a_frechet_distance_of_few_reals_is_called_biased():
+    few = dataclasses.replace(make_result(), reals=300)
+    kernel = dataclasses.replace(make_result("kd_full_efficientnet_lite0", kernel_distance=1.0), reals=300)
+    counts = {"efficientnet_lite0": 1280}
+    (note,) = notes([few, kernel, make_result()], counts)
+    assert note.startswith(
+        "fd2k_full_efficientnet_lite0: with 300 real images for 1,280 features this number is biased"
+    )
+    for name in ("fd2k_full_efficientnet_lite0", "fid50k_full", "fd_full_model", "fid50k"):
+        (note,) = notes([dataclasses.replace(few, protocol=name)], counts)
+        named = note.partition("(")[2].partition(")")[0]
+        assert (protocol(name).metric, protocol(named).metric) == ("frechet", "kernel")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.load import LoadedRun
 from stylegan_tf.sampling.latents import one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
+from stylegan_tf.training.state import TrainState
+from stylegan_tf.training.transfer import initialize, read_networks
 
 pytest.importorskip("huggingface_hub")
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
@@ -160,6 +162,7 @@ def test_the_card(written):
         'generator = stylegan_tf.load_generator("hf://ada/net")',
         "| Images | 8x8, RGB (height x width) |",
         "| Trained on | cats\\_\\*, 9 images |",
+        "| Family | StyleGAN2 |",
         "| Trained for | 48 kimg (thousands of images seen) |",
         "| swd2k | mean | 1.5 | 0.5 | 2,048 |",
     ):
@@ -231,7 +234,20 @@ def test_what_is_not_there(ours, source, words):
 
 
 def test_checkpoints_belong_to_runs(hub):
-    assert "hf://USER/NAME@REVISION. Received: checkpoint=best." in refusal(checkpoint="best")
+    assert "hf://USER/NAME@REVISION. Received: best." in refusal(checkpoint="best")
+
+
+def test_a_training_starts_from_a_network_of_a_hub(ours, written):
+    source = read_networks(OURS)
+    there = {weight.path: weight.numpy() for weight in written[1].generator.network.weights}
+    assert source.weights.keys() == {"generator", "generator_ema"}
+    state = TrainState(tiny_stylegan2(), 2, 0, "float32")
+    report = initialize(state, source, ())
+    assert report.startswith(f"Starts from {OURS}\n") and "critic: new, as the source has none" in report
+    for network in (state.generator, state.generator_ema):
+        for weight in network.weights:
+            if "seed" not in weight.path:
+                np.testing.assert_array_equal(weight.numpy(), there[weight.path], err_msg=weight.path)
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,15 @@ def test_the_first_training_of_a_converted_network_chooses_what_is_not_the_netwo
         directory.check(mine.replace({"loss": "hinge"}), DATASET)
 
 
+def test_a_setting_that_makes_other_images_is_named(with_checkpoints):
+    other = dataclasses.replace(DATASET, fingerprint="other")
+    with pytest.raises(ValueError, match=r"its own images .*Received: crop was center, is now pad; \d+ images, finger"):
+        with_checkpoints.check(tiny_config(crop="pad"), other)
+    with pytest.raises(ValueError, match=r"Received: \d+ images, fingerprint other"):
+        with_checkpoints.check(tiny_config(), other)
+    with_checkpoints.check(tiny_config(crop="pad"), DATASET)  # the same images: of a prepared set, say
+
+
 def begun(directory, config):
     directory.prepare(config, resolved(config), DATASET)
     CheckpointFolder(directory.checkpoints).save(tf.train.Checkpoint(x=tf.Variable(1.0)), 8, keep=1)

@@ -38,7 +38,7 @@ def test_it_says_what_the_model_is(page, api):
         file.write_text(text)
     assert page.find("h1").text == "<i>faces"
     assert page.find("#facts").text.splitlines() == [
-        "Family stylegan2",
+        "Family StyleGAN2",
         "Resolution 8×8",
         "Training 25,000 kimg (thousand images)",
         "Metric frechet distance 3.811 (fid50k_full)",

@@ -10,7 +10,7 @@ from tiny_run import resolved, schedule_of, table, tiny_config, tiny_stylegan2
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.phases import training_phases
-from stylegan_tf.training.plan import describe_plan
+from stylegan_tf.training.plan import Plan, make_plan
 from stylegan_tf.training.state import TrainState
 
 
@@ -36,7 +36,8 @@ def plan_of(state, dataset=None, jit="off", configure=tiny_config, other_files=N
     )
     dataset = dataset or DatasetInfo("faces", 1234567, (8, 8), 3, "abc")
     directory = RunDirectory("runs/mine")
-    return describe_plan(shown, schedule, dataset, directory, "2 of 3 GPUs", jit, other_files or {}).splitlines()
+    plan = make_plan(shown, schedule, dataset, directory, "2 of 3 GPUs", jit, other_files or {})
+    return str(plan).splitlines()
 
 
 def test_plan_tells_what_lies_beside_the_pictures(state):
@@ -143,13 +144,48 @@ def test_batches_of_other_devices_are_told(state):
     dataset = DatasetInfo("faces", 10, (8, 8), 3, "abc")
 
     def lines(replicas):
-        text = describe_plan(
+        plan = make_plan(
             shown, schedule_of(config), dataset, RunDirectory("runs/mine"), "1 GPU", "off", replicas=replicas
         )
-        return [line for line in text.splitlines() if line.startswith("Batches")]
+        return [line for line in str(plan).splitlines() if line.startswith("Batches")]
 
     assert not lines(8)
     assert lines(1) == [
         "Batches    as chosen for 8 devices when the run began, added up from pieces as large as they had; losses "
         "and averages with them (--batch_size and --max_batch_per_device change it)"
     ]
+
+
+def narrow_plan():
+    return Plan(
+        facts=(("Devices", "2 GPUs"), ("Note", "cropping cuts off a third: --crop=pad adds margins instead of that")),
+        header=("period", "resolution", "from kimg", "learning rate"),
+        rows=(("train", "1024x1024", "0", "0.001"),),
+        place="/a/long/name/of/a/place/that/nobody/could/copy/if/it/were/broken",
+        start="Starts from runs/a\n  generator: 3 of 7 arrays taken\n    new: synthesis/block_8, synthesis/block_16",
+    )
+
+
+def test_a_narrow_terminal_gets_whole_words_below_their_beginning():
+    assert narrow_plan().fitted(42).splitlines() == [
+        "Devices    2 GPUs",
+        "Note       cropping cuts off a third:",
+        "           --crop=pad adds margins instead",
+        "           of that",
+        "",
+        "                    from  learning",
+        "period  resolution  kimg      rate",
+        " train   1024x1024     0     0.001",
+        "",
+        "Writes to",
+        "           /a/long/name/of/a/place/that/nobody/could/copy/if/it/were/broken",
+        "Starts from runs/a",
+        "  generator: 3 of 7 arrays taken",
+        "    new: synthesis/block_8,",
+        "        synthesis/block_16",
+    ]
+
+
+def test_a_wide_terminal_and_a_log_get_whole_lines():
+    assert narrow_plan().fitted(200) == str(narrow_plan())
+    assert max(map(len, str(narrow_plan()).splitlines())) > 70

@@ -431,7 +431,7 @@ def test_classes_without_pictures_are_noted(tmp_path, capsys):
     write_images(tmp_path / "images" / "a")
     (tmp_path / "images" / "b").mkdir()
     run_training(configure(str(tmp_path / "images"), tmp_path / "new", use_labels=True), dry_run=True)
-    assert "train: note: folders without pictures are not classes: 'b'.\n" in capsys.readouterr().err
+    assert "Note       folders without pictures are not classes: 'b'\n" in capsys.readouterr().out
 
 
 def test_the_built_in_portraits_are_not_enlarged(tmp_path):

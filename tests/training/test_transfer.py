@@ -189,10 +189,10 @@ def test_nothing_that_fits_is_refused(runs):
 
 
 def test_what_is_no_run_is_refused(tmp_path, runs):
-    with pytest.raises(ValueError, match="run's directory .* or an export"):
+    with pytest.raises(ValueError, match="run's directory .* an export .* or hf:"):
         read_networks(tmp_path)
     (tmp_path / "networks.pkl").write_bytes(b"a pickle")
-    with pytest.raises(ValueError, match="or an export .*; .* convert makes a run of a pickle"):
+    with pytest.raises(ValueError, match="an export .*, or hf:.*; .* convert makes a run of a pickle"):
         read_networks(tmp_path / "networks.pkl")
     broken = tmp_path / "broken"
     shutil.copytree(runs / "stylegan2", broken)

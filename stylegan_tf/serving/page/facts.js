@@ -7,12 +7,18 @@
 export function facts({version, width, height, description}) {
   const {kimg, config, metrics} = description;
   return [
-    ["Family", config?.network?.family],
+    ["Family", family(config?.network)],
     ["Resolution", `${width}×${height}`],
     ["Training", kimg > 0 && `${inWords(kimg)} kimg (thousand images)`],
     ["Metric", metric(metrics)],
     ["Version", String(version)],
   ].filter(([, text]) => typeof text === "string" && text);
+}
+
+/** What people call networks of these settings; the name in the settings for a family that is not known here. */
+function family(network) {
+  const first = network?.style === false ? "ProGAN" : "StyleGAN";
+  return new Map([["stylegan1", first], ["stylegan2", "StyleGAN2"]]).get(network?.family) ?? network?.family;
 }
 
 /** The first of those that were measured of this state, by its first value. */
