@@ -44,6 +44,7 @@ def describe_plan(
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
         *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
+        *([f"Averages   {_averages(state)}"] if state.power_averages.vectors else []),
         *_carried_over(state, replicas),
         *([f"Memory     {memory}"] if memory else []),
         "",
@@ -93,6 +94,11 @@ def _augmentation(state: TrainState) -> str:
         f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, "
         f"target {augment.augment_target:g}, at most 1 in {augment.augment_kimg:g} kimg"
     )
+
+
+def _averages(state: TrainState) -> str:
+    half_life = state.config.optimizer.ema_half_life_kimg
+    return f"half-life {half_life:g} kimg; power functions, sigma_rel {', '.join(state.power_averages.vectors)}"
 
 
 def _carried_over(state: TrainState, replicas: int) -> list[str]:
