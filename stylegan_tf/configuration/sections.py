@@ -116,7 +116,8 @@ class OptimizerConfig:
     @property
     def average_lengths(self) -> tuple[float, ...]:
         """sigma_rel of each of the power function averages."""
-        return tuple(parse_average_length(text, "power_averages") for text in self.power_averages.split(",") if text)
+        expected = "power_averages must be lengths (sigma_rel)"
+        return tuple(parse_average_length(text, expected) for text in self.power_averages.split(",") if text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,14 +187,14 @@ class RunConfig:
     )
 
 
-def parse_average_length(text: str, name: str) -> float:
-    """sigma_rel from its written form. Raises UserError for what is none; `name` is that of the setting."""
+def parse_average_length(text: str, expected: str) -> float:
+    """sigma_rel from its written form. Raises UserError for what is none, which says what was expected."""
     try:
         length = float(text)
     except ValueError:
         length = 0.0
-    bounds = f"{SHORTEST_AVERAGE:g} to {LONGEST_AVERAGE:g}"
-    require(SHORTEST_AVERAGE <= length <= LONGEST_AVERAGE, f"{name}: sigma_rel is a number, {bounds}", text)
+    sound = SHORTEST_AVERAGE <= length <= LONGEST_AVERAGE
+    require(sound, f"{expected} from {SHORTEST_AVERAGE:g} to {LONGEST_AVERAGE:g}", text)
     return length
 
 

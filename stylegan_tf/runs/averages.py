@@ -17,7 +17,7 @@ from stylegan_tf.configuration.sections import parse_average_length
 from stylegan_tf.errors import require
 from stylegan_tf.runs.checkpoints import VARIABLE_VALUE, readable
 from stylegan_tf.runs.directory import RunDirectory
-from stylegan_tf.runs.power_profiles import Mixture, Profile, average_name, mix
+from stylegan_tf.runs.power_profiles import Mixture, PowerProfile, average_name, mix
 
 if TYPE_CHECKING:
     from stylegan_tf.networks.generator import Generator
@@ -55,9 +55,9 @@ def average_names(text: str, config: TrainConfig) -> list[str]:
     if text == "all":
         return [EMA, *stored]
     words = [word for word in text.split(",") if word]
-    expected = f"average must be {EMA}, all, or lengths"
+    expected = f"average must be {EMA} or a length (sigma_rel)"
     names = [word if word == EMA else average_name(parse_average_length(word, expected)) for word in words]
-    require(bool(names), f"average must be {EMA}, all, or lengths such as 0.05,0.1", text or "nothing")
+    require(bool(names), f"{expected} such as 0.1", text or "nothing")
     require(
         bool(stored) or set(names) == {EMA},
         f"average must be {EMA}, since this run was not trained with --power_averages, such as 0.05,0.1",
@@ -113,8 +113,8 @@ def _mixture(name: str, newest: _Stored, sources: Sequence[str]) -> tuple[list[t
     parts = [(one, length) for one in kept if 0 < one.images_seen <= newest.images_seen for length in one.names]
     expected = "average must be one that the kept checkpoints hold or can give"
     require(bool(newest.names and parts), expected, f"average={name} of {newest.prefix}, which has none")
-    profiles = [Profile(float(length), one.images_seen) for one, length in parts]
-    mixture = mix(profiles, Profile(float(name), newest.images_seen))
+    profiles = [PowerProfile(float(length), one.images_seen) for one, length in parts]
+    mixture = mix(profiles, PowerProfile(float(name), newest.images_seen))
     require(
         mixture.error <= LARGEST_ERROR,
         f"{expected}; choose a length nearer to {' or '.join(newest.names)}, or keep more checkpoints in the next run "
@@ -158,7 +158,7 @@ class _Stored:
             return np.asarray(tf.train.load_checkpoint(path).get_tensor(self.names[length]), np.float64)
 
 
-def fill(generator: Generator, average: Average) -> None:
+def fill_with_average(generator: Generator, average: Average) -> None:
     """Gives a built generator the weights of an average."""
     weights = generator.averaged_weights
     sizes = [int(np.prod(weight.shape)) for weight in weights]

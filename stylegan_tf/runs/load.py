@@ -15,7 +15,7 @@ from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.networks.build import build_generator, by_path, shape_of
-from stylegan_tf.runs.averages import EMA, average_names, fill, mixing_sources, read_average
+from stylegan_tf.runs.averages import EMA, average_names, fill_with_average, mixing_sources, read_average
 from stylegan_tf.runs.checkpoints import VARIABLE_VALUE, readable
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
@@ -87,7 +87,7 @@ def read_run(
     note = ""
     if average != EMA:
         found = read_average(average, prefix, sources)
-        fill(generator, found)
+        fill_with_average(generator, found)
         note = found.description
     at_level = GeneratorAtLevel(generator, level, fade_in if fade_in < 1.0 else None)
     return LoadedRun(at_level, seen, config, dataset, average, note)

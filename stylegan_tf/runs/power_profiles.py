@@ -49,7 +49,7 @@ def share_of_new(power: float, images_seen: int, images: int) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class Profile:
+class PowerProfile:
     """The weights, over the images seen, of what an average consists of; its integral is 1.
 
     Attributes:
@@ -74,7 +74,7 @@ class Mixture:
     error: float
 
 
-def mix(stored: Sequence[Profile], wanted: Profile) -> Mixture:
+def mix(stored: Sequence[PowerProfile], wanted: PowerProfile) -> Mixture:
     """The mixture of some profiles that comes closest to another one, by least squares.
 
     Section 3.2 of the paper, with one condition more: the coefficients add up to 1, however badly the profile fits.
@@ -95,7 +95,7 @@ def mix(stored: Sequence[Profile], wanted: Profile) -> Mixture:
     return Mixture(coefficients / coefficients.sum(), math.sqrt(max(squared, 0.0)))
 
 
-def _products(profiles: Sequence[Profile]) -> np.ndarray:
+def _products(profiles: Sequence[PowerProfile]) -> np.ndarray:
     """The integrals of the products of each two profiles, per image: float64 [N, N]."""
     powers = np.array([power_of(profile.sigma_rel) for profile in profiles])
     ends = np.array([float(profile.images_seen) for profile in profiles])

@@ -43,8 +43,6 @@ class PowerAverages:
 
     def move(self, shares: tf.Tensor) -> None:
         """Moves a replica's own copies, which are equal, by shares [N] of their distance to the generator's."""
-        if not self.vectors:
-            return
         weights = self._weights()
         for vector, share in zip(self.vectors.values(), tf.unstack(shares, len(self.vectors)), strict=True):
             tf.raw_ops.ResourceApplyGradientDescent(var=vector.handle, alpha=share, delta=vector - weights)

@@ -38,7 +38,8 @@ class TrainingStep:
         tell: Is told in a line what "auto" chose.
 
     Attributes:
-        average_generator: Moves the averaged generator by a share of its distance, and the power averages by theirs.
+        average_generator: Moves the averaged generator by a share of its distance.
+        average_by_powers: Moves the state's power averages by shares [N] of theirs.
     """
 
     def __init__(
@@ -60,6 +61,9 @@ class TrainingStep:
         self._functions = PhaseFunctions(self, jit_compile, tell)
         self._compiled_gradients: dict[tuple[StepKind, int], Compute] = {}
         self.average_generator = tf.function(self._move_average, autograph=False)
+        self.average_by_powers = tf.function(
+            lambda shares: strategy.run(state.power_averages.move, (shares,)), autograph=False
+        )
 
     def __call__(
         self,
@@ -92,8 +96,9 @@ class TrainingStep:
             report |= self._functions[kind](*arguments)
         settings = self.state.config.optimizer
         decay = average_decay(batch_size, images_seen, settings.ema_half_life_kimg, settings.ema_rampup)
-        shares = self.state.power_averages.shares(images_seen, batch_size)
-        self.average_generator(tf.constant(1.0 - decay, tf.float32), tf.constant(shares))
+        self.average_generator(tf.constant(1.0 - decay, tf.float32))
+        if self.state.power_averages.vectors:
+            self.average_by_powers(tf.constant(self.state.power_averages.shares(images_seen, batch_size)))
         return report
 
     def prepare(self, batch: tuple[Any, Any], level: int, batch_size: int, phases: Sequence[Phase]) -> None:
@@ -293,15 +298,15 @@ class TrainingStep:
         norm = tf.norm(gradient)
         return norm / tf.cast(optimizer.dynamic_scale, norm.dtype) if self.gradients.score_scale != 1.0 else norm
 
-    def _move_average(self, share: tf.Tensor, power_shares: tf.Tensor) -> None:
+    def _move_average(self, share: tf.Tensor) -> None:
         """Moves the averaged generator by a share of its distance, to float32 rounding; its mean of w is a copy.
 
         In two operations for each weight, the second of them TensorFlow's plain gradient descent. Every replica moves
         its own copies: Keras' `assign` would merge them first, and they are equal.
         """
-        self.strategy.run(self._move_replica_average, (share, power_shares))
+        self.strategy.run(self._move_replica_average, (share,))
 
-    def _move_replica_average(self, share: tf.Tensor, power_shares: tf.Tensor) -> None:
+    def _move_replica_average(self, share: tf.Tensor) -> None:
         generator, average = self.state.generator, self.state.generator_ema
         for mean, weight in zip(average.weights, generator.weights, strict=True):
             if weight.trainable:
@@ -311,7 +316,6 @@ class TrainingStep:
         tf.raw_ops.AssignVariableOp(
             resource=average.w_average.value.handle, value=tf.convert_to_tensor(generator.w_average.value)
         )
-        self.state.power_averages.move(power_shares)
 
 
 def average_decay(batch_size: int, images_seen: int, half_life_kimg: float, rampup: float = 0.0) -> float:
