@@ -5,12 +5,12 @@
     python benchmarks/presets.py --presets=tiny --settings=feature_maps_max=8 --resolutions=8   # launching alone
 
 Every case runs in a process of its own. A line says: seconds to build networks and optimizers, and for each phase to
-trace it and until its first call ends (optimising or compiling it, then running it); milliseconds of each phase, of the
-averaged generator and of --averages (medians, taken in turns); the operations that each launches (constants, reshapes
-and reads left out, what XLA compiles counts as one); images a second and seconds for a thousand images with the phases
-averaged over their intervals; and the peak of the memory, of the process or of the GPU, with what the plan of a run
-estimates for a device. With XLA, on one device, also the instructions that it is given for the gradients, among them
-convolutions and products, and the kernels that it makes of them for this device.
+trace it and until its first call ends (optimising or compiling it, then running it); milliseconds of each phase and of
+the averaged generator, without and with --averages (medians, taken in turns); the operations that each launches
+(constants, reshapes and reads left out, what XLA compiles counts as one); images a second and seconds for a thousand
+images with the phases averaged over their intervals; and the peak of the memory, of the process or of the GPU, with
+what the plan of a run estimates for a device. With XLA, on one device, also the instructions that it is given for the
+gradients, among them convolutions and products, and the kernels that it makes of them for this device.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _measure(case: Case) -> dict[str, Any]:
         kind.phase.name: (step.compile(kind, xla), arguments) for kind in kinds
     }
     functions["average"] = (step.average_generator, (tf.constant(0.001),))
-    if case.averages:
-        functions["power averages"] = (step.average_by_powers, (tf.fill([len(case.averages)], 0.001),))
+    if case.averages:  # in one function with the other
+        functions["all averages"] = (step.average_generator, (tf.constant(0.001), tf.fill([len(case.averages)], 0.001)))
     parts = {name: _first_call(function, inputs) for name, (function, inputs) in functions.items()}
     for name, times in _times(functions, case.steps).items():
         parts[name]["ms"] = 1000.0 * statistics.median(times)
@@ -109,7 +109,8 @@ def _measure(case: Case) -> dict[str, Any]:
             parts[kind.phase.name] |= _xla_counts(step, kind, arguments)
     intervals = {kind.phase.name: kind.phase.interval for kind in kinds}
     needed = memory_needed(step.state, kinds[0].level, case.batch // step.strategy.num_replicas_in_sync)
-    step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items())
+    left_out = "average" if case.averages else ""
+    step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items() if name != left_out)
     return {
         **dataclasses.asdict(case),
         "policy": policy,

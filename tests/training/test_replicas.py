@@ -81,8 +81,7 @@ def run(strategy):
         report = {}
         for go, draws in phases:
             report |= {name: float(value) for name, value in go(part(images), part(labels), draws).items()}
-        step.average_generator(tf.constant(0.1))
-        step.average_by_powers(tf.constant([0.2, 0.3]))
+        step.average_generator(tf.constant(0.1), tf.constant([0.2, 0.3]))
         reports.append(report)
     ends = [v for n in (state.generator, state.critic, state.generator_ema) for v in n.weights]
     return reports, {(i, v.path): v.numpy() - a for i, (v, a) in enumerate(zip(ends, start))}, state
