@@ -90,9 +90,7 @@ def main() -> int:
             export_run_portable(_RUN_DIR.value, _OUTPUT_DIR.value, _FORMAT.value, _CHECKPOINT.value, _AVERAGE.value)
             return 0
         batches = [int(size) for size in sizes]
-        export_run(
-            _RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value, _CHECKPOINT.value, batches, average=_AVERAGE.value
-        )
+        export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value, _CHECKPOINT.value, batches, _AVERAGE.value)
     except VerificationError as error:
         print(f"export: {error} Nothing was written.", file=sys.stderr)
         return VERIFICATION_FAILED
