@@ -5,13 +5,12 @@
     python benchmarks/presets.py --presets=tiny --settings=feature_maps_max=8 --resolutions=8   # launching alone
 
 Every case runs in a process of its own. A line says: seconds to build networks and optimizers, and for each phase to
-trace it and until its first call ends (optimising or compiling it, then running it); milliseconds of each phase and
-of the averaged generator (medians, taken in turns); the operations that each launches (constants, reshapes and reads
-left out, what XLA compiles counts as one); images a second and seconds for a thousand images with the phases
-averaged over their intervals; and the peak of the memory, of the process or of the GPU, with what the plan of a run
-estimates for a device. With XLA, on one device, also
-the instructions that it is given for the gradients, among them convolutions and products, and the kernels that it
-makes of them for this device.
+trace it and until its first call ends (optimising or compiling it, then running it); milliseconds of each phase and of
+the averaged generator, without and with --averages (medians, taken in turns); the operations that each launches
+(constants, reshapes and reads left out, what XLA compiles counts as one); images a second and seconds for a thousand
+images with the phases averaged over their intervals; and the peak of the memory, of the process or of the GPU, with
+what the plan of a run estimates for a device. With XLA, on one device, also the instructions that it is given for the
+gradients, among them convolutions and products, and the kernels that it makes of them for this device.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ _POLICIES = flags.DEFINE_list("policies", ["auto"], "Keras policies, or auto", m
 _JIT = flags.DEFINE_list("jit", ["off"], "off, on, or both: XLA for the gradients", module_name="Benchmark")
 _DEVICES = flags.DEFINE_list("devices", ["0"], "numbers of devices, 0 for what there is", module_name="Benchmark")
 _SETTINGS = flags.DEFINE_list("settings", [], "of training, NAME=NUMBER, on top of a preset", module_name="Benchmark")
+_AVERAGES = flags.DEFINE_list("averages", [], "sigma_rel of power function averages", module_name="Benchmark")
 _STEPS = flags.DEFINE_integer("steps", 20, "calls of each phase that are timed", 3, module_name="Benchmark")
 _JSON = flags.DEFINE_bool("json", False, "a JSON object a line", module_name="Benchmark")
 
@@ -51,6 +51,7 @@ class Case:
     jit: str
     devices: int
     settings: tuple[tuple[str, float], ...]
+    averages: tuple[str, ...]
     steps: int
 
 
@@ -58,7 +59,17 @@ def main() -> None:
     """Prints a line for each case."""
     settings = tuple((name, float(value)) for name, value in (setting.split("=") for setting in _SETTINGS.value))
     cases = [
-        Case(preset, int(resolution), int(batch), policy, jit, int(devices), settings, _STEPS.value)
+        Case(
+            preset,
+            int(resolution),
+            int(batch),
+            policy,
+            jit,
+            int(devices),
+            settings,
+            tuple(_AVERAGES.value),
+            _STEPS.value,
+        )
         for preset in _PRESETS.value
         for resolution in _RESOLUTIONS.value
         for batch in _BATCHES.value
@@ -88,6 +99,8 @@ def _measure(case: Case) -> dict[str, Any]:
         kind.phase.name: (step.compile(kind, xla), arguments) for kind in kinds
     }
     functions["average"] = (step.average_generator, (tf.constant(0.001),))
+    if case.averages:  # in one function with the other
+        functions["all averages"] = (step.average_generator, (tf.constant(0.001), tf.fill([len(case.averages)], 0.001)))
     parts = {name: _first_call(function, inputs) for name, (function, inputs) in functions.items()}
     for name, times in _times(functions, case.steps).items():
         parts[name]["ms"] = 1000.0 * statistics.median(times)
@@ -96,7 +109,8 @@ def _measure(case: Case) -> dict[str, Any]:
             parts[kind.phase.name] |= _xla_counts(step, kind, arguments)
     intervals = {kind.phase.name: kind.phase.interval for kind in kinds}
     needed = memory_needed(step.state, kinds[0].level, case.batch // step.strategy.num_replicas_in_sync)
-    step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items())
+    left_out = "average" if case.averages else ""
+    step_ms = sum(part["ms"] / intervals.get(name, 1) for name, part in parts.items() if name != left_out)
     return {
         **dataclasses.asdict(case),
         "policy": policy,
@@ -128,6 +142,7 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     size = (case.resolution, case.resolution)
     config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
     config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
+    config = config.replace({"power_averages": ",".join(case.averages)})
     config = resolve(config, size, strategy.num_replicas_in_sync)
     level = config.num_levels_for(size) - 1
     with strategy.scope():

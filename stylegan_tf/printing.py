@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, TextIO
 
 from stylegan_tf import live
@@ -26,6 +27,12 @@ def printable_lines(text: str) -> str:
 def note_line(command: str, text: str) -> str:
     """What a user should know, and need not mend, as every command says it: "dataset: note: there are no labels."."""
     return f"{command}: note: {printable(text).removesuffix('.')}."
+
+
+def tell_note(command: str, text: str) -> None:
+    """Prints a note on stderr; nothing for an empty text."""
+    if text:
+        print(note_line(command, text), file=sys.stderr, flush=True)
 
 
 class PrintableStream:

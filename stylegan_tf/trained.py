@@ -8,11 +8,12 @@ from typing import Protocol
 
 import numpy as np
 
-from stylegan_tf.errors import UserError
+from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation.exported import ExportImages
 from stylegan_tf.exports.layout import is_export
 from stylegan_tf.hub.address import is_hub_address
 from stylegan_tf.hub.read import load_networks
+from stylegan_tf.runs.averages import EMA
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.runs.load import LoadedRun
 from stylegan_tf.sampling.latents import check_classes, classes_from_seeds, one_hot_labels
@@ -98,13 +99,14 @@ class _FromRun:
         return self._sampler.images(seeds, psi, self._cutoff, labels)
 
 
-def load_generator(path: str | Path, checkpoint: str = "newest") -> LoadedGenerator:
+def load_generator(path: str | Path, checkpoint: str = "newest", average: str = EMA) -> LoadedGenerator:
     """Loads the averaged generator of a run, of a converted network, of an export, or of a hub.
 
     Args:
         path: A run's directory; or an export, of which the newest version is taken, or one of its versions; or
             "hf://user/name" or "hf://user/name@revision".
         checkpoint: Of a run: "newest", "best", or a number of kimg.
+        average: Of a run: "ema", the average with a half-life; or sigma_rel, such as "0.1", of one by a power function.
 
     Raises:
         UserError: When none of them is there, or it is damaged; when a hub cannot be reached.
@@ -116,11 +118,12 @@ def load_generator(path: str | Path, checkpoint: str = "newest") -> LoadedGenera
         (2, 32, 32, 3)
     """
     if is_hub_address(path) or RunDirectory(path).config_file.exists():
-        return LoadedGenerator(_FromRun(load_networks(path, checkpoint)))
+        return LoadedGenerator(_FromRun(load_networks(path, checkpoint, average)))
     path = Path(path)
     if is_export(path):
         if checkpoint != "newest":
             raise UserError(f"checkpoint belongs to runs; an export has one state. Received: checkpoint={checkpoint}.")
+        require(average == EMA, "average belongs to runs; an export has one state", f"average={average}")
         return LoadedGenerator(ExportImages(path))
     raise UserError(
         "path must be the directory of a run, which holds config.json, an export of export.py, or hf://USER/NAME. "

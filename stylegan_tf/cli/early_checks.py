@@ -10,6 +10,7 @@ from stylegan_tf.data.sources.arrays import BUILT_IN
 from stylegan_tf.errors import require
 from stylegan_tf.hub.address import is_hub_address, parse_hub_address, whole_hub_address
 from stylegan_tf.metrics.protocols import parse_protocols
+from stylegan_tf.runs.averages import EMA, average_names
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.shares import require_multiple
 
@@ -26,12 +27,21 @@ def check_run(run_dir: str) -> None:
     RunDirectory(run_dir).read_config()
 
 
-def check_networks(source: str, checkpoint: str) -> None:
-    """Raises UserError for a directory that holds no run, and for what is no address of a network on a hub."""
+def check_networks(source: str, checkpoint: str, average: str = EMA, *, several: bool = False) -> None:
+    """Raises UserError for a directory that holds no run, and for what is no address of a network on a hub.
+
+    Args:
+        source: The directory or address.
+        checkpoint, average: Which of a run's; a hub has one.
+        several: Whether the command takes several averages.
+    """
     if not is_hub_address(source):
         check_run(source)
+        names = average_names(average, RunDirectory(source).read_config())
+        one = len(names) == 1 and average != "all"
+        require(several or one, f"average must be one, {EMA} or a length such as 0.1", f"average={average}")
         return
-    whole_hub_address(source, checkpoint)
+    whole_hub_address(source, checkpoint, average)
 
 
 def check_early(config: TrainConfig) -> None:

@@ -12,6 +12,7 @@ real images. docs/metrics.md explains the protocols and their networks.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,26 +22,37 @@ from absl import flags
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli.early_checks import check_data, check_networks
-from stylegan_tf.cli.flags import FlagGroup, cache_flag, check_picture_file, require_one, run_flags, training_flag
+from stylegan_tf.cli.flags import (
+    FlagGroup,
+    average_flag,
+    cache_flag,
+    check_picture_file,
+    require_one,
+    run_flags,
+    training_flag,
+)
 from stylegan_tf.configuration.resolutions import parse_size
 from stylegan_tf.data.decode import CROPS
 from stylegan_tf.errors import require
 from stylegan_tf.exports.layout import newest_version
 from stylegan_tf.hub.address import is_hub_address
 from stylegan_tf.metrics.protocols import DEFAULT_PROTOCOLS, EXAMPLES, PUBLISHED, Protocol, parse_protocols, protocol
-from stylegan_tf.printing import note_line
+from stylegan_tf.printing import note_line, tell_note
+from stylegan_tf.runs.averages import EMA, average_names
 
 if TYPE_CHECKING:
     from stylegan_tf.data.image_set import ImageSet
     from stylegan_tf.data.loading import DataSettings
     from stylegan_tf.evaluation.evaluator import Evaluator
     from stylegan_tf.evaluation.generated import FakeImages
+    from stylegan_tf.evaluation.results import Result
 
 FLAGS = flags.FlagValues()
 
 
 _WHAT = FlagGroup(FLAGS, "What")
 _RUN_DIR, _CHECKPOINT = run_flags(_WHAT, several=True, hub=True)
+_AVERAGE = average_flag(_WHAT, several=True)
 _EXPORT = _WHAT.text("export", "", "an export, or one version of it; its noise is fixed")
 _IMAGES = _WHAT.text("images", "", "generated images from any program, in any form that --data of train.py takes")
 _METRICS = _WHAT.words("metrics", DEFAULT_PROTOCOLS, "protocols, joined by commas; --list explains them")
@@ -115,10 +127,13 @@ def _compare() -> None:
 
 def _measure() -> None:
     require_one((_RUN_DIR, _EXPORT, _IMAGES), "--compare, --list")
+    require(
+        bool(_RUN_DIR.value) or _AVERAGE.value == EMA, "--average belongs to --run_dir; leave it out", _AVERAGE.value
+    )
     protocols = parse_protocols(_METRICS.value)
     require(bool(protocols), "--metrics must name protocols", "none")
     if _RUN_DIR.value:
-        check_networks(_RUN_DIR.value, _CHECKPOINT.value)
+        check_networks(_RUN_DIR.value, _CHECKPOINT.value, _AVERAGE.value, several=True)
         here = not is_hub_address(_RUN_DIR.value)
         require(here or bool(_DATA.value), "--data must name the real images, which no hub holds", "none")
     elif _EXPORT.value:
@@ -151,12 +166,17 @@ def _measure() -> None:
 
 def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
     from stylegan_tf.evaluation.generated import NetworkImages, Origin, follow_labels
+    from stylegan_tf.runs.averages import check_average, mixing_sources
     from stylegan_tf.runs.directory import RunDirectory
     from stylegan_tf.runs.load import read_run
 
     directory = RunDirectory(_RUN_DIR.value)
     config = directory.read_config()
     prefixes = directory.find_checkpoints(_CHECKPOINT.value)
+    averages = average_names(_AVERAGE.value, config)
+    sources = mixing_sources(averages, config, directory)
+    for prefix, average in itertools.product(prefixes, averages):
+        check_average(average, prefix, sources)
     dataset = directory.read_dataset()
     data = config.data
     require(
@@ -177,16 +197,33 @@ def _measure_run(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
     )
     reals = _read(settings)
     if not _DATA.value and not dataset.fingerprint.startswith(reals.fingerprint):
-        _note(f"{settings.data} is no longer what the run was trained on")
+        tell_note("evaluate", f"{settings.data} is no longer what the run was trained on")
     evaluator = _evaluator(protocols, networks, strategy, reals)
-    for prefix in prefixes:
+    results = []
+    for prefix, average in itertools.product(prefixes, averages):
         with strategy.scope():
-            trained = read_run(prefix, config, dataset)
-        origin = Origin("run", _RUN_DIR.value, trained.images_seen)
+            trained = read_run(prefix, config, dataset, average, sources)
+        tell_note("evaluate", trained.average_note)
+        origin = Origin("run", _RUN_DIR.value, trained.images_seen, average=average)
         fakes = NetworkImages(trained.generator, origin, strategy)
-        _note(follow_labels(fakes, dataset.label_names, reals, required=settings.use_labels))
-        print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
-        _report(evaluator, fakes, Path(_RESULTS.value or directory.results_file))
+        tell_note("evaluate", follow_labels(fakes, dataset.label_names, reals, required=settings.use_labels))
+        print(f"{_RUN_DIR.value} at {trained.moment}", flush=True)
+        results += _report(evaluator, fakes, Path(_RESULTS.value or directory.results_file))
+    if len(averages) > 1:
+        print("\n".join(describe_best(results)))
+
+
+def describe_best(results: Sequence[Result]) -> list[str]:
+    """A line for each protocol of which one result of several is best, with the flags that choose its network."""
+    from stylegan_tf.evaluation.results import best, number
+
+    found = [best(results, name) for name in dict.fromkeys(result.protocol for result in results)]
+    return [
+        f"Best by {result.protocol}: {number(result.value)} with --average={result.average} "
+        f"--checkpoint={(result.images_seen or 0) / 1000:g}"
+        for result in found
+        if result is not None and result.lower_is_better is not None
+    ]
 
 
 def _measure_hub(protocols: list[Protocol], networks: Any, strategy: Any) -> None:
@@ -207,7 +244,7 @@ def _measure_hub(protocols: list[Protocol], networks: Any, strategy: Any) -> Non
     )
     reals = _read(settings)
     fakes = NetworkImages(trained.generator, Origin("hub", _RUN_DIR.value, trained.images_seen), strategy)
-    _note(follow_labels(fakes, dataset.label_names, reals, required=_USE_LABELS.value))
+    tell_note("evaluate", follow_labels(fakes, dataset.label_names, reals, required=_USE_LABELS.value))
     print(f"{_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg", flush=True)
     _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
 
@@ -221,7 +258,7 @@ def _measure_export(protocols: list[Protocol], networks: Any, strategy: Any) -> 
     require(bool(data), "--data must name the real images, as this export does not say what it was trained on", "none")
     reals = _read(_data_settings(data, fakes.size, fakes.channels, use_labels=_USE_LABELS.value))
     if _USE_LABELS.value:
-        _note(follow_labels(fakes, fakes.label_names, reals, required=True))
+        tell_note("evaluate", follow_labels(fakes, fakes.label_names, reals, required=True))
     evenly = fakes.num_classes and fakes.labels is None
     print(f"{fakes.origin.path}{', all classes equally likely' if evenly else ''}")
     _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
@@ -239,18 +276,13 @@ def _measure_images(protocols: list[Protocol], networks: Any, strategy: Any) -> 
     _report(_evaluator(protocols, networks, strategy, reals), fakes, Path(_RESULTS.value) if _RESULTS.value else None)
 
 
-def _note(text: str) -> None:
-    if text:
-        print(note_line("evaluate", text), file=sys.stderr, flush=True)
-
-
 def _evaluator(protocols: list[Protocol], networks: Any, strategy: Any, reals: ImageSet | None) -> Evaluator:
     from stylegan_tf.evaluation.evaluator import Evaluator
 
     return Evaluator(protocols, reals, networks, _cache() / "metrics", strategy=strategy, seed=_SEED.value)
 
 
-def _report(evaluator: Evaluator, fakes: FakeImages, file: Path | None) -> None:
+def _report(evaluator: Evaluator, fakes: FakeImages, file: Path | None) -> list[Result]:
     from stylegan_tf.evaluation.results import append_results, notes, table
 
     results = evaluator.evaluate(fakes)
@@ -264,6 +296,7 @@ def _report(evaluator: Evaluator, fakes: FakeImages, file: Path | None) -> None:
             print("\n".join(result.to_json() for result in results))  # they took long
             raise
         print(f"added to {file}")
+    return results
 
 
 def _data_settings(data: str, size: tuple[int, int] | None, channels: int, **values: Any) -> DataSettings:

@@ -24,12 +24,14 @@ from absl import flags
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli.early_checks import check_networks
-from stylegan_tf.cli.flags import FlagGroup, require_given, require_run, run_flags
+from stylegan_tf.cli.flags import FlagGroup, average_flag, require_given, require_run, run_flags
 from stylegan_tf.errors import require
 from stylegan_tf.files import check_room
 from stylegan_tf.invocation import command
 from stylegan_tf.names import can_be_written
+from stylegan_tf.printing import tell_note
 from stylegan_tf.quiet import quiet_libraries
+from stylegan_tf.runs.averages import EMA
 
 if TYPE_CHECKING:
     from stylegan_tf.runs.load import LoadedRun
@@ -42,6 +44,7 @@ TEMPORARY_BYTES = 2**20
 
 _EXPORT = FlagGroup(FLAGS, "Export")
 _RUN_DIR, _CHECKPOINT = run_flags(_EXPORT, hub=True)
+_AVERAGE = average_flag(_EXPORT)
 _OUTPUT_DIR = _EXPORT.text("output_dir", "", "directory of the versions, which a model server watches")
 _VERSION = _EXPORT.whole("version", None, "number of the version; empty: one above the highest")
 _FORMAT = _EXPORT.choice(
@@ -79,14 +82,15 @@ def main() -> int:
         "version goes with --format=saved_model; other formats replace their file",
         f"version={_VERSION.value}",
     )
-    check_networks(_RUN_DIR.value, _CHECKPOINT.value)
+    check_networks(_RUN_DIR.value, _CHECKPOINT.value, _AVERAGE.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.serving.verify import VerificationError
     try:
         if _FORMAT.value != "saved_model":
-            export_run_portable(_RUN_DIR.value, _OUTPUT_DIR.value, _FORMAT.value, _CHECKPOINT.value)
+            export_run_portable(_RUN_DIR.value, _OUTPUT_DIR.value, _FORMAT.value, _CHECKPOINT.value, _AVERAGE.value)
             return 0
-        export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value, _CHECKPOINT.value, [int(size) for size in sizes])
+        batches = [int(size) for size in sizes]
+        export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _VERSION.value, _CHECKPOINT.value, batches, _AVERAGE.value)
     except VerificationError as error:
         print(f"export: {error} Nothing was written.", file=sys.stderr)
         return VERIFICATION_FAILED
@@ -99,6 +103,7 @@ def export_run(
     version: int | None = None,
     checkpoint: str = "newest",
     warmup_batches: Sequence[int] = (1,),
+    average: str = EMA,
 ) -> Path:
     """Exports a run's averaged generator and says what was written and how to serve it.
 
@@ -106,6 +111,7 @@ def export_run(
         run_dir: Directory of the run, or hf://USER/NAME.
         output_dir, version, warmup_batches: See `serving.export.export`.
         checkpoint: See `RunDirectory.find_checkpoints`.
+        average: See `runs.load.load_run`.
 
     Returns:
         The directory of the version.
@@ -119,7 +125,7 @@ def export_run(
     from stylegan_tf.serving.export import export
 
     target = new_version(Path(output_dir), version)
-    trained, served = _load(run_dir, checkpoint)
+    trained, served = _load(run_dir, checkpoint, average)
     print(f"Writing {target} and running it in a clean process", flush=True)
     target = export(served, output_dir, version, describe_run(trained, run_dir), warmup_batches)
     print(f"Wrote {target}: every signature gives the images of the run. Signatures:")
@@ -130,11 +136,13 @@ def export_run(
     return target
 
 
-def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, checkpoint: str = "newest") -> Path:
+def export_run_portable(
+    run_dir: str | Path, output_dir: str | Path, kind: str, checkpoint: str = "newest", average: str = EMA
+) -> Path:
     """Exports a run's averaged generator as one file and says what it carries.
 
     Args:
-        run_dir, checkpoint: As of `export_run`.
+        run_dir, checkpoint, average: As of `export_run`.
         output_dir, kind: See `serving.portable.export_portable`.
 
     Returns:
@@ -145,7 +153,7 @@ def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, 
     """
     from stylegan_tf.serving.portable import LEFT_OUT_OF_PORTABLE, export_portable, portable_endpoint
 
-    trained, served = _load(run_dir, checkpoint)
+    trained, served = _load(run_dir, checkpoint, average)
     with quiet_libraries():  # converters print much that is no error
         target = export_portable(served, output_dir, kind, describe_run(trained, run_dir))
     print(f"Wrote {target} ({target.stat().st_size / 2**20:.1f} MiB): it gives the images of the run.")
@@ -153,7 +161,7 @@ def export_run_portable(run_dir: str | Path, output_dir: str | Path, kind: str, 
     return target
 
 
-def _load(run_dir: str | Path, checkpoint: str) -> tuple[LoadedRun, ServedGenerator]:
+def _load(run_dir: str | Path, checkpoint: str, average: str) -> tuple[LoadedRun, ServedGenerator]:
     import tensorflow as tf
 
     from stylegan_tf.hub.read import load_networks
@@ -162,11 +170,12 @@ def _load(run_dir: str | Path, checkpoint: str) -> tuple[LoadedRun, ServedGenera
     check_room(Path(tempfile.gettempdir()), TEMPORARY_BYTES)
     # An export is compared with numbers of the CPU, whose float32 is not shortened, and needs no GPU.
     tf.config.set_visible_devices([], "GPU")
-    trained = load_networks(run_dir, checkpoint)
+    trained = load_networks(run_dir, checkpoint, average)
+    tell_note("export", trained.average_note)
     served = served_generator(trained)
     height, width, channels = served.image_shape
     fading = "" if served.generator.fade_in is None else f", faded in by {served.generator.fade_in:.0%}"
-    print(f"{run_dir} at {trained.images_seen / 1000:.1f} kimg: images {height}x{width}x{channels}{fading}")
+    print(f"{run_dir} at {trained.moment}: images {height}x{width}x{channels}{fading}")
     return trained, served
 
 
@@ -186,22 +195,23 @@ def describe_run(trained: LoadedRun, run_dir: str | Path) -> dict[str, Any]:
         "run": Path(run_dir).resolve().name,
         "images_seen": trained.images_seen,
         "kimg": trained.images_seen / 1000,
-        "metrics": measured_metrics(RunDirectory(run_dir).results_file, trained.images_seen),
+        "average": trained.average,
+        "metrics": measured_metrics(RunDirectory(run_dir).results_file, trained.images_seen, trained.average),
         "label_names": list(trained.dataset.label_names),
         "dataset": dataclasses.asdict(trained.dataset),
         "config": json.loads(trained.config.to_json()),
     }
 
 
-def measured_metrics(results_file: Path, images_seen: int) -> dict[str, dict[str, float | None]]:
-    """What a run's file of results says of the state at `images_seen`: values by protocol, the latest of each."""
+def measured_metrics(results_file: Path, images_seen: int, average: str = EMA) -> dict[str, dict[str, float | None]]:
+    """What a run's file of results says of an average at `images_seen`: values by protocol, the latest of each."""
     from stylegan_tf.evaluation.results import read_results
 
     if not results_file.is_file():
         return {}
     return {
         result.protocol: json.loads(result.to_json())["values"]
-        for result in read_results(results_file)
+        for result in read_results(results_file, average)
         if result.source == "run" and result.images_seen == images_seen
     }
 

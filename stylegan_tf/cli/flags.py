@@ -16,6 +16,7 @@ from absl import flags
 from stylegan_tf.configuration.config import TrainConfig, all_fields
 from stylegan_tf.configuration.sections import LARGEST_PSI
 from stylegan_tf.errors import require
+from stylegan_tf.runs.averages import EMA
 from stylegan_tf.video import check_video
 
 
@@ -83,6 +84,17 @@ def run_flags(
             "newest",
             f"checkpoint of the run: newest, best (by the first metric that training measured), {kept}",
         ),
+    )
+
+
+def average_flag(group: FlagGroup, *, several: bool = False) -> flags.FlagHolder[str]:
+    """--average: which average of a run's generator; `several` for a command that takes several."""
+    more = "; several joined by commas, or all that the run stores" if several else ""
+    return group.text(
+        "average",
+        EMA,
+        f"average of the generator: {EMA} has a half-life; a sigma_rel such as 0.1 is the length of one by a power "
+        f"function, for runs with --power_averages{more}",
     )
 
 

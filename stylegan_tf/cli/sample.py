@@ -28,6 +28,7 @@ from stylegan_tf.cli.flags import (
     ANIMATION_ENDINGS,
     PICTURE_ENDINGS,
     FlagGroup,
+    average_flag,
     check_picture_file,
     check_psi,
     psi_flag,
@@ -37,6 +38,7 @@ from stylegan_tf.cli.flags import (
 )
 from stylegan_tf.errors import require
 from stylegan_tf.hub.address import is_hub_address, parse_hub_address
+from stylegan_tf.printing import tell_note
 from stylegan_tf.sampling.seeds import parse_seeds
 
 FIGURES = ("grid", "images", "truncation", "style_mixing", "noise", "interpolation")
@@ -53,6 +55,7 @@ FLAGS = flags.FlagValues()
 
 _WHAT = FlagGroup(FLAGS, "What")
 _RUN_DIR, _CHECKPOINT = run_flags(_WHAT, hub=True)
+_AVERAGE = average_flag(_WHAT)
 _FIGURE = _WHAT.choice("figure", "grid", "what to draw, see above", FIGURES)
 _OUTPUT = _WHAT.text(
     "output",
@@ -129,13 +132,14 @@ def main() -> None:
     check_psi(_PSI.name, _PSI.value)
     psis = _parse_psis(_PSIS.value)
     output = _checked_output(figure)
-    check_networks(_RUN_DIR.value, _CHECKPOINT.value)
+    check_networks(_RUN_DIR.value, _CHECKPOINT.value, _AVERAGE.value)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         from stylegan_tf.cli import drawing
         from stylegan_tf.hub.read import load_networks
         from stylegan_tf.sampling.latents import latents_from_numpy_seeds, latents_from_seeds
 
-    trained = load_networks(_RUN_DIR.value, _CHECKPOINT.value)
+    trained = load_networks(_RUN_DIR.value, _CHECKPOINT.value, _AVERAGE.value)
+    tell_note("sample", trained.average_note)
     settings = trained.config.run
     cutoff = settings.truncation_cutoff if _CUTOFF.value is None else _CUTOFF.value
     request = drawing.FigureRequest(
@@ -163,7 +167,7 @@ def main() -> None:
         space=_SPACE.value,
     )
     summary = drawing.draw_figure(figure, request)
-    print(f"wrote {output}: {summary}, by {_RUN_DIR.value} at {trained.images_seen / 1000:g} kimg")
+    print(f"wrote {output}: {summary}, by {_RUN_DIR.value} at {trained.moment}")
 
 
 def _checked_output(figure: str) -> Path:

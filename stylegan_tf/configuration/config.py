@@ -17,6 +17,7 @@ from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, 
 from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.configuration.sections import (
+    MOST_AVERAGES,
     DataConfig,
     OptimizerConfig,
     RunConfig,
@@ -129,6 +130,12 @@ class TrainConfig:
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:
             parse_profile_steps(self.run.profile_steps)
+        lengths = self.optimizer.average_lengths
+        require(
+            len(lengths) == len(set(lengths)) <= MOST_AVERAGES,
+            f"power_averages must be at most {MOST_AVERAGES} lengths, each another",
+            self.optimizer.power_averages,
+        )
         self.family.check(self.network)
         require(math.isfinite(self.run.truncation_psi), "truncation_psi must be a number", self.run.truncation_psi)
 

@@ -18,6 +18,9 @@ DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 JIT_CHOICES = ("auto", "on", "off")
 LONGEST_PROFILE = 100  # a step takes megabytes
 LARGEST_PSI = 2.0  # of truncation; the smallest is minus that
+# Relative lengths of averages: longer than 0.28 a power function is nearly constant, and gamma comes below 0.
+SHORTEST_AVERAGE, LONGEST_AVERAGE = 0.001, 0.28
+MOST_AVERAGES = 8  # each is as large as the generator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +118,18 @@ class OptimizerConfig:
     ema_rampup: float = option(
         0.0, "the half-life is at most this share of the images seen; 0 for no such limit", least=0
     )
+    power_averages: str = option(
+        "",
+        "relative lengths (sigma_rel) of further averages of the generator, joined by commas, such as 0.05,0.1; "
+        "--average of sample, evaluate and export chooses one later, or one of another length (docs/training.md)",
+    )
     w_average_decay: float = option(0.995, "decay per step of the running mean of w", least=0, most=1)
+
+    @property
+    def average_lengths(self) -> tuple[float, ...]:
+        """sigma_rel of each of the power function averages."""
+        expected = "power_averages must be lengths (sigma_rel)"
+        return tuple(parse_average_length(text, expected) for text in self.power_averages.split(",") if text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,6 +199,17 @@ class RunConfig:
     truncation_cutoff: int = option(
         8, "number of layers, from the first, that are truncated; 0 for all", may_change=True, least=0
     )
+
+
+def parse_average_length(text: str, expected: str) -> float:
+    """sigma_rel from its written form. Raises UserError for what is none, which says what was expected."""
+    try:
+        length = float(text)
+    except ValueError:
+        length = 0.0
+    sound = SHORTEST_AVERAGE <= length <= LONGEST_AVERAGE
+    require(sound, f"{expected} from {SHORTEST_AVERAGE:g} to {LONGEST_AVERAGE:g}", text)
+    return length
 
 
 def parse_profile_steps(text: str) -> tuple[int, int]:

@@ -127,6 +127,7 @@ class Evaluator:
             seconds=round(time.monotonic() - started + passed.take_seconds(protocol), 1),
             version=__version__,
             measured_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            average=fakes.origin.average,
         )
 
     def _values(self, protocol: Protocol, fakes: FakeImages, passed: _Pass) -> dict[str, float]:

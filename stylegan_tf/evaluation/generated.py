@@ -16,6 +16,7 @@ from stylegan_tf.data.sources.labels import listed
 from stylegan_tf.errors import require
 from stylegan_tf.names import nfc
 from stylegan_tf.networks.at_level import GeneratorAtLevel
+from stylegan_tf.runs.averages import EMA
 from stylegan_tf.sampling.latents import classes_from_seeds, latents_from_seeds, one_hot_labels
 from stylegan_tf.sampling.sampler import Sampler
 
@@ -34,12 +35,14 @@ class Origin:
         path: Of it.
         images_seen: The clock of the networks; None for a directory of images.
         noise: "seed" when each image has noise of its own, "fixed" when all share it, "" when nobody knows.
+        average: Of a run's generator, see `runs.averages`.
     """
 
     kind: str
     path: str
     images_seen: int | None = None
     noise: str = ""
+    average: str = EMA
 
 
 def images_in_memory(size: tuple[int, int]) -> int:

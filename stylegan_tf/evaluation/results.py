@@ -16,6 +16,7 @@ from stylegan_tf.json_files import as_record, as_type, parse_json, read_bounded
 from stylegan_tf.locks import locked_itself
 from stylegan_tf.metrics.protocols import INCEPTION
 from stylegan_tf.progress import counted
+from stylegan_tf.runs.averages import EMA
 
 RESULTS_FILE = "metrics.jsonl"
 _LOCK_S = 60.0  # adding lines takes no second
@@ -44,6 +45,7 @@ class Result:
         seconds: That it took; features that several protocols share count for the first of them.
         version: Of this package.
         measured_at: Date and time, UTC.
+        average: Of a run's generator, see `runs.averages`.
     """
 
     protocol: str
@@ -65,6 +67,7 @@ class Result:
     seconds: float
     version: str
     measured_at: str
+    average: str = EMA
 
     @property
     def value(self) -> float:
@@ -131,8 +134,12 @@ def append_results(path: Path, results: Iterable[Result]) -> None:
             beside.write_bytes(old + new)
 
 
-def read_results(path: Path) -> list[Result]:
-    """Reads a file of results.
+def read_results(path: Path, average: str = EMA) -> list[Result]:
+    """Reads those results of a file that one average of the generator had.
+
+    Args:
+        path: The file.
+        average: Its name. Only this average's results form a course over the training.
 
     Raises:
         ValueError: When a line is something else.
@@ -145,7 +152,7 @@ def read_results(path: Path) -> list[Result]:
                 results.append(Result.from_json(line))
             except ValueError as error:
                 raise UserError(f"{path}, line {number}: {error} Remove that line.") from error
-    return results
+    return [result for result in results if result.average == average]
 
 
 def _read_lines(path: Path) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 
 from stylegan_tf.errors import UserError, require
+from stylegan_tf.runs.averages import EMA
 
 SCHEME = "hf://"
 _PART = r"[A-Za-z0-9][\w.-]{0,95}"
@@ -40,11 +41,12 @@ def is_hub_address(text: str | os.PathLike[str]) -> bool:
     return isinstance(text, str) and text.startswith(SCHEME)
 
 
-def whole_hub_address(text: str, checkpoint: str) -> HubAddress:
-    """Reads an address beside which a checkpoint might be asked for. Raises UserError where one is."""
+def whole_hub_address(text: str, checkpoint: str, average: str = EMA) -> HubAddress:
+    """Reads an address beside which a checkpoint or an average might be asked for. Raises UserError where one is."""
     require(
         checkpoint == "newest", f"checkpoint belongs to runs; of a hub choose {SCHEME}USER/NAME@REVISION", checkpoint
     )
+    require(average == EMA, "average belongs to runs; a hub holds one generator", f"average={average}")
     return parse_hub_address(text)
 
 

@@ -17,23 +17,25 @@ from stylegan_tf.networks.build import build_generator, outline_generator, shape
 from stylegan_tf.networks.generator import Generator
 from stylegan_tf.pretrained.published_names import check_published_generator, load_published_generator
 from stylegan_tf.pretrained.safetensors_file import safetensors_arrays, safetensors_shapes
+from stylegan_tf.runs.averages import EMA
 from stylegan_tf.runs.load import LoadedRun, load_run
 
 
-def load_networks(source: str | Path, checkpoint: str = "newest") -> LoadedRun:
+def load_networks(source: str | Path, checkpoint: str = "newest", average: str = EMA) -> LoadedRun:
     """Reads the averaged generator of a run, or of a repository on a hub.
 
     Args:
         source: The run's directory, or hf://user/name or hf://user/name@revision.
         checkpoint: Of a run; see `RunDirectory.find_checkpoints`.
+        average: Of a run; see `runs.load.load_run`.
 
     Raises:
         UserError: When there is none, or it is not sound.
         ImportError: For a hub, without the extra `hub`.
     """
     if not is_hub_address(source):
-        return load_run(source, checkpoint)
-    return load_from_hub(whole_hub_address(str(source), checkpoint))
+        return load_run(source, checkpoint, average)
+    return load_from_hub(whole_hub_address(str(source), checkpoint, average))
 
 
 def load_from_hub(address: HubAddress) -> LoadedRun:

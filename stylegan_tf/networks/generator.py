@@ -78,6 +78,14 @@ class Generator(keras.Model):
         """Trainable weights that take part at a level, those that its fade-in needs included."""
         return [*self.mapping.trainable_weights, *self.synthesis.active_weights(level)]
 
+    @property
+    def averaged_weights(self) -> list[Any]:
+        """What an average over the training consists of, by path: the trainable weights, and the mean of w beside them.
+
+        The mean of w goes with the mapping network: averaged alike, it stays the centre of that one's w.
+        """
+        return sorted([*self.trainable_weights, self.w_average], key=lambda weight: str(weight.path))
+
     def update_w_average(self, w: Any, decay: float) -> None:
         """Moves the running mean of w towards the mean of a batch.
 

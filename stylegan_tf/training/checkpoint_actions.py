@@ -62,8 +62,7 @@ class Checkpoints(IntervalAction):
             return 0
         try:
             with readable(self.newest.prefix) as prefix:
-                saved = tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
-                self.state.checkpoint_for(saved).restore(prefix).assert_consumed()
+                self.state.restore(prefix)
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise UserError(f"a checkpoint must fit the networks. Received: {self.newest.prefix}: {error}") from error
         return int(self.state.images_seen.numpy())

@@ -97,7 +97,8 @@ def memory_needed(state: TrainState, level: int, images: int) -> int:
         4 * sum(math.prod(weight.shape) for weight in network.trainable_weights)
         for network in (state.generator, state.critic)
     )
-    kept = 3 * (generator + critic) + generator  # with two averages each, and the averaged generator
+    averages = 1 + len(state.power_averages.vectors)
+    kept = 3 * (generator + critic) + averages * generator  # each with Adam's two averages
     passing = WEIGHT_COPIES * max(generator, critic)
     synthesis = state.generator.synthesis
     outputs = sum(

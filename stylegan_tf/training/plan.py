@@ -98,6 +98,7 @@ def make_plan(
         ("Step", ", ".join(_phase(phase) for phase in state.phases)),
         *([("Augment", _augmentation(state))] if state.config.augment.augment != "off" else []),
         *_over_kimg(state.config),
+        *([("Averages", _averages(state))] if state.power_averages.vectors else []),
         *_carried_over(state, replicas),
         *([("Memory", memory)] if memory else []),
     ]
@@ -137,6 +138,11 @@ def _augmentation(state: TrainState) -> str:
         f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, "
         f"target {augment.augment_target:g}, at most 1 in {augment.augment_kimg:g} kimg"
     )
+
+
+def _averages(state: TrainState) -> str:
+    half_life = state.config.optimizer.ema_half_life_kimg
+    return f"half-life {_number(half_life)} kimg; power functions, sigma_rel {', '.join(state.power_averages.vectors)}"
 
 
 def _over_kimg(config: ResolvedConfig) -> list[tuple[str, str]]:

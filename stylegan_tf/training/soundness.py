@@ -66,6 +66,8 @@ def _checked(state: TrainState) -> Iterator[tuple[str, tf.Variable, float]]:
     for network in (state.generator, state.critic, state.generator_ema):
         for variable in network.weights:
             yield variable.path, variable.value, LARGEST_WEIGHT / _multiplier(state.config, network, variable.path)
+    for name, vector in state.power_averages.vectors.items():
+        yield f"the average {name}", vector, np.inf
     for owner, optimizer in (("generator", state.generator_optimizer), ("critic", state.critic_optimizer)):
         for variable in optimizer.variables:
             yield f"{owner}'s {variable.path}", variable.value, np.inf

@@ -7,7 +7,6 @@ so the clock is their whole state: nothing has to be replayed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 
 import keras
 import tensorflow as tf
@@ -19,10 +18,11 @@ from stylegan_tf.keras_defaults import keras_defaults
 from stylegan_tf.networks.build import build_critic, build_generator, by_path, shape_of
 from stylegan_tf.training.adam import Adam
 from stylegan_tf.training.phases import lazy_factor, training_phases
+from stylegan_tf.training.power_averages import PowerAverages
 
 # What a converted network's checkpoint does not have, and one of a version that counted no signs, or kept no level.
 _OPTIONAL_PARTS = frozenset(
-    {"generator_optimizer", "critic_optimizer", "sign_steps", "sign_images", "level", "fade_in"}
+    {"generator_optimizer", "critic_optimizer", "power_averages", "sign_steps", "sign_images", "level", "fade_in"}
 )
 
 
@@ -38,6 +38,7 @@ class TrainState:
     Attributes:
         generator, critic: The networks in training.
         generator_ema: The generator's running average, in float32.
+        power_averages: Its other averages.
         generator_optimizer, critic_optimizer: Adam, with loss scaling under mixed_float16.
         images_seen: int64 variable.
         level, fade_in: int64 and float64 variables, where the schedule was when the clock was set: whoever reads the
@@ -66,6 +67,7 @@ class TrainState:
         self.generator_ema.trainable = False
         for average, value in zip(self.generator_ema.weights, self.generator.weights, strict=True):
             average.assign(value)
+        self.power_averages = PowerAverages(self.generator, config.optimizer.average_lengths)
         self.phases = training_phases(config.loss, config.family.critic_first)
         self.weights_over_kimg = {
             name: tf.Variable(_beginning(value), trainable=False, dtype=tf.float32, name=name)
@@ -111,19 +113,24 @@ class TrainState:
             "generator_optimizer": by_path(self.generator_optimizer.variables),
             "critic_optimizer": by_path(self.critic_optimizer.variables),
         }
+        if self.power_averages.vectors:
+            self._parts["power_averages"] = self.power_averages.vectors
         self.checkpoint = tf.train.Checkpoint(**self._parts)
 
-    def checkpoint_for(self, saved: Iterable[str]) -> tf.train.Checkpoint:
-        """The checkpoint of what a saved one has, so that nothing of either is left over.
+    def restore(self, prefix: str) -> None:
+        """Reads a checkpoint, of which nothing may be left over.
 
-        Args:
-            saved: Names of its variables. Those in `_OPTIONAL_PARTS` may be missing, and keep their values then.
+        Parts in `_OPTIONAL_PARTS` that it does not have keep their values; power averages begin where it stands.
+
+        Raises:
+            AssertionError, ValueError, OpError: When it does not fit.
         """
-        there = {name.partition("/")[0] for name in saved}
+        there = {name.partition("/")[0] for name in tf.train.load_checkpoint(prefix).get_variable_to_shape_map()}
         missing = _OPTIONAL_PARTS - there
-        if not missing:
-            return self.checkpoint
-        return tf.train.Checkpoint(**{name: part for name, part in self._parts.items() if name not in missing})
+        parts = {name: part for name, part in self._parts.items() if name not in missing}
+        tf.train.Checkpoint(**parts).restore(prefix).assert_consumed()
+        if "power_averages" in missing:
+            self.power_averages.begin()
 
     @keras_defaults()  # Keras makes the learning rate in its default type
     def _adam(self, name: str) -> keras.optimizers.Optimizer:

@@ -38,7 +38,8 @@ class TrainingStep:
         tell: Is told in a line what "auto" chose.
 
     Attributes:
-        average_generator: Moves the averaged generator by a share of its distance.
+        average_generator: Moves the averaged generator by a share of its distance, and the power averages, where there
+            are any, by shares [N] of theirs: one function, since reading weights takes the most of it.
     """
 
     def __init__(
@@ -92,7 +93,9 @@ class TrainingStep:
             report |= self._functions[kind](*arguments)
         settings = self.state.config.optimizer
         decay = average_decay(batch_size, images_seen, self.state.ema_half_life_kimg, settings.ema_rampup)
-        self.average_generator(tf.constant(1.0 - decay, tf.float32))
+        powers = self.state.power_averages
+        shares = [tf.constant(powers.shares(images_seen, batch_size))] if powers.vectors else []
+        self.average_generator(tf.constant(1.0 - decay, tf.float32), *shares)
         return report
 
     def prepare(self, batch: tuple[Any, Any], level: int, batch_size: int, phases: Sequence[Phase]) -> None:
@@ -292,15 +295,15 @@ class TrainingStep:
         norm = tf.norm(gradient)
         return norm / tf.cast(optimizer.dynamic_scale, norm.dtype) if self.gradients.score_scale != 1.0 else norm
 
-    def _move_average(self, share: tf.Tensor) -> None:
+    def _move_average(self, share: tf.Tensor, *power_shares: tf.Tensor) -> None:
         """Moves the averaged generator by a share of its distance, to float32 rounding; its mean of w is a copy.
 
         In two operations for each weight, the second of them TensorFlow's plain gradient descent. Every replica moves
         its own copies: Keras' `assign` would merge them first, and they are equal.
         """
-        self.strategy.run(self._move_replica_average, (share,))
+        self.strategy.run(self._move_replica_average, (share, *power_shares))
 
-    def _move_replica_average(self, share: tf.Tensor) -> None:
+    def _move_replica_average(self, share: tf.Tensor, *power_shares: tf.Tensor) -> None:
         generator, average = self.state.generator, self.state.generator_ema
         for mean, weight in zip(average.weights, generator.weights, strict=True):
             if weight.trainable:
@@ -310,6 +313,8 @@ class TrainingStep:
         tf.raw_ops.AssignVariableOp(
             resource=average.w_average.value.handle, value=tf.convert_to_tensor(generator.w_average.value)
         )
+        for shares in power_shares:
+            self.state.power_averages.move(shares)
 
 
 def average_decay(batch_size: int, images_seen: int, half_life_kimg: float, rampup: float = 0.0) -> float:

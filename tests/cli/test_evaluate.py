@@ -13,8 +13,11 @@ from PIL import Image
 from tiny_run import tiny_config, write_images
 from unverified import export_unverified
 
-from stylegan_tf.cli import evaluate
+from stylegan_tf import load_generator
+from stylegan_tf.cli import evaluate, sample
+from stylegan_tf.evaluation import results as results_module
 from stylegan_tf.evaluation.results import Result, append_results, read_results
+from stylegan_tf.exports.layout import METADATA_FILE
 from stylegan_tf.files import DiskError
 from stylegan_tf.training.run import run_training
 
@@ -27,7 +30,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    assert run_training(tiny_config(data=str(data), run_dir=str(path))) == 0
+    assert run_training(tiny_config(data=str(data), run_dir=str(path), power_averages="0.05,0.1")) == 0
     return path
 
 
@@ -73,6 +76,57 @@ def test_a_run(command, run, weights):
 
     code, out, err = command(run_dir=run, metrics="fd1k_full_model", weights=weights)
     assert read_results(file)[3].values == results[0].values  # a seed repeats
+
+
+@pytest.mark.slow
+def test_averages_of_a_run(command, run, weights, tmp_path):
+    """All that it stores, and one that is mixed; what is best is said with the flags that choose it."""
+    file = tmp_path / "averages.jsonl"
+    values = {"run_dir": run, "weights": weights, "metrics": "fd1k_full_model", "results": file}
+    code, out, err = command(**values, average="all")
+    assert (code, err) == (0, "")
+    names = ("ema", "0.05", "0.1")
+    results = {name: read_results(file, name) for name in names}
+    assert [len(found) for found in results.values()] == [1, 1, 1]
+    best = min(names, key=lambda name: results[name][0].value)
+    value = results_module.number(results[best][0].value)
+    assert f"Best by fd1k_full_model: {value} with --average={best} --checkpoint=0.096\n" in out
+    assert len({found[0].value for found in results.values()}) == 3
+
+    code, out, err = command(**values, average="0.1,0.07")
+    assert code == 0
+    assert "evaluate: note: average 0.07 is mixed of 6 averages of 3 checkpoints; its profile is off by " in err
+    assert f"{run} at 0.096 kimg, average 0.07\n" in out
+    one, other = (read_results(file, name)[-1].value for name in ("0.1", "0.07"))
+    assert (one == results["0.1"][0].value) and (one != other)
+
+    before = file.read_bytes()
+    code, out, err = command(**values, average="ema,0.25")
+    assert (code, out) == (2, "")
+    assert "choose a length nearer to 0.05 or 0.1" in err
+    assert file.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_an_average_is_drawn_and_exported(run_command, run, tmp_path):
+    pictures = {}
+    for average in ("0.1", "0.07"):
+        output = tmp_path / f"{average}.png"
+        code, out, err = run_command(sample, run_dir=run, average=average, output=output, seeds="0-3")
+        assert code == 0
+        assert out.endswith(f"kimg, average {average}\n")
+        assert ("note: average 0.07 is mixed of" in err) == (average == "0.07")
+        pictures[average] = output.read_bytes()
+    assert len(set(pictures.values())) == 2
+
+    version = export_unverified(run, tmp_path / "export", average="0.1")
+    assert json.loads((version / METADATA_FILE).read_text())["average"] == "0.1"
+    exported, drawn, other = (
+        load_generator(path, average=average).images([1, 2]).astype(int)
+        for path, average in ((version, "ema"), (run, "0.1"), (run, "ema"))
+    )
+    assert np.abs(exported - drawn).max() <= 1
+    assert np.abs(exported - other).max() > 1
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_the_next_version_gets_the_next_number_and_the_output_says_what_to_do(ma
     assert export_run(run, tmp_path, version=20) == tmp_path / "20"
     assert sorted(os.listdir(tmp_path)) == ["007", "20", "8"]
     printed = capsys.readouterr().out
-    assert "1.8 kimg: images 8x8x3, faded in by 75%" in printed
+    assert "1.75 kimg: images 8x8x3, faded in by 75%" in printed
     assert "from_seed_png: seed int64 [batch], truncation_psi float32 [batch], class_id int64 [batch]" in printed
     assert f"docker run --rm -p 8501:8501 -v {tmp_path}:/models/my-run:ro -e MODEL_NAME=my-run" in printed
     request = next(line for line in printed.splitlines() if "curl" in line).split("'")[1]

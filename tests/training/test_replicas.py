@@ -32,6 +32,7 @@ labels = tf.zeros([8, 0])
 # gradients that are nothing but rounding. Replicas compare path lengths with means of their own, hence the small decay.
 values = {
     "minibatch_stddev_group": 2, "adam_epsilon": 1.0, "path_length_decay": 1e-4, "augment": "fixed", "augment_p": 0.5,
+    "power_averages": "0.05,0.1",
 }
 stylegan2 = sys.argv[1] == "stylegan2"
 config = (tiny_stylegan2 if stylegan2 else tiny_config)(**values)
@@ -80,7 +81,7 @@ def run(strategy):
         report = {}
         for go, draws in phases:
             report |= {name: float(value) for name, value in go(part(images), part(labels), draws).items()}
-        step.average_generator(tf.constant(0.1))
+        step.average_generator(tf.constant(0.1), tf.constant([0.2, 0.3]))
         reports.append(report)
     ends = [v for n in (state.generator, state.critic, state.generator_ema) for v in n.weights]
     return reports, {(i, v.path): v.numpy() - a for i, (v, a) in enumerate(zip(ends, start))}, state
@@ -101,7 +102,10 @@ moved = [float(s.path_length_mean.numpy()) - 0.5 for s in (single, state)]
 assert (moved[0] != 0) == stylegan2
 np.testing.assert_allclose(moved[0], moved[1], rtol=1e-2)
 weights = state.generator.weights + state.critic.weights + state.generator_ema.weights
-for variable in [*(weight._value for weight in weights), state.path_length_mean]:
+vectors = state.power_averages.vectors.values()
+for vector, same in zip(vectors, single.power_averages.vectors.values()):
+    assert np.max(np.abs(vector.numpy() - same.numpy())) / largest < 1e-3, vector.name
+for variable in [*(weight._value for weight in weights), state.path_length_mean, *vectors]:
     copies = two.experimental_local_results(variable)
     assert len(copies) == 2
     np.testing.assert_array_equal(copies[0].numpy(), copies[1].numpy(), err_msg=variable.name)

@@ -165,13 +165,20 @@ def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, 
 
 @pytest.mark.slow
 def test_a_resumed_run_in_half_precision_ends_bit_identical(data, tmp_path, monkeypatch):
-    values = {"dtype_policy": "mixed_bfloat16", "style_mixing_probability": 0.0, "mirror": True}
+    values = {
+        "dtype_policy": "mixed_bfloat16",
+        "style_mixing_probability": 0.0,
+        "mirror": True,
+        "power_averages": "0.05,0.1",
+    }
     assert run_training(configure(data, tmp_path / "whole", **values)) == 0
     with monkeypatch.context() as patched:
         stop_after(patched, 56)
         assert run_training(configure(data, tmp_path / "resumed", **values)) == 128 + signal.SIGTERM
     assert run_training(configure(data, tmp_path / "resumed", **values)) == 0
     assert_equal_checkpoints(tmp_path / "whole", tmp_path / "resumed")
+    averages = [name for name in checkpoint_arrays(tmp_path / "whole") if name.startswith("power_averages/")]
+    assert len(averages) == 2
 
 
 # Strong enough to move within twelve steps.
