@@ -98,7 +98,7 @@ def make_plan(
         ("Step", ", ".join(_phase(phase) for phase in state.phases)),
         *([("Augment", _augmentation(state))] if state.config.augment.augment != "off" else []),
         *_over_kimg(state.config),
-        *([("Averages", _averages(state))] if state.power_averages.vectors else []),
+        *([("Averages", _averages(state))] if state.config.optimizer.power_averages else []),
         *_carried_over(state, replicas),
         *([("Memory", memory)] if memory else []),
     ]
@@ -141,8 +141,9 @@ def _augmentation(state: TrainState) -> str:
 
 
 def _averages(state: TrainState) -> str:
-    half_life = state.config.optimizer.ema_half_life_kimg
-    return f"half-life {_number(half_life)} kimg; power functions, sigma_rel {', '.join(state.power_averages.vectors)}"
+    settings = state.config.optimizer
+    half_life, lengths = settings.ema_half_life_kimg, settings.power_averages.split(",")
+    return f"half-life {_number(half_life)} kimg; power functions, sigma_rel {', '.join(lengths)}"
 
 
 def _over_kimg(config: ResolvedConfig) -> list[tuple[str, str]]:
