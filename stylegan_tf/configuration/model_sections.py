@@ -11,6 +11,7 @@ import dataclasses
 
 from stylegan_tf.configuration.options import (
     ADAPTIVE,
+    ADAPTIVE_GROWING,
     AUGMENTED,
     CLASSIFYING,
     FAMILY_SUMMARIES,
@@ -194,6 +195,13 @@ class AugmentConfig:
         "kimg in which the strength can rise from 0 to 1; empty: 500, or 100 with --initialize_from",
         above=0,
         applies_to=ADAPTIVE,
+    )
+    augment_from: int | None = option(
+        None,
+        "resolution from which on, once it is faded in, the strength is adjusted; 0: from the start; empty: the last, "
+        "since a critic wins early at small resolutions without overfitting",
+        least=0,
+        applies_to=ADAPTIVE_GROWING,
     )
 
 

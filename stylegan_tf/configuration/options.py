@@ -58,6 +58,9 @@ PATH_LENGTHS = Condition("path_length_weight above 0", lambda config: config.los
 AUGMENTED = Condition("augment=adaptive or fixed", lambda config: config.augment.augment != "off")
 MEASURED = Condition("runs with --metrics", lambda config: bool(config.run.metrics))
 ADAPTIVE = Condition("augment=adaptive", lambda config: config.augment.augment == "adaptive")
+ADAPTIVE_GROWING = Condition(
+    "augment=adaptive of networks that grow", lambda config: ADAPTIVE.holds(config) and config.grows
+)
 
 
 def option(

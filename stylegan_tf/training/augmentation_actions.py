@@ -29,17 +29,20 @@ class AugmentationControl(Action):
 
     Args:
         settings: With nothing left open (`configuration.resolve`).
+        begin: Images seen from which on it does so. A critic of a growing network wins early at small resolutions,
+            which its signs cannot tell from overfitting.
 
     Reference: Karras et al. 2020 (ADA), section 3.1.
     """
 
-    def __init__(self, settings: ResolvedAugment) -> None:
+    def __init__(self, settings: ResolvedAugment, begin: float = 0.0) -> None:
         self.settings = settings
+        self.begin = begin
         self._add_on_device = tf.function(self._add)
 
     def due(self, before: int, now: int) -> bool:
-        """After every step."""
-        return True
+        """After every step that began where it may adjust."""
+        return before >= self.begin
 
     def run(self, loop: LoopState) -> None:
         """Adds the step's signs, and adjusts the strength when the interval is over."""

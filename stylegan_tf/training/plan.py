@@ -6,6 +6,7 @@ import math
 import types
 from collections.abc import Mapping, Sequence
 
+from stylegan_tf.configuration.resolve import ResolvedAugment
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
@@ -43,7 +44,7 @@ def describe_plan(
         f"Networks   {state.config.family.describe(state.config.network)}",
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
-        *([f"Augment    {_augmentation(state)}"] if state.config.augment.augment != "off" else []),
+        *([f"Augment    {_augmentation(state, schedule)}"] if state.config.augment.augment != "off" else []),
         *_carried_over(state, replicas),
         *([f"Memory     {memory}"] if memory else []),
         "",
@@ -85,14 +86,24 @@ def _phase(phase: Phase) -> str:
     return phase.name if phase.interval == 1 else f"{phase.name} every {phase.interval} steps"
 
 
-def _augmentation(state: TrainState) -> str:
+def _augmentation(state: TrainState, schedule: Schedule) -> str:
     augment = state.config.augment
     if augment.augment == "fixed":
         return f"{augment.augment_transforms}, fixed at {augment.augment_p:g}"
     return (
         f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, "
         f"target {augment.augment_target:g}, at most 1 in {augment.augment_kimg:g} kimg"
+        f"{_beginning(augment, schedule)}"
     )
+
+
+def _beginning(augment: ResolvedAugment, schedule: Schedule) -> str:
+    """When the strength is first adjusted, unless that is at once."""
+    begin = schedule.faded_in(augment.augment_from)
+    if begin >= schedule.total_images:
+        return f"; not adjusted, as the run ends before {augment.augment_from} is faded in"
+    size = "x".join(map(str, schedule.at(math.floor(begin) + 1).period.size))
+    return f"; adjusted from {begin / 1000:g} kimg on, once {size} is faded in" if begin else ""
 
 
 def _carried_over(state: TrainState, replicas: int) -> list[str]:
