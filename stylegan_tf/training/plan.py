@@ -88,6 +88,8 @@ def _phase(phase: Phase) -> str:
 
 def _augmentation(state: TrainState, schedule: Schedule) -> str:
     augment = state.config.augment
+    if augment.augment == "diffaugment":
+        return f"DiffAugment: {augment.diffaugment_transforms}"
     if augment.augment == "fixed":
         return f"{augment.augment_transforms}, fixed at {augment.augment_p:g}"
     return (

@@ -7,6 +7,8 @@ import sys
 
 import tensorflow as tf
 
+from stylegan_tf.augment.base import AnyAugmentation
+from stylegan_tf.augment.diffaugment import DiffAugment
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import AugmentConfig
@@ -52,7 +54,7 @@ class Run:
     schedule: Schedule
     shares: Shares
     state: TrainState
-    augmentation: Augmentation | None
+    augmentation: AnyAugmentation | None
     jit: str
     start: str = ""
 
@@ -159,7 +161,7 @@ def make_objective(loss: ResolvedLoss) -> Objective:
     return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift, loss.label_loss_weight)
 
 
-def make_augmentation(augment: AugmentConfig, loss: str) -> Augmentation | None:
+def make_augmentation(augment: AugmentConfig, loss: str) -> AnyAugmentation | None:
     """The augmentation of settings, or None.
 
     Args:
@@ -173,12 +175,14 @@ def make_augmentation(augment: AugmentConfig, loss: str) -> Augmentation | None:
         return None
     telling = [name for name, known in ADVERSARIAL_LOSSES.items() if known.sign_tells_reals]
     require(
-        augment.augment == "fixed" or loss in telling,
+        augment.augment != "adaptive" or loss in telling,
         f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
         "--augment=fixed",
         f"loss={loss}",
     )
+    name = "diffaugment_transforms" if augment.augment == "diffaugment" else "augment_transforms"
+    made = DiffAugment if augment.augment == "diffaugment" else Augmentation
     try:
-        return Augmentation.from_groups(augment.augment_transforms)
+        return made.from_groups(getattr(augment, name))
     except ValueError as error:
-        raise UserError(f"augment_transforms: {error}") from error
+        raise UserError(f"{name}: {error}") from error

@@ -199,7 +199,7 @@ def _make_actions(
             config.run.status_interval_s,
             log.to_file if live.is_live() else log,
             loop.statistics.reader(),
-            show_augmentation=run.augmentation is not None,
+            show_augmentation=config.augment.has_strength,
         ),
         TensorBoardScalars(writer, config, loop.statistics.reader()),
         grid,

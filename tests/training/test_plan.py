@@ -78,6 +78,11 @@ def test_plan_of_stylegan2_tells_architectures_regularisers_and_augmentation(sta
     assert fixed[5] == "Augment    blit,color, fixed at 0.25"
 
 
+def test_plan_of_diffaugment(state):
+    lines = plan_of(state, augment="diffaugment", diffaugment_transforms="color,cutout")
+    assert lines[5] == "Augment    DiffAugment: color,cutout"
+
+
 def test_plan_of_a_growing_network_tells_when_the_augmentation_is_first_adjusted(state):
     adaptive = {"loss": "logistic", "augment": "adaptive", "augment_kimg": 500.0}
     line = "Augment    bgc, adaptive from 0.123, target 0.6, at most 1 in 500 kimg"
