@@ -103,6 +103,11 @@ class OptimizerConfig:
     ema_rampup: float = option(
         0.0, "the half-life is at most this share of the images seen; 0 for no such limit", least=0
     )
+    freeze_critic: int = option(
+        0,
+        "with --initialize_from: the critic's first N resolutions, from the image on, stay as they are (Freeze-D)",
+        least=0,
+    )
     w_average_decay: float = option(0.995, "decay per step of the running mean of w", least=0, most=1)
 
 

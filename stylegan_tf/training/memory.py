@@ -97,7 +97,8 @@ def memory_needed(state: TrainState, level: int, images: int) -> int:
         4 * sum(math.prod(weight.shape) for weight in network.trainable_weights)
         for network in (state.generator, state.critic)
     )
-    kept = 3 * (generator + critic) + generator  # with two averages each, and the averaged generator
+    frozen = 4 * sum(math.prod(weight.shape) for weight in state.critic.non_trainable_weights)
+    kept = 3 * (generator + critic) + generator + frozen  # with two averages each, and the averaged generator
     passing = WEIGHT_COPIES * max(generator, critic)
     synthesis = state.generator.synthesis
     outputs = sum(

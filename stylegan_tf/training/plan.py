@@ -45,6 +45,7 @@ def describe_plan(
         f"Loss       {_loss(state)}, until {schedule.total_images / 1000:g} kimg",
         f"Step       {', '.join(_phase(phase) for phase in state.phases)}",
         *([f"Augment    {_augmentation(state, schedule)}"] if state.config.augment.augment != "off" else []),
+        *_frozen(state),
         *_carried_over(state, replicas),
         *([f"Memory     {memory}"] if memory else []),
         "",
@@ -106,6 +107,20 @@ def _beginning(augment: ResolvedAugment, schedule: Schedule) -> str:
         return f"; not adjusted, as the run ends before {augment.augment_from} is faded in"
     size = "x".join(map(str, schedule.at(math.floor(begin) + 1).period.size))
     return f"; adjusted from {begin / 1000:g} kimg on, once {size} is faded in" if begin else ""
+
+
+def _frozen(state: TrainState) -> list[str]:
+    """What of the critic stays as it is."""
+    count, critic = state.config.optimizer.freeze_critic, state.critic
+    if not count:
+        return []
+    sizes = ["x".join(map(str, critic.size(critic.num_levels - 1 - index))) for index in range(count)]
+    numbers = sum(math.prod(weight.shape) for weight in critic.non_trainable_weights)
+    return [f"Frozen     {_listed(sizes)} of the critic, {numbers:,} of its weights, which the table leaves out"]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _carried_over(state: TrainState, replicas: int) -> list[str]:

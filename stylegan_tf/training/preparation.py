@@ -12,8 +12,8 @@ from stylegan_tf.augment.diffaugment import DiffAugment
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import AugmentConfig
-from stylegan_tf.configuration.resolutions import parse_size
-from stylegan_tf.configuration.resolve import ResolvedLoss, resolve
+from stylegan_tf.configuration.resolutions import level_size, parse_size
+from stylegan_tf.configuration.resolve import ResolvedConfig, ResolvedLoss, resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.data.advice import set_notes
 from stylegan_tf.data.image_set import ImageSet
@@ -90,6 +90,7 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     directory.check(config, dataset)
     resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
     schedule = Schedule.from_config(resolved, num_levels)
+    _check_frozen(resolved, schedule, num_levels, directory)
     shares = Shares.of(resolved, replicas)
     shares.check(schedule, directory.newest_images_seen())
     start = ""
@@ -111,6 +112,29 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
         augmentation,
         devices.choose_jit(config.run.jit_compile),
         start,
+    )
+
+
+def _check_frozen(config: ResolvedConfig, schedule: Schedule, num_levels: int, directory: RunDirectory) -> None:
+    """Raises UserError when the layers of the critic that should stay are not there, or nothing is."""
+    count = config.optimizer.freeze_critic
+    if not count:
+        return
+    require(
+        count < num_levels,
+        f"freeze_critic must be below {num_levels}, the number of resolutions, since the smallest one always trains",
+        count,
+    )
+    first, last = schedule.periods[0].size, level_size(config.base_size, num_levels - 1)
+    require(
+        first == last,
+        f"freeze_critic needs a run that starts at its last resolution; add --start_resolution={min(last)}",
+        f"start_resolution={config.schedule.start_resolution}",
+    )
+    require(
+        bool(config.run.initialize_from) or directory.newest_checkpoint() is not None,
+        "freeze_critic keeps what a critic has learned; give its run with --initialize_from",
+        "none",
     )
 
 

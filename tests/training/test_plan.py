@@ -78,6 +78,15 @@ def test_plan_of_stylegan2_tells_architectures_regularisers_and_augmentation(sta
     assert fixed[5] == "Augment    blit,color, fixed at 0.25"
 
 
+def test_plan_tells_what_is_frozen():
+    config = resolved(tiny_config(resolution="16", freeze_critic=2), 3)
+    state = TrainState(config, 3, 0, "float32")
+    lines = plan_of(state, freeze_critic=2)
+    numbers = parameters(state.critic.non_trainable_weights)
+    line = f"Frozen     16x16 and 8x8 of the critic, {numbers:,} of its weights, which the table leaves out"
+    assert numbers > 0 and lines[5] == line
+
+
 def test_plan_of_diffaugment(state):
     lines = plan_of(state, augment="diffaugment", diffaugment_transforms="color,cutout")
     assert lines[5] == "Augment    DiffAugment: color,cutout"
