@@ -117,7 +117,10 @@ class RunConfig:
 
     run_dir: str = option("", "where everything is written; empty: runs/PRESET", may_change=True)
     initialize_from: str = option(
-        "", "a run's directory, or an export, whose networks a new run starts from, as far as they fit", may_change=True
+        "",
+        "a run's directory, an export, or a published network by its name (convert --list), whose networks a new run "
+        "starts from, as far as they fit",
+        may_change=True,
     )
     seed: int = option(0, "seed of weights, data order, latents and noise", least=0)
     dtype_policy: str = option(

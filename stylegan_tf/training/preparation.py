@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -23,12 +24,14 @@ from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, R1, CriticPenalty, GradientPenalty, Objective
+from stylegan_tf.pretrained.catalogue import is_published
 from stylegan_tf.printing import printable
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
 from stylegan_tf.training.metric_actions import make_evaluator, prepare_instruments
+from stylegan_tf.training.published_source import PublishedSource
 from stylegan_tf.training.shares import Shares
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.transfer import initialize, read_networks
@@ -93,11 +96,11 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     _check_frozen(resolved, schedule, num_levels, directory)
     shares = Shares.of(resolved, replicas)
     shares.check(schedule, directory.newest_images_seen())
-    start = ""
+    source, start = _find_source(config, directory, dry_run)
     with strategy.scope():
         state = TrainState(resolved, num_levels, dataset.num_classes, policy)
-        if config.run.initialize_from and directory.newest_checkpoint() is None:
-            start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
+        if source:
+            start = initialize(state, read_networks(source), dataset.label_names)
     evaluator = make_evaluator(instruments, image_set, strategy)
     return Run(
         config,
@@ -113,6 +116,20 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
         devices.choose_jit(config.run.jit_compile),
         start,
     )
+
+
+def _find_source(config: TrainConfig, directory: RunDirectory, dry_run: bool) -> tuple[str, str]:
+    """What a new run starts from, if it does, and what a plan says where a dry run leaves that to be prepared."""
+    given = config.run.initialize_from
+    if not given or directory.newest_checkpoint() is not None:
+        return "", ""
+    if Path(given).exists() or not is_published(given):
+        return given, ""
+    published = PublishedSource(given, config.data.cache_dir)
+    if dry_run and not published.converted:
+        return "", published.describe()
+    published.prepare()
+    return str(published.run), ""
 
 
 def _check_frozen(config: ResolvedConfig, schedule: Schedule, num_levels: int, directory: RunDirectory) -> None:
