@@ -1,4 +1,4 @@
-"""Times what adaptive augmentation adds to a StyleGAN2 training step.
+"""Times what augmentation adds to a StyleGAN2 training step.
 
     python benchmarks/augment.py
 
@@ -22,7 +22,10 @@ from absl import flags
 from stylegan_tf.cli import app
 
 _GROUPS = flags.DEFINE_list(
-    "groups", ["blit", "bg", "color", "bgc", "bgcf", "bgcfn", "bgcfnc"], "sets of transforms", module_name="Benchmark"
+    "groups",
+    ["blit", "bg", "color", "bgc", "bgcf", "bgcfn", "bgcfnc", "diffaugment"],
+    "sets of transforms; or diffaugment",
+    module_name="Benchmark",
 )
 _POLICIES = flags.DEFINE_list("policies", ["float32", "mixed_bfloat16"], "Keras policies", module_name="Benchmark")
 _RESOLUTION = flags.DEFINE_integer("resolution", 64, "image size, a power of two", 8, module_name="Benchmark")
@@ -74,10 +77,12 @@ def _make_passes(groups: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any
     """An augmentation of a batch, and one with the gradient of a loss with respect to the images."""
     import tensorflow as tf
 
-    from stylegan_tf.augment.draws import draw_augmentation
+    from stylegan_tf.augment.base import AnyAugmentation
+    from stylegan_tf.augment.diffaugment import DiffAugment
     from stylegan_tf.augment.pipeline import Augmentation
 
-    augmentation = Augmentation.from_groups(groups)
+    everything = DiffAugment(color=True, translation=True, cutout=True)
+    augmentation: AnyAugmentation = everything if groups == "diffaugment" else Augmentation.from_groups(groups)
     shape = (_RESOLUTION.value, _RESOLUTION.value, 3)
     images = tf.random.stateless_uniform([_BATCH.value, *shape], [1, 1], -1.0, 1.0)
     gradients = tf.random.stateless_normal(images.shape, [2, 2])
@@ -85,11 +90,11 @@ def _make_passes(groups: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any
 
     @tf.function(jit_compile=_JIT.value)
     def forward(key: tf.Tensor) -> tf.Tensor:
-        return augmentation(images, draw_augmentation(key, _BATCH.value, shape), p)
+        return augmentation(images, augmentation.draw(key, _BATCH.value, shape, 1)[0], p)
 
     @tf.function(jit_compile=_JIT.value)
     def with_gradient(key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        draws = draw_augmentation(key, _BATCH.value, shape)
+        (draws,) = augmentation.draw(key, _BATCH.value, shape, 1)
         with tf.GradientTape() as tape:
             tape.watch(images)
             augmented = augmentation(images, draws, p)

@@ -1,1 +1,1 @@
-"""Adaptive discriminator augmentation. Karras et al. 2020 (Training GANs with Limited Data)."""
+"""Augmentation of what the critic sees. Karras et al. 2020 (Limited Data), and Zhao et al. 2020 (DiffAugment)."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from stylegan_tf.augment import color, geometry
-from stylegan_tf.augment.draws import AugmentDraws
+from stylegan_tf.augment.base import images_with_draws
+from stylegan_tf.augment.draws import AugmentDraws, draw_augmentations
 from stylegan_tf.augment.filtering import band_gains, filter_bands
 from stylegan_tf.augment.resampling import resample
 from stylegan_tf.errors import UserError
@@ -127,6 +128,10 @@ class Augmentation:
                 )
         return cls(**{transform: 1.0 for name in names for transform in GROUPS[name]})
 
+    def draw(self, key: tf.Tensor, batch_size: int, image_shape: Sequence[int], batches: int = 1) -> list[AugmentDraws]:
+        """See `draw_augmentations`."""
+        return draw_augmentations(key, batch_size, image_shape, batches)
+
     def __call__(self, images: tf.Tensor, draws: AugmentDraws, p: tf.Tensor | float) -> tf.Tensor:
         """Augments images.
 
@@ -144,7 +149,7 @@ class Augmentation:
         Raises:
             ValueError: For another shape, or draws for another number of images.
         """
-        images = _checked(images, draws.xflip.shape[0])
+        images = images_with_draws(images, draws.xflip.shape[0])
         p = tf.convert_to_tensor(p, tf.float32)
         numbers = draws._replace(noise=None)  # whatever compiled functions are given is drawn
         planes = tf.transpose(images, [0, 3, 1, 2])  # [N, C, H, W]
@@ -253,18 +258,6 @@ def _compiled(augmentation: Augmentation, name: str) -> Callable[..., tf.Tensor]
     """A map of the augmentation compiled by itself: one launch in place of some two hundred of a few numbers each."""
     compiled: Callable[..., tf.Tensor] = tf.function(getattr(augmentation, name), jit_compile=True, autograph=False)
     return compiled
-
-
-def _checked(images: tf.Tensor, batch_size: int) -> tf.Tensor:
-    """Images of a static shape that there are draws for."""
-    rank, shape = images.shape.rank, images.shape
-    if rank != 4 or None in shape[1:] or shape[3] not in (1, 3, 4) or min(shape[1:3]) < 2:
-        raise ValueError(
-            f"images must be [N, H, W, C] with static H and W of 2 or more and C of 1, 3 or 4. Received: shape {shape}."
-        )
-    if shape[0] not in (None, batch_size):
-        raise ValueError(f"draws must be for {shape[0]} images, as many as there are. Received: for {batch_size}.")
-    return tf.ensure_shape(images, [batch_size, *shape[1:]])
 
 
 def _where(applied: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,6 @@ Pickles are read as data: no code in them is run, and no other framework is need
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 import urllib.parse
@@ -240,15 +239,12 @@ def _next_steps(file: PublishedFile, conversion: Conversion) -> str:
 def _download(given: str) -> Path:
     """Downloads a network of the list, or a URL, into the cache; says the file's checksum."""
     with app.quiet_startup():
-        from stylegan_tf.data.loading import cache_folder
-        from stylegan_tf.downloads import download, split_checksum
-        from stylegan_tf.features.base import file_checksum
+        from stylegan_tf.downloads import split_checksum
         from stylegan_tf.pretrained.catalogue import find_published
-        from stylegan_tf.progress import ProgressLine
+        from stylegan_tf.pretrained.fetch import cached_pickle, fetch_pickle
 
     if _CACHE_DIR.value:
         check_target(_CACHE_DIR)
-    folder = cache_folder(_CACHE_DIR.value) / "pretrained"
     advice = ""
     if "://" in given:
         require(given.lower().startswith(("http://", "https://")), "--url must begin with http:// or https://", given)
@@ -266,28 +262,9 @@ def _download(given: str) -> Path:
         print(f"{entry.name}: {entry.licence}; see {entry.page}", flush=True)
         advice = f"Or fetch it from {entry.page} with a browser, and give --pickle=FILE"
         require(bool(url), f"{entry.name} must be fetched from {entry.page}; then give --pickle=FILE", given)
-    path = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"  # many are called ffhq.pkl
-    if path.is_file() and file_checksum(path).startswith(checksum):
-        print(f"{path} is there already.")
-        return path
-    with ProgressLine(f"Downloading {name}", "bytes") as progress:
-        found = download(
-            url, path, sha256=checksum or None, binary=True, advice=advice, check=_require_pickle, progress=progress
-        )
-    print(f"{path}: SHA-256 {found}" + ("" if checksum else ", which was not compared with anything"), flush=True)
+    path = cached_pickle(url, name, _CACHE_DIR.value)
+    fetch_pickle(url, path, checksum, advice)
     return path
-
-
-def _require_pickle(path: Path) -> None:
-    """Keeps out of the cache what a server may send instead of a file."""
-    from stylegan_tf.pretrained.read import refuse_a_part, refuse_other_formats
-
-    try:
-        with path.open("rb") as file:
-            refuse_other_formats(file)
-            refuse_a_part(file)
-    except ValueError as error:
-        raise UserError(f"{_URL.value} must be the address of a pickle; nothing was kept: {error}") from None
 
 
 if __name__ == "__main__":

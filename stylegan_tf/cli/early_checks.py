@@ -7,9 +7,11 @@ from pathlib import Path
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.data.loading import find_source
 from stylegan_tf.data.sources.arrays import BUILT_IN
-from stylegan_tf.errors import require
-from stylegan_tf.hub.address import is_hub_address, parse_hub_address, whole_hub_address
+from stylegan_tf.errors import UserError, did_you_mean, require
+from stylegan_tf.hub.address import is_hub_address, whole_hub_address
+from stylegan_tf.invocation import command
 from stylegan_tf.metrics.protocols import parse_protocols
+from stylegan_tf.pretrained.catalogue import PUBLISHED_NETWORKS, is_published
 from stylegan_tf.runs.averages import EMA, average_names
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.shares import require_multiple
@@ -44,17 +46,31 @@ def check_networks(source: str, checkpoint: str, average: str = EMA, *, several:
     whole_hub_address(source, checkpoint, average)
 
 
+def check_source(given: str) -> None:
+    """Raises UserError for what is neither there, nor the name of a published network, nor an address on a hub."""
+    if is_hub_address(given):
+        parse_hub_address(given)
+        return
+    if Path(given).exists() or is_published(given):
+        return
+    meant = did_you_mean(given, [entry.name for entry in PUBLISHED_NETWORKS])
+    raise UserError(
+        "initialize_from must be a run's directory, an export, hf://USER/NAME, or a name of "
+        f"{command('convert --list')}. Received: {given}, which is none of them.{meant}"
+    )
+
+
 def check_early(config: TrainConfig) -> None:
     """Raises what training would raise later, as far as it needs neither networks nor a look at every picture.
 
     Raises:
-        UserError: For data that are not there, protocols that are not known, what is no address on a hub, and a batch
-            of a new run that does not divide over the number of devices that is asked for.
+        UserError: For data and networks that are not there, protocols that are not known, what is no address on a hub,
+            and a batch of a new run that does not divide over the number of devices that is asked for.
     """
     parse_protocols(config.run.metrics.split(","))
     check_data(config.data.data)
-    if is_hub_address(config.run.initialize_from):
-        parse_hub_address(config.run.initialize_from)
+    if config.run.initialize_from and not RunDirectory(config.run.run_dir).begun():
+        check_source(config.run.initialize_from)
     devices, batch_size = config.run.num_devices, config.schedule.batch_size
     if devices and batch_size is not None and not RunDirectory(config.run.run_dir).config_file.exists():
         batches = {int(batch) for batch in batch_size.values()}

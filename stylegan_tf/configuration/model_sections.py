@@ -12,8 +12,10 @@ import dataclasses
 from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.options import (
     ADAPTIVE,
+    ADAPTIVE_GROWING,
     AUGMENTED,
     CLASSIFYING,
+    DIFFAUGMENT,
     FAMILY_SUMMARIES,
     OF_STYLEGAN1,
     OF_STYLEGAN1_LABELS,
@@ -32,7 +34,7 @@ ARCHITECTURES = ("skip", "resnet", "orig", "growing")
 LABEL_DESIGNS = ("stylegan2-ada", "stylegan2")
 NORMALIZATIONS = ("instance", "pixel", "none")
 LOSSES = ("wgan-gp", "wasserstein", "logistic", "hinge", "least-squares", "relativistic")
-AUGMENT_CHOICES = ("off", "adaptive", "fixed")
+AUGMENT_CHOICES = ("off", "adaptive", "fixed", "diffaugment")
 # Sixteen times the published sizes: a damaged configuration is refused before its networks fill the memory.
 MOST_UNITS = 8192
 MOST_LAYERS = 64
@@ -176,11 +178,12 @@ class LossConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:
-    """Augmentation of what the critic sees (Karras et al. 2020, ADA)."""
+    """Augmentation of what the critic sees (Karras et al. 2020, ADA; Zhao et al. 2020, DiffAugment)."""
 
     augment: str = option(
         "off",
-        "off; adaptive: strength follows the critic's signs on reals; fixed: strength is augment_p",
+        "off; adaptive: strength follows the critic's signs on reals; fixed: strength is augment_p; diffaugment: every "
+        "image, and cheaper",
         choices=AUGMENT_CHOICES,
     )
     augment_transforms: str = option(
@@ -205,6 +208,21 @@ class AugmentConfig:
         above=0,
         applies_to=ADAPTIVE,
     )
+    augment_from: int | None = option(
+        None,
+        "resolution from which on, once it is faded in, the strength is adjusted; 0: from the start; empty: the last, "
+        "since a critic wins early at small resolutions without overfitting",
+        least=0,
+        applies_to=ADAPTIVE_GROWING,
+    )
+    diffaugment_transforms: str = option(
+        "color,translation,cutout", "transforms of diffaugment, joined by commas", applies_to=DIFFAUGMENT
+    )
+
+    @property
+    def has_strength(self) -> bool:
+        """Whether its transforms are applied with a probability, which the state holds."""
+        return self.augment in ("adaptive", "fixed")
 
 
 def parse_taps(text: str) -> tuple[float, ...]:

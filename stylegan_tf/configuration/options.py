@@ -60,9 +60,13 @@ CLASSIFYING = Condition(
     "critic_classifies with use_labels", lambda config: config.network.critic_classifies and config.data.use_labels
 )
 PATH_LENGTHS = Condition("path_length_weight above 0", lambda config: config.loss.path_length_weight > 0)
-AUGMENTED = Condition("augment=adaptive or fixed", lambda config: config.augment.augment != "off")
+AUGMENTED = Condition("augment=adaptive or fixed", lambda config: config.augment.has_strength)
+DIFFAUGMENT = Condition("augment=diffaugment", lambda config: config.augment.augment == "diffaugment")
 MEASURED = Condition("runs with --metrics", lambda config: bool(config.run.metrics))
 ADAPTIVE = Condition("augment=adaptive", lambda config: config.augment.augment == "adaptive")
+ADAPTIVE_GROWING = Condition(
+    "augment=adaptive of networks that grow", lambda config: ADAPTIVE.holds(config) and config.grows
+)
 
 
 def option(

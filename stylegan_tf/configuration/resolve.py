@@ -37,9 +37,10 @@ class ResolvedLoss(LossConfig):
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedAugment(AugmentConfig):
-    """Augmentation with its speed."""
+    """Augmentation with its speed and its beginning."""
 
     augment_kimg: float = dataclasses.field(kw_only=True)
+    augment_from: int = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Decisions:
         for name, value in values.items():
             require(value is not None, f"{name} must be decided", None)
             check_field(fields[name], value)
+        if "augment_from" not in sections.get("augment", {}):  # versions before it adjusted from the start
+            values["augment_from"] = 0
         asked = TrainConfig.from_json(text)
         missing = [name for name in OPEN_SETTINGS if asked.get(name) is None and name not in values]
         require(not missing, f"{RESOLVED_SECTION} must say what became of {', '.join(missing)}", "nothing")
@@ -144,6 +147,12 @@ def resolve(
     values.setdefault("ema_half_life_kimg", batch * 10.0 / 32.0)
     transfers = bool(config.run.initialize_from)
     values.setdefault("augment_kimg", TRANSFER_AUGMENT_KIMG if transfers else DEFAULT_AUGMENT_KIMG)
+    values.setdefault("augment_from", min(size))
+    require(
+        values["augment_from"] <= min(size) or "augment_from" in config.without_meaning(),
+        f"augment_from must be at most the last resolution, {min(size)}",
+        values["augment_from"],
+    )
     batch_devices = earlier.num_devices if earlier and "batch_size" in kept.keys() - given else num_devices
     decided = {name: kept.get(name, values[name]) for name in OPEN_SETTINGS if name in kept or name not in given}
     decisions = Decisions(earlier.num_devices if earlier and "batch_size" in kept else num_devices, decided)

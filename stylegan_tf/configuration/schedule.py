@@ -185,6 +185,11 @@ class Schedule:
             images_seen += (left // period.batch_size + 1) * period.batch_size
         return found
 
+    def faded_in(self, resolution: int) -> float:
+        """Images seen when the first resolution that is at least this high is faded in; infinity when none is."""
+        starts = (period.start for period in self.periods if not period.fading and min(period.size) >= resolution)
+        return next(starts, math.inf) if resolution > 0 else 0.0
+
     @property
     def rates_differ(self) -> bool:
         """Whether generator and critic ever learn at rates apart."""

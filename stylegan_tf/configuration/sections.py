@@ -123,6 +123,11 @@ class OptimizerConfig:
         "relative lengths (sigma_rel) of further averages of the generator, joined by commas, such as 0.05,0.1; "
         "--average of sample, evaluate and export chooses one later, or one of another length (docs/training.md)",
     )
+    freeze_critic: int = option(
+        0,
+        "with --initialize_from: the critic's first N resolutions, from the image on, stay as they are (Freeze-D)",
+        least=0,
+    )
     w_average_decay: float = option(0.995, "decay per step of the running mean of w", least=0, most=1)
 
     @property
@@ -139,7 +144,8 @@ class RunConfig:
     run_dir: str = option("", "where everything is written; empty: runs/PRESET", may_change=True)
     initialize_from: str = option(
         "",
-        "a run's directory, an export, or hf://USER/NAME, whose networks a new run starts from, as far as they fit",
+        "a run's directory, an export, hf://USER/NAME, or a published network by its name (convert --list), whose "
+        "networks a new run starts from, as far as they fit",
         may_change=True,
     )
     seed: int = option(0, "seed of weights, data order, latents and noise", least=0)

@@ -133,6 +133,19 @@ class BaseCritic(Levels, keras.Model):
         """Whether the logits of classes come behind the score."""
         return False
 
+    def layers_at(self, level: int) -> list[keras.layers.Layer]:
+        """The layers of a level above 0: those that take its image, and those that lead to the level below."""
+        raise NotImplementedError
+
+    def freeze(self, resolutions: int) -> None:
+        """Takes the layers of so many resolutions, the largest first, out of the trainable weights.
+
+        Mo et al. 2020 (Freeze the Discriminator), section 3: what the first layers see in images is kept.
+        """
+        for level in range(self.num_levels - resolutions, self.num_levels):
+            for layer in self.layers_at(level):
+                layer.trainable = False
+
     def make_minibatch_stddev(self) -> MinibatchStdDev | None:
         """The statistic at the smallest level, or None where the options leave it out."""
         group, features = (self.options[f"minibatch_stddev_{name}"] for name in ("group", "features"))

@@ -271,6 +271,11 @@ PUBLISHED_NETWORKS: tuple[PublishedEntry, ...] = (
 )
 
 
+def is_published(name: str) -> bool:
+    """Whether an entry has this name."""
+    return any(entry.name == name for entry in PUBLISHED_NETWORKS)
+
+
 def find_published(name: str) -> PublishedEntry:
     """The entry of this name.
 

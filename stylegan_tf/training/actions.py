@@ -157,7 +157,7 @@ class TensorBoardScalars(IntervalAction):
         values = {}
         if self.config.loss.path_length_weight > 0:
             values["path_length/running_mean"] = float(state.path_length_mean.numpy())
-        if self.config.augment.augment != "off":
+        if self.config.augment.has_strength:
             values["augment/p"] = float(state.augment_p.numpy())
         return values
 

@@ -1,11 +1,11 @@
-"""Actions that belong to adaptive augmentation: moving its strength, and showing what the critic sees."""
+"""Actions that belong to augmentation: moving its strength, and showing what the critic sees."""
 
 from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
 
-from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.augment.base import AnyAugmentation
 from stylegan_tf.augment.strength import adjusted_strength
 from stylegan_tf.configuration.resolve import ResolvedAugment
 from stylegan_tf.configuration.sections import RunConfig
@@ -29,17 +29,20 @@ class AugmentationControl(Action):
 
     Args:
         settings: With nothing left open (`configuration.resolve`).
+        begin: Images seen from which on it does so. A critic of a growing network wins early at small resolutions,
+            which its signs cannot tell from overfitting.
 
     Reference: Karras et al. 2020 (ADA), section 3.1.
     """
 
-    def __init__(self, settings: ResolvedAugment) -> None:
+    def __init__(self, settings: ResolvedAugment, begin: float = 0.0) -> None:
         self.settings = settings
+        self.begin = begin
         self._add_on_device = tf.function(self._add, autograph=False)
 
     def due(self, before: int, now: int) -> bool:
-        """After every step."""
-        return True
+        """After every step that began where it may adjust."""
+        return before >= self.begin
 
     def run(self, loop: LoopState) -> None:
         """Adds the step's signs, and adjusts the strength when the interval is over."""
@@ -76,13 +79,14 @@ class AugmentedReals(Action):
     def __init__(
         self,
         settings: RunConfig,
-        augmentation: Augmentation,
+        augmentation: AnyAugmentation,
         reals: np.ndarray,
         directory: RunDirectory,
         writer: tf.summary.SummaryWriter,
     ) -> None:
         self.settings = settings
         self.reals = reals
+        self.augmentation = augmentation
         self.path = directory.samples / "augmented_reals.png"
         self.writer = writer
         self._augment = tf.function(
@@ -96,7 +100,7 @@ class AugmentedReals(Action):
     def run(self, loop: LoopState) -> None:
         """Draws and writes."""
         key = step_key(self.settings.seed, tf.constant(loop.images_seen, tf.int64), 0, _GRID_STREAM)
-        draws, _ = draw_augmentation_pair(key, len(self.reals), self.reals.shape[1:])
+        draws, _ = draw_augmentation_pair(self.augmentation, key, len(self.reals), self.reals.shape[1:])
         grid = readable_grid(self._augment(self.reals, draws, loop.state.augment_p).numpy())
         save_png(self.path, grid)
         with self.writer.as_default(step=loop.images_seen):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from stylegan_tf.augment.draws import AugmentDraws, draw_augmentations
+from stylegan_tf.augment.base import AnyAugmentation
 
 # Folded into a phase's key, beside the draws that every phase has.
 _AUGMENTATION, _PATH_NOISE = 101, 103
@@ -30,8 +30,8 @@ class Draws(NamedTuple):
     noise: list[tf.Tensor]
     factors: tf.Tensor
     path_noise: tf.Tensor | None = None
-    real_augmentation: AugmentDraws | None = None
-    fake_augmentation: AugmentDraws | None = None
+    real_augmentation: Any = None
+    fake_augmentation: Any = None
 
 
 def make_draws(
@@ -64,9 +64,11 @@ def make_draws(
     )
 
 
-def draw_augmentation_pair(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> list[AugmentDraws]:
-    """What the augmentation of `batch_size` reals, and of as many fakes, draws; `shape` is an image's."""
-    return draw_augmentations(tf.random.experimental.stateless_fold_in(key, _AUGMENTATION), batch_size, shape, 2)
+def draw_augmentation_pair(
+    augmentation: AnyAugmentation, key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]
+) -> list[Any]:
+    """What an augmentation of `batch_size` reals, and of as many fakes, draws; `shape` is an image's."""
+    return augmentation.draw(tf.random.experimental.stateless_fold_in(key, _AUGMENTATION), batch_size, shape, 2)
 
 
 def draw_path_noise(key: tf.Tensor, batch_size: int, shape: tuple[int, int, int]) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.augment.base import AnyAugmentation
 from stylegan_tf.losses.adversarial import class_loss
 from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.losses.regularizers import path_length_penalty, path_lengths
@@ -61,7 +61,7 @@ class PhaseGradients:
     """
 
     def __init__(
-        self, state: TrainState, objective: Objective, augmentation: Augmentation | None = None, replicas: int = 1
+        self, state: TrainState, objective: Objective, augmentation: AnyAugmentation | None = None, replicas: int = 1
     ) -> None:
         self.state = state
         self.objective = objective

@@ -98,7 +98,8 @@ def memory_needed(state: TrainState, level: int, images: int) -> int:
         for network in (state.generator, state.critic)
     )
     averages = 1 + len(state.power_averages.vectors)
-    kept = 3 * (generator + critic) + averages * generator  # each with Adam's two averages
+    frozen = 4 * sum(math.prod(weight.shape) for weight in state.critic.non_trainable_weights)
+    kept = 3 * (generator + critic) + averages * generator + frozen  # each that learns with Adam's two averages
     passing = WEIGHT_COPIES * max(generator, critic)
     synthesis = state.generator.synthesis
     outputs = sum(

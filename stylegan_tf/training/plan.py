@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from stylegan_tf.configuration.config import all_fields
 from stylegan_tf.configuration.kimg_tables import KimgTable
-from stylegan_tf.configuration.resolve import ResolvedConfig
+from stylegan_tf.configuration.resolve import ResolvedAugment, ResolvedConfig
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.printing import printable
@@ -96,7 +96,8 @@ def make_plan(
         ("Networks", state.config.family.describe(state.config.network)),
         ("Loss", f"{_loss(state)}, until {schedule.total_images / 1000:g} kimg"),
         ("Step", ", ".join(_phase(phase) for phase in state.phases)),
-        *([("Augment", _augmentation(state))] if state.config.augment.augment != "off" else []),
+        *([("Augment", _augmentation(state, schedule))] if state.config.augment.augment != "off" else []),
+        *_frozen(state),
         *_over_kimg(state.config),
         *([("Averages", _averages(state))] if state.config.optimizer.power_averages else []),
         *_carried_over(state, replicas),
@@ -130,14 +131,40 @@ def _phase(phase: Phase) -> str:
     return phase.name if phase.interval == 1 else f"{phase.name} every {phase.interval} steps"
 
 
-def _augmentation(state: TrainState) -> str:
+def _augmentation(state: TrainState, schedule: Schedule) -> str:
     augment = state.config.augment
+    if augment.augment == "diffaugment":
+        return f"DiffAugment: {augment.diffaugment_transforms}"
     if augment.augment == "fixed":
         return f"{augment.augment_transforms}, fixed at {_number(augment.augment_p)}"
     return (
         f"{augment.augment_transforms}, adaptive from {float(state.augment_p.numpy()):.3g}, "
         f"target {augment.augment_target:g}, at most 1 in {augment.augment_kimg:g} kimg"
+        f"{_beginning(augment, schedule)}"
     )
+
+
+def _beginning(augment: ResolvedAugment, schedule: Schedule) -> str:
+    """When the strength is first adjusted, unless that is at once."""
+    begin = schedule.faded_in(augment.augment_from)
+    if begin >= schedule.total_images:
+        return f"; not adjusted, as the run ends before {augment.augment_from} is faded in"
+    size = "x".join(map(str, schedule.at(math.floor(begin) + 1).period.size))
+    return f"; adjusted from {begin / 1000:g} kimg on, once {size} is faded in" if begin else ""
+
+
+def _frozen(state: TrainState) -> list[tuple[str, str]]:
+    """What of the critic stays as it is."""
+    count, critic = state.config.optimizer.freeze_critic, state.critic
+    if not count:
+        return []
+    sizes = ["x".join(map(str, critic.size(critic.num_levels - 1 - index))) for index in range(count)]
+    numbers = sum(math.prod(weight.shape) for weight in critic.non_trainable_weights)
+    return [("Frozen", f"{_listed(sizes)} of the critic, {numbers:,} of its weights, which the table leaves out")]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _averages(state: TrainState) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from stylegan_tf.augment.base import AnyAugmentation
+from stylegan_tf.augment.diffaugment import DiffAugment
 from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.model_sections import AugmentConfig
 from stylegan_tf.configuration.options import WASSERSTEIN_LOSSES
-from stylegan_tf.configuration.resolutions import parse_size
-from stylegan_tf.configuration.resolve import ResolvedLoss, resolve
+from stylegan_tf.configuration.resolutions import level_size, parse_size
+from stylegan_tf.configuration.resolve import ResolvedConfig, ResolvedLoss, resolve
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.data.advice import repetition_notes, set_notes
 from stylegan_tf.data.image_set import ImageSet
@@ -24,11 +27,13 @@ from stylegan_tf.data.sources.arrays import BUILT_IN, BUILT_IN_SIZE
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.evaluation.evaluator import Evaluator
 from stylegan_tf.losses.objectives import ADVERSARIAL_LOSSES, CriticPenalty, GradientPenalty, Objective, ZeroCentered
+from stylegan_tf.pretrained.catalogue import is_published
 from stylegan_tf.progress import ProgressLine
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
 from stylegan_tf.training.metric_actions import make_evaluator, prepare_instruments
+from stylegan_tf.training.published_source import PublishedSource
 from stylegan_tf.training.shares import Shares
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.transfer import initialize, read_networks
@@ -54,7 +59,7 @@ class Run:
     schedule: Schedule
     shares: Shares
     state: TrainState
-    augmentation: Augmentation | None
+    augmentation: AnyAugmentation | None
     jit: str
     start: str = ""
 
@@ -90,13 +95,14 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     directory.check(config, dataset)
     resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
     schedule = Schedule.from_config(resolved, num_levels)
+    _check_frozen(resolved, schedule, num_levels, directory)
     shares = Shares.of(resolved, replicas)
     shares.check(schedule, directory.newest_images_seen())
-    start = ""
+    source, start = _find_source(config, directory, dry_run)
     with strategy.scope():
         state = TrainState(resolved, num_levels, dataset.num_classes, policy)
-        if config.run.initialize_from and directory.newest_checkpoint() is None:
-            start = initialize(state, read_networks(config.run.initialize_from), dataset.label_names)
+        if source:
+            start = initialize(state, read_networks(source), dataset.label_names)
     evaluator = make_evaluator(instruments, image_set, strategy)
     return Run(
         config,
@@ -111,6 +117,43 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
         augmentation,
         devices.choose_jit(config.run.jit_compile),
         start,
+    )
+
+
+def _find_source(config: TrainConfig, directory: RunDirectory, dry_run: bool) -> tuple[str, str]:
+    """What a new run starts from, if it does, and what a plan says where a dry run leaves that to be prepared."""
+    given = config.run.initialize_from
+    if not given or directory.newest_checkpoint() is not None:
+        return "", ""
+    if Path(given).exists() or not is_published(given):
+        return given, ""
+    published = PublishedSource(given, config.data.cache_dir)
+    if dry_run and not published.converted:
+        return "", published.describe()
+    published.prepare()
+    return str(published.run), ""
+
+
+def _check_frozen(config: ResolvedConfig, schedule: Schedule, num_levels: int, directory: RunDirectory) -> None:
+    """Raises UserError when the layers of the critic that should stay are not there, or nothing is."""
+    count = config.optimizer.freeze_critic
+    if not count:
+        return
+    require(
+        count < num_levels,
+        f"freeze_critic must be below {num_levels}, the number of resolutions, since the smallest one always trains",
+        count,
+    )
+    first, last = schedule.periods[0].size, level_size(config.base_size, num_levels - 1)
+    require(
+        first == last,
+        f"freeze_critic needs a run that starts at its last resolution; add --start_resolution={min(last)}",
+        f"start_resolution={config.schedule.start_resolution}",
+    )
+    require(
+        bool(config.run.initialize_from) or directory.newest_checkpoint() is not None,
+        "freeze_critic keeps what a critic has learned; give its run with --initialize_from",
+        "none",
     )
 
 
@@ -174,7 +217,7 @@ def make_objective(loss: ResolvedLoss, over_kimg: Mapping[str, tf.Variable] = ty
     return Objective(ADVERSARIAL_LOSSES[loss.loss], penalty, drift, loss.label_loss_weight)
 
 
-def make_augmentation(augment: AugmentConfig, loss: str) -> Augmentation | None:
+def make_augmentation(augment: AugmentConfig, loss: str) -> AnyAugmentation | None:
     """The augmentation of settings, or None.
 
     Args:
@@ -188,12 +231,14 @@ def make_augmentation(augment: AugmentConfig, loss: str) -> Augmentation | None:
         return None
     telling = [name for name, known in ADVERSARIAL_LOSSES.items() if known.sign_tells_reals]
     require(
-        augment.augment == "fixed" or loss in telling,
+        augment.augment != "adaptive" or loss in telling,
         f"augment=adaptive reads the sign of scores, which goes with loss={' or '.join(telling)}; choose one, or "
         "--augment=fixed",
         f"loss={loss}",
     )
+    name = "diffaugment_transforms" if augment.augment == "diffaugment" else "augment_transforms"
+    made = DiffAugment if augment.augment == "diffaugment" else Augmentation
     try:
-        return Augmentation.from_groups(augment.augment_transforms)
+        return made.from_groups(getattr(augment, name))
     except ValueError as error:
-        raise UserError(f"augment_transforms: {error}") from error
+        raise UserError(f"{name}: {error}") from error

@@ -191,10 +191,7 @@ def _make_actions(
     they take longest, and may fail.
     """
     config, directory = run.config, run.directory
-    first: list[Action | None] = [
-        _make_profile(run, log, profiling),
-        AugmentationControl(run.state.config.augment) if config.augment.augment == "adaptive" else None,
-    ]
+    first: list[Action | None] = [_make_profile(run, log, profiling), _make_control(run)]
     augmented = _make_augmented_reals(run, writer, reals, stop)
     grid = Breakable(SampleGrid(config.run, run.state.generator_ema, directory, writer), stop)
     shown: list[Action | None] = [
@@ -204,7 +201,7 @@ def _make_actions(
             config.run.status_interval_s,
             log.to_file if live.is_live() else log,
             loop.statistics.reader(),
-            show_augmentation=run.augmentation is not None,
+            show_augmentation=config.augment.has_strength,
         ),
         TensorBoardScalars(writer, config, loop.statistics.reader()),
         grid,
@@ -234,6 +231,13 @@ def _make_profile(run: Run, log: Logger, profiling: contextlib.ExitStack) -> Pro
         return None
     steps = parse_profile_steps(run.config.run.profile_steps)
     return profiling.enter_context(Profile(steps, run.directory.tensorboard, log))
+
+
+def _make_control(run: Run) -> AugmentationControl | None:
+    augment = run.state.config.augment
+    if augment.augment != "adaptive":
+        return None
+    return AugmentationControl(augment, run.schedule.faded_in(augment.augment_from))
 
 
 def _make_augmented_reals(

@@ -63,6 +63,7 @@ class TrainState:
         shape = shape_of(config, num_levels, num_classes, dtype_policy)
         self.generator = build_generator(config.network, shape)
         self.critic = build_critic(config.network, shape)
+        self.critic.freeze(config.optimizer.freeze_critic)
         self.generator_ema = build_generator(config.network, dataclasses.replace(shape, dtype_policy="float32"))
         self.generator_ema.trainable = False
         for average, value in zip(self.generator_ema.weights, self.generator.weights, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from stylegan_tf.augment.pipeline import Augmentation
+from stylegan_tf.augment.base import AnyAugmentation
 from stylegan_tf.errors import UserError
 from stylegan_tf.images import to_float
 from stylegan_tf.losses.objectives import Objective
@@ -48,7 +48,7 @@ class TrainingStep:
         objective: Objective,
         strategy: tf.distribute.Strategy,
         *,
-        augmentation: Augmentation | None = None,
+        augmentation: AnyAugmentation | None = None,
         jit_compile: str = "off",
         images_at_once: Callable[[int], int] | None = None,
         tell: Callable[[str], None] = print,
@@ -244,7 +244,7 @@ class TrainingStep:
         if phase.network == "generator" and phase.regularizer:
             draws = draws._replace(path_noise=draw_path_noise(key, count, shape))
         if self.augmentation is not None:
-            of_reals, of_fakes = draw_augmentation_pair(key, count, shape)
+            of_reals, of_fakes = draw_augmentation_pair(self.augmentation, key, count, shape)
             draws = draws._replace(real_augmentation=of_reals, fake_augmentation=of_fakes)
         return draws
 

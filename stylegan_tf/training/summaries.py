@@ -138,7 +138,7 @@ def _layout(loss: LossConfig, augment: AugmentConfig) -> layout_pb2.Layout:
     """The charts of which there are curves in a run."""
     absent = {
         "path lengths": loss.path_length_weight == 0,
-        "augmentation: strength, signs of reals": augment.augment == "off",
+        "augmentation: strength, signs of reals": not augment.has_strength,
     }
     charts = [
         layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=list(tags)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,13 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
     for name in NETWORKS:
         weights = source.weights.get(name, {})
         if not weights:
+            if name == "critic":
+                _require_frozen(state, [weight.path for weight in state.critic.weights], source)
             lines.append(f"  {name}: new, as the source has none")
             continue
         taken, left = _fill(state, name, source, label_names)
+        if name == "critic":
+            _require_frozen(state, left, source)
         kernels = [path for path in taken if "/synthesis/" in path and path.endswith("/kernel")]
         if name == "generator" and not kernels:
             raise UserError(
@@ -123,6 +127,17 @@ def initialize(state: TrainState, source: SourceNetworks, label_names: tuple[str
             hint = "--preset=SOURCE/config.json has the source's form"
             lines.append(f"    a shorter mapping network makes other w; {hint}")
     return "\n".join(lines)
+
+
+def _require_frozen(state: TrainState, left: Collection[str], source: SourceNetworks) -> None:
+    """Raises UserError when weights of the critic that should stay as they are, are among those without a source."""
+    frozen = [weight.path for weight in state.critic.non_trainable_weights]
+    missing = [path for path in frozen if path in left] if state.config.optimizer.freeze_critic else []
+    if missing:
+        raise UserError(
+            "freeze_critic keeps what the source's critic has learned, so that its first resolutions must be those of "
+            f"the new one; choose another source, or fewer. Received: {source.name}, without {_shortened(missing)}."
+        )
 
 
 def _fill(

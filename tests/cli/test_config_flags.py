@@ -57,6 +57,8 @@ CONFIGURATIONS = [
     ("digits", "tiny", {"style": False, "metrics": "kd2k_full_efficientnet_lite0"}),
     ("tiny-ada", "stylegan1", {"path_length_weight": 1.0, "use_labels": True}),
     ("tiny-stylegan1", "tiny", {"critic_classifies": True, "use_labels": True}),
+    ("tiny-stylegan1", "tiny", {"loss": "logistic", "augment": "adaptive", "augment_from": 16}),
+    ("tiny", "stylegan1", {"augment": "diffaugment", "freeze_critic": 1}),
 ]
 
 

@@ -32,7 +32,7 @@ def other_value(value):
 def other_value_of(field):
     """Another value that a field may have by its type; what may be left open has a number, or a table."""
     if field.default is None:
-        return table("4:16,8:8") if "ResolutionTable" in field.type else 4.25
+        return {"int | None": 4, "float | None": 4.25}.get(field.type, table("4:16,8:8"))
     return other_value(field.default)
 
 

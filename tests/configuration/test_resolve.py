@@ -22,7 +22,7 @@ OPEN = TrainConfig().replace(
         "augment_kimg": None,
     }
 )
-NAMES = ("batch_size", "critic_learning_rate", "r1_gamma", "ema_half_life_kimg", "augment_kimg")
+NAMES = ("batch_size", "critic_learning_rate", "r1_gamma", "ema_half_life_kimg", "augment_kimg", "augment_from")
 
 # Batch size, gamma and half-life by (resolution, devices), from the published rules by hand.
 BY_HAND = {
@@ -88,6 +88,7 @@ def test_what_is_given_stays():
         "r1_gamma": 0.0,
         "ema_half_life_kimg": 3.0,
         "augment_kimg": 7.0,
+        "augment_from": 16,
     }
     config = OPEN.replace(given)
     filled = resolve(config, (256, 256), 8)
@@ -117,7 +118,7 @@ def test_published_batch_sizes_of_eight_devices():
 
 def test_the_preset_leaves_open_what_is_filled_in():
     config = preset("stylegan2-ada")
-    assert [config.get(name) for name in NAMES] == [None] * 5
+    assert [config.get(name) for name in NAMES] == [None] * 6
     filled = resolve(config, (1024, 1024), 8)
     assert filled.schedule.batch_size == table("32")
     assert filled.loss.r1_gamma == pytest.approx(6.5536)
@@ -157,6 +158,20 @@ def test_a_transfer_keeps_its_speed_without_the_flag():
     transfer = OPEN.replace({"initialize_from": "runs/other"})
     kept = reopened(transfer, resolve(transfer, (32, 32), 1))
     assert resolve(OPEN, (32, 32), 1, kept).augment.augment_kimg == 100.0
+
+
+def test_a_run_of_a_version_that_adjusted_from_the_start_goes_on_so():
+    text = json.loads(config_json(OPEN, resolve(OPEN, (32, 32), 1)))
+    assert resolve(OPEN, (32, 32), 1, Decisions.from_json(json.dumps(text))).augment.augment_from == 32
+    del text["augment"]["augment_from"], text["resolved"]["augment_from"]
+    kept = Decisions.from_json(json.dumps(text))
+    assert resolve(OPEN, (32, 32), 1, kept).augment.augment_from == 0
+
+
+def test_the_strength_cannot_be_adjusted_from_a_resolution_that_there_is_not():
+    config = TrainConfig().replace({"augment": "adaptive", "loss": "logistic", "augment_from": 64})
+    with pytest.raises(ValueError, match="augment_from must be at most the last resolution, 32. Received: 64."):
+        resolve(config, (48, 32), 1)
 
 
 def test_a_file_of_a_version_that_kept_nothing():

@@ -133,6 +133,16 @@ def test_an_interval_goes_on_where_resolution_and_batch_size_change():
     assert len(set(found.values())) > 5
 
 
+@pytest.mark.parametrize(("resolution", "begin"), [(0, 0), (4, 0), (8, 76), (9, 144), (16, 144), (17, None)])
+def test_a_growing_run_adjusts_once_a_resolution_is_faded_in(resolution, begin):
+    """4x4 until 40 images, 8x8 fading in until 76 and trained until 116, 16x16 fading in until 144."""
+    config = tiny_stylegan2(**GROWING)
+    steps = signs_of_a_growing_run(config)
+    control = AugmentationControl(config.augment, schedule_of(config, 3).faded_in(resolution))
+    due = [seen for seen, batch, _ in steps if control.due(seen, seen + batch)]
+    assert due == [seen for seen, *_ in steps if begin is not None and seen >= begin]
+
+
 @pytest.mark.parametrize("stop", [2, 6, 11])
 @pytest.mark.slow
 def test_a_growing_run_that_stops_within_an_interval_goes_on_as_if_it_had_not(tmp_path, stop):

@@ -79,6 +79,29 @@ def test_plan_of_stylegan2_tells_architectures_regularisers_and_augmentation(sta
     assert fixed[5] == "Augment    blit,color, fixed at 0.25"
 
 
+def test_plan_tells_what_is_frozen():
+    config = resolved(tiny_config(resolution="16", freeze_critic=2), 3)
+    state = TrainState(config, 3, 0, "float32")
+    lines = plan_of(state, freeze_critic=2)
+    numbers = parameters(state.critic.non_trainable_weights)
+    line = f"Frozen     16x16 and 8x8 of the critic, {numbers:,} of its weights, which the table leaves out"
+    assert numbers > 0 and lines[5] == line
+
+
+def test_plan_of_diffaugment(state):
+    lines = plan_of(state, augment="diffaugment", diffaugment_transforms="color,cutout")
+    assert lines[5] == "Augment    DiffAugment: color,cutout"
+
+
+def test_plan_of_a_growing_network_tells_when_the_augmentation_is_first_adjusted(state):
+    adaptive = {"loss": "logistic", "augment": "adaptive", "augment_kimg": 500.0}
+    line = "Augment    bgc, adaptive from 0.123, target 0.6, at most 1 in 500 kimg"
+    assert plan_of(state, **adaptive)[5] == f"{line}; adjusted from 0.064 kimg on, once 8x8 is faded in"
+    assert plan_of(state, **adaptive, augment_from=4)[5] == line
+    short = plan_of(state, **adaptive, total_kimg=0.064)[5]
+    assert short == f"{line}; not adjusted, as the run ends before 8 is faded in"
+
+
 @pytest.mark.parametrize(("channels", "word"), [(1, "grey"), (3, "RGB"), (4, "RGBA")])
 def test_data_in_words(state, channels, word):
     labelled = DatasetInfo("faces", 7, (8, 12), channels, "abc", ("cats", "dogs"))

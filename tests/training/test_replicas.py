@@ -59,7 +59,7 @@ def run(strategy):
         if phase.network == "generator" and phase.regularizer:
             draws = draws._replace(path_noise=draw_path_noise(key, size, (8, 8, 3)))
         if augmentation is not None:
-            reals, fakes = draw_augmentation_pair(key, size, (8, 8, 3))
+            reals, fakes = draw_augmentation_pair(augmentation, key, size, (8, 8, 3))
             draws = draws._replace(real_augmentation=reals, fake_augmentation=fakes)
         return tf.nest.map_structure(lambda x: None if x is None else part(x), draws)
 

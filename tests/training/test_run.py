@@ -266,13 +266,17 @@ def test_adaptive_augmentation_needs_a_loss_whose_sign_tells_reals(data, tmp_pat
     with pytest.raises(ValueError, match=rf"loss=logistic or hinge.*--augment=fixed\. Received: loss={loss}\.$"):
         run_training(config)
     assert not (tmp_path / "run").exists()
-    assert make_augmentation(configure(data, tmp_path, augment="fixed").augment, loss) is not None
+    for other in ("fixed", "diffaugment"):
+        assert make_augmentation(configure(data, tmp_path, augment=other).augment, loss) is not None
     assert make_augmentation(configure(data, tmp_path).augment, loss) is None
 
 
 def test_unknown_transforms_are_refused(data, tmp_path):
     config = configure(data, tmp_path / "run", augment="fixed", augment_transforms="blit,colour")
     with pytest.raises(ValueError, match="Received: 'blit,colour'"):
+        run_training(config)
+    config = configure(data, tmp_path / "run", augment="diffaugment", diffaugment_transforms="color,blit")
+    with pytest.raises(ValueError, match="diffaugment_transforms: .* Received: 'color,blit'"):
         run_training(config)
 
 

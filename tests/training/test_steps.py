@@ -296,7 +296,7 @@ def result_in_pieces(step, phase, limit):
     kind = StepKind(1, 8, phase)
     count, state = step.gradients.images(kind), step.state
     key = tf.constant([1, 2])
-    of_reals, of_fakes = draw_augmentation_pair(key, count, (8, 8, 3))
+    of_reals, of_fakes = draw_augmentation_pair(step.augmentation or Augmentation(), key, count, (8, 8, 3))
     draws = make_draws(key, count, 8, state.generator.synthesis, 1, 0.5)._replace(
         path_noise=draw_path_noise(key, count, (8, 8, 3)), real_augmentation=of_reals, fake_augmentation=of_fakes
     )

@@ -154,6 +154,9 @@ class Critic(BaseCritic):
             scores = ops.sum(scores * ops.cast(labels, scores.dtype), axis=1, keepdims=True)  # [N, 1]
         return scores
 
+    def layers_at(self, level: int) -> list[keras.layers.Layer]:
+        return [self.from_rgb[level], *self.blocks[level]]
+
     def active_weights(self, level: int) -> list[Any]:
         layers = [*self.from_rgb[max(level - 1, 0) : level + 1], self.conv, self.dense, self.score]
         layers += [conv for block in self.blocks[: level + 1] for conv in block]

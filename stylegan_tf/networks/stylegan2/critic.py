@@ -235,6 +235,14 @@ class StyleGAN2Critic(BaseCritic):
         x = ops.sum(x * self.mapping(None, labels=labels), axis=1, keepdims=True)  # [N, 1]
         return x / math.sqrt(self.feature_maps(0))
 
+    def layers_at(self, level: int) -> list[keras.layers.Layer]:
+        layers = [
+            parts[level - self.num_levels]
+            for parts in (self.from_rgb, self.skips)
+            if len(parts) >= self.num_levels - level
+        ]
+        return [*layers, *self.blocks[level]]
+
     def active_weights(self, level: int) -> list[Any]:
         level = checked_level(level, self.num_levels, self.grows)
         if not self.grows:
