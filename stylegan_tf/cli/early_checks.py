@@ -8,7 +8,7 @@ from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.data.loading import find_source
 from stylegan_tf.data.sources.arrays import BUILT_IN
 from stylegan_tf.errors import UserError, did_you_mean, require
-from stylegan_tf.hub.address import is_hub_address, whole_hub_address
+from stylegan_tf.hub.address import is_hub_address, parse_hub_address, whole_hub_address
 from stylegan_tf.invocation import command
 from stylegan_tf.metrics.protocols import parse_protocols
 from stylegan_tf.pretrained.catalogue import PUBLISHED_NETWORKS, is_published

@@ -24,7 +24,10 @@ NO_TENSORFLOW = (
         (["train", "--resolution=100"], "Received"),
         (["train", "--num_devices=2", "--batch_size=7"], "batch_size must be a multiple of the number of devices, 2"),
         (["train", "--initialize_from=stylegan2-ada-fhq"], "none of them. Did you mean stylegan2-ada-ffhq?"),
-        (["train", "--initialize_from=runs/none"], "initialize_from must be a run's directory, an export, hf://USER/NAME, or a name"),
+        (
+            ["train", "--initialize_from=runs/none"],
+            "initialize_from must be a run's directory, an export, hf://USER/NAME, or a name",
+        ),
         (["sample", "--run_dir=nowhere"], "run_dir must be the directory of a run"),
         (["embeddings", "--run_dir=nowhere"], "run_dir must be the directory of a run"),
         (["export", "--run_dir=nowhere", "--output_dir=x"], "run_dir must be the directory of a run"),
