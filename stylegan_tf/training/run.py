@@ -20,6 +20,7 @@ from stylegan_tf.runs.checkpoints import tell_passed_over
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
 from stylegan_tf.training.actions import Action, LoopState, TensorBoardScalars
+from stylegan_tf.training.advice import Advice
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.ending import describe_end, tell_stop
@@ -136,7 +137,7 @@ def _train(run: Run, log: Logger, plan: str, checkpoints: Checkpoints, images_se
         contextlib.ExitStack() as profiling,
         stop_on_signals() as stop,
     ):
-        actions = _make_actions(run, loop, writer, log, checkpoints, reals, stop, profiling)
+        actions = _make_actions(run, loop, writer, log, checkpoints, pipeline, reals, stop, profiling)
         try:
             _show("Preparing the first step")
             for action in actions.before_all:
@@ -179,6 +180,7 @@ def _make_actions(
     writer: tf.summary.SummaryWriter,
     log: Logger,
     checkpoints: Checkpoints,
+    pipeline: ImagePipeline,
     reals: np.ndarray | None,
     stop: StopRequest,
     profiling: contextlib.ExitStack,
@@ -205,6 +207,7 @@ def _make_actions(
         ),
         TensorBoardScalars(writer, config, loop.statistics.reader()),
         grid,
+        Breakable(Advice(run.state.config, loop.statistics.reader(), pipeline.sample, writer, log), stop),
     ]
     metrics = _make_metrics(run, writer, log, stop)
     if metrics:

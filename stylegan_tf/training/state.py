@@ -7,6 +7,7 @@ so the clock is their whole state: nothing has to be replayed.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -94,7 +95,19 @@ class TrainState:
         self.sign_sum = tf.Variable(0.0, trainable=False, name="sign_sum")
         self.sign_steps = tf.Variable(0, dtype=tf.int64, trainable=False, name="sign_steps")
         self.sign_images = tf.Variable(0, dtype=tf.int64, trainable=False, name="sign_images")
-        without_optimizers = {
+        without_optimizers = self._parts_without_optimizers()
+        self.checkpoint_without_optimizers = tf.train.Checkpoint(**without_optimizers)
+        self._parts = {
+            **without_optimizers,
+            "generator_optimizer": by_path(self.generator_optimizer.variables),
+            "critic_optimizer": by_path(self.critic_optimizer.variables),
+        }
+        if self.power_averages.vectors:
+            self._parts["power_averages"] = self.power_averages.vectors
+        self.checkpoint = tf.train.Checkpoint(**self._parts)
+
+    def _parts_without_optimizers(self) -> dict[str, Any]:
+        return {
             "generator": by_path(self.generator.weights),
             "critic": by_path(self.critic.weights),
             "generator_ema": by_path(self.generator_ema.weights),
@@ -108,15 +121,6 @@ class TrainState:
             "fade_in": self.fade_in,
             "optimizer_period": self.optimizer_period,
         }
-        self.checkpoint_without_optimizers = tf.train.Checkpoint(**without_optimizers)
-        self._parts = {
-            **without_optimizers,
-            "generator_optimizer": by_path(self.generator_optimizer.variables),
-            "critic_optimizer": by_path(self.critic_optimizer.variables),
-        }
-        if self.power_averages.vectors:
-            self._parts["power_averages"] = self.power_averages.vectors
-        self.checkpoint = tf.train.Checkpoint(**self._parts)
 
     def restore(self, prefix: str) -> None:
         """Reads a checkpoint, of which nothing may be left over.
