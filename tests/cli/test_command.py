@@ -89,7 +89,10 @@ def test_a_command_gets_its_flags(tmp_path):
         (["sample", "--outdir=x"], "Here it is --output."),
         (["train", "--mixed_precision"], "Here it is --dtype_policy=mixed_bfloat16."),
         (["train", "--resume=x"], "flag 'resume'. Here the same command again resumes its run; --initialize_from"),
-        (["train", "--learning_rat=1"], "Did you mean learning_rate, learning_rate_rampup_kimg? See --help."),
+        (
+            ["train", "--learning_rat=1"],
+            "Did you mean learning_rate, learning_rate_limit, learning_rate_rampup_kimg? See --help.",
+        ),
         (["train", "--preset=tinny"], "Received: preset=tinny. Did you mean tiny?"),
     ],
 )

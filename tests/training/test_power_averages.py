@@ -11,7 +11,7 @@ from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.runs.power_profiles import power_of
 from stylegan_tf.training.memory import memory_needed
-from stylegan_tf.training.plan import describe_plan
+from stylegan_tf.training.plan import make_plan
 from stylegan_tf.training.power_averages import PowerAverages
 from stylegan_tf.training.soundness import unsound_reason
 from stylegan_tf.training.state import TrainState
@@ -100,7 +100,7 @@ def test_the_memory_counts_them():
 def test_the_plan_names_them(tmp_path):
     info = DatasetInfo("made up", 9, (8, 8), 3, "0", ())
     for values, shown in (({}, True), ({"power_averages": ""}, False)):
-        plan = describe_plan(make_state(**values), schedule_of(tiny_config()), info, RunDirectory(tmp_path), "", "off")
+        plan = str(make_plan(make_state(**values), schedule_of(tiny_config()), info, RunDirectory(tmp_path), "", "off"))
         assert ("Averages   half-life 0.05 kimg; power functions, sigma_rel 0.05, 0.2\n" in plan) == shown
 
 

@@ -233,8 +233,8 @@ def test_the_phases_are_weighed_by_their_intervals(file, state, channels_last):
 
 def test_phases_of_the_state(state):
     assert [dataclasses.astuple(phase) for phase in state.phases] == [
-        ("generator", "generator", 1, True, False, 1),
-        ("generator regularizer", "generator", 3, False, True, 4),
-        ("critic", "critic", 0, True, False, 1),
-        ("critic regularizer", "critic", 2, False, True, 16),
+        ("generator", "generator", 1, True, False, 1, 1),
+        ("generator regularizer", "generator", 3, False, True, 4, 4),
+        ("critic", "critic", 0, True, False, 1, 1),
+        ("critic regularizer", "critic", 2, False, True, 16, 16),
     ]

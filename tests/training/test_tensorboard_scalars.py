@@ -1,5 +1,6 @@
 """The curves in TensorBoard."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -86,7 +87,9 @@ def test_tensorboard_leaves_out_what_never_changes(loop, directory):
     loop.stage = loop.schedule.at(2000)
     found = scalars_of(directory, loop)
     assert {tag for tag in found if tag.startswith(("progress/", "speed/"))} == {"progress/kimg", "speed/memory_gib"}
-    found = scalars_of(directory, loop, run="rampup", learning_rate_rampup_kimg=1.0)
+    ramps_up = dataclasses.replace(settings, learning_rate_rampup_kimg=1.0)
+    loop.schedule = Schedule(ramps_up, (4, 4), 2)
+    found = scalars_of(directory, loop, run="rampup")
     assert found["progress/learning_rate"] == pytest.approx(loop.stage.learning_rate)
 
 
