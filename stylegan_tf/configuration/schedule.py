@@ -131,7 +131,8 @@ class Schedule:
         changes = [1000.0 * kimg for kimg in batch.changes(total)] if isinstance(batch, KimgTable) else []
         places = [start, *(place for place in changes if start < place < start + length), start + length]
         for begin, end in itertools.pairwise(places):
-            batch_size = int(batch.at(begin / 1000.0, total) if isinstance(batch, KimgTable) else batch.at(size))
+            middle = (begin + end) / 2000.0  # at its beginning, rounding may miss a step of the table
+            batch_size = int(batch.at(middle, total) if isinstance(batch, KimgTable) else batch.at(size))
             rate, critic_rate = self._rates(size, begin)
             self.periods.append(
                 Period(

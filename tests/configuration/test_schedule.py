@@ -244,3 +244,9 @@ def test_settings_of_other_sections_over_kimg():
     schedule = schedule_of(config, 3)
     assert schedule.at(1000).settings == pytest.approx({"r1_gamma": 1.5, "adam_beta2": 0.9225})
     assert schedule_of(TrainConfig(), 3).at(1000).settings == {}
+
+
+def test_a_batch_size_that_begins_at_a_share_of_the_run_is_in_force_there():
+    config = resolved_schedule(batch_size=KimgTable.parse("0:4,30%:8:step"), total_kimg=7.7)
+    schedule = Schedule(config, (4, 4), 2, grows=False)  # 30 % of 7.7, in percent of 7.7, is a little less than 30
+    assert [(period.start, period.batch_size) for period in schedule.periods] == [(0, 4), (2310, 8)]
