@@ -247,6 +247,6 @@ def test_settings_of_other_sections_over_kimg():
 
 
 def test_a_batch_size_that_begins_at_a_share_of_the_run_is_in_force_there():
-    config = resolved_schedule(batch_size=KimgTable.parse("0:4,30%:8:step"), total_kimg=7.7)
-    schedule = Schedule(config, (4, 4), 2, grows=False)  # 30 % of 7.7, in percent of 7.7, is a little less than 30
-    assert [(period.start, period.batch_size) for period in schedule.periods] == [(0, 4), (2310, 8)]
+    config = resolved_schedule(batch_size=KimgTable.parse("0:4,1%:8:step"), total_kimg=14.5)
+    schedule = Schedule(config, (4, 4), 2, grows=False)  # 1 % of 14.5 is rounded, and in percent a little less than 1
+    assert [(period.start, period.batch_size) for period in schedule.periods] == [(0, 4), (145, 8)]
