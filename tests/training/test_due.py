@@ -15,6 +15,7 @@ from stylegan_tf.augment.pipeline import Augmentation
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import status as status_module
 from stylegan_tf.training.actions import Action, IntervalAction, LoopState, TensorBoardScalars
+from stylegan_tf.training.advice import Advice
 from stylegan_tf.training.augmentation_actions import AugmentationControl, AugmentedReals
 from stylegan_tf.training.checkpoint_actions import Checkpoints
 from stylegan_tf.training.grid_actions import SampleGrid
@@ -61,6 +62,7 @@ def made(loop, tmp_path, monkeypatch):
         AugmentedReals(CONFIG.run, Augmentation.from_groups("color"), reals, directory, writer),
         Checkpoints(loop.state, directory, CONFIG.run),
         Metrics(CONFIG.run.metrics_interval_kimg, Evaluator(), loop.state, directory, writer, print, stop),
+        Advice(CONFIG, reader, None, writer, print),
         Profile((2, 3), tmp_path / "profile", print),
     ]
 

@@ -56,6 +56,7 @@ def test_a_state_follows_its_schedule(family, lazy):
 @pytest.mark.slow
 def test_a_resumed_run_ends_bit_identical(data, tmp_path, monkeypatch):
     values = {**moving(), "critic_steps": 2, "critic_regularization_interval": 3, "path_length_weight": 0.0}
+    del values["augment"], values["augment_p"]  # which take long to be compiled, and follow like the others
     with shared_traces():
         assert run_training(configure(data, tmp_path / "whole", tiny_stylegan2, **values)) == 0
         with monkeypatch.context() as patched:
