@@ -76,13 +76,13 @@ SMALL_GENERATOR = SimpleNamespace(  # too small to be compared
 
 
 def test_it_is_said_once_and_once_when_it_is_over(tmp_path):
-    config, told = tiny_stylegan2(), []
+    config, told = tiny_stylegan2(total_kimg=100.0), []
     course = iter([0.5, 0.99, 0.99, 0.5, 0.5])
     statistics = SimpleNamespace(means=lambda: {**HEALTHY, "real_signs": next(course)})
     writer = tf.summary.create_file_writer(str(tmp_path))
     advice = Advice(resolved(config), statistics, None, writer, told.append)
     loop = SimpleNamespace(state=SimpleNamespace(generator_ema=SMALL_GENERATOR), schedule=schedule_of(config))
-    for images in (48, 56, 64, 72, 80):
+    for images in (20_000, 24_000, 28_000, 32_000, 36_000):
         loop.images_seen = images
         advice.run(loop)
     assert [line.split(",")[0] for line in told] == [
@@ -91,9 +91,10 @@ def test_it_is_said_once_and_once_when_it_is_over(tmp_path):
     ]
 
 
-def test_nothing_is_said_at_the_beginning():
-    config, told = tiny_stylegan2(), []
+@pytest.mark.parametrize(("total_kimg", "images"), [(100.0, 19_992), (200.0, 39_992), (0.096, 96)])
+def test_nothing_is_said_at_the_beginning(total_kimg, images):
+    config, told = tiny_stylegan2(total_kimg=total_kimg), []
     statistics = SimpleNamespace(means=lambda: {**HEALTHY, "real_signs": 1.0})
     advice = Advice(resolved(config), statistics, None, tf.summary.create_noop_writer(), told.append)
-    advice.run(SimpleNamespace(schedule=schedule_of(config), images_seen=8))
+    advice.run(SimpleNamespace(schedule=schedule_of(config), images_seen=images))
     assert told == []
