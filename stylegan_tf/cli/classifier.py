@@ -9,7 +9,6 @@ model with the names of the classes inside. Metrics over it tell which classes a
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import NoReturn
@@ -25,7 +24,7 @@ from stylegan_tf.data.sources.base import Source
 from stylegan_tf.data.sources.listing import others_text
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import expanded
-from stylegan_tf.printing import note_line
+from stylegan_tf.printing import tell_note
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 
 # Pictures of sets without a --resolution are made no larger than this; classes can be told apart in small ones.
@@ -90,7 +89,7 @@ def _read(size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, tuple[s
     if image_set.labels is None:  # a prepared set may have none, whatever is asked for
         raise UserError(f"--data must be a labelled set; prepare it with --use_labels. Received: {_DATA.value}.")
     for note in image_set.label_notes:
-        print(note_line("classifier", note), file=sys.stderr, flush=True)
+        tell_note("classifier", note)
     return image_set.images, image_set.labels, image_set.label_names
 
 

@@ -43,7 +43,7 @@ from stylegan_tf.data.verify import verify_set
 from stylegan_tf.errors import USER_ERROR, require
 from stylegan_tf.files import expanded
 from stylegan_tf.invocation import command
-from stylegan_tf.printing import note_line, printable
+from stylegan_tf.printing import printable, tell_note
 from stylegan_tf.progress import ProgressLine, counted, format_seconds
 
 SHEET_IMAGES = 64
@@ -188,7 +188,7 @@ def _say_source(source: Source) -> None:
 
 def _say_notes(notes: Sequence[str]) -> None:
     for note in notes:
-        print(note_line("dataset", note), file=sys.stderr, flush=True)
+        tell_note("dataset", note)
 
 
 def _say_prepared(image_set: PreparedImageSet, seconds: float) -> None:

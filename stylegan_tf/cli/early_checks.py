@@ -12,7 +12,7 @@ from stylegan_tf.hub.address import is_hub_address, parse_hub_address, whole_hub
 from stylegan_tf.invocation import command
 from stylegan_tf.metrics.protocols import parse_protocols
 from stylegan_tf.pretrained.catalogue import PUBLISHED_NETWORKS, is_published
-from stylegan_tf.runs.averages import EMA, average_names
+from stylegan_tf.runs.averages import EMA, average_names, one_average
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training.shares import require_multiple
 
@@ -39,9 +39,7 @@ def check_networks(source: str, checkpoint: str, average: str = EMA, *, several:
     """
     if not is_hub_address(source):
         check_run(source)
-        names = average_names(average, RunDirectory(source).read_config())
-        one = len(names) == 1 and average != "all"
-        require(several or one, f"average must be one, {EMA} or a length such as 0.1", f"average={average}")
+        (average_names if several else one_average)(average, RunDirectory(source).read_config())
         return
     whole_hub_address(source, checkpoint, average)
 

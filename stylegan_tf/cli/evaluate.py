@@ -37,7 +37,7 @@ from stylegan_tf.errors import require
 from stylegan_tf.exports.layout import newest_version
 from stylegan_tf.hub.address import is_hub_address
 from stylegan_tf.metrics.protocols import DEFAULT_PROTOCOLS, EXAMPLES, PUBLISHED, Protocol, parse_protocols, protocol
-from stylegan_tf.printing import note_line, tell_note
+from stylegan_tf.printing import tell_note
 from stylegan_tf.runs.averages import EMA, average_names
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _compare() -> None:
 
     runs = read_runs([Path(path) for path in _COMPARE.value])
     for note in differences(runs):
-        print(note_line("evaluate", note), file=sys.stderr)
+        tell_note("evaluate", note)
     panels = draw_comparison(runs, output)
     print(f"wrote {output}: {panels} metric{'s' if panels > 1 else ''} of {', '.join(runs)}")
 

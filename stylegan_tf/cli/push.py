@@ -10,7 +10,6 @@ The token is huggingface_hub's: that of `hf auth login`, or HF_TOKEN. docs/pretr
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -23,7 +22,7 @@ from stylegan_tf.cli.flags import FlagGroup, require_given, require_run, run_fla
 from stylegan_tf.errors import require
 from stylegan_tf.hub.address import HubAddress, parse_hub_address
 from stylegan_tf.invocation import command
-from stylegan_tf.printing import note_line
+from stylegan_tf.printing import tell_note
 
 if TYPE_CHECKING:
     from stylegan_tf.hub.card import Measurement
@@ -79,8 +78,7 @@ def main() -> None:
         print(f"Uploading to {address}", flush=True)
         page = push_repository(address, folder, message, _PRIVATE.value)
     if not _LICENCE.value:
-        text = "without --license the card does not say what others may do with the network"
-        print(note_line("push", text), file=sys.stderr)
+        tell_note("push", "without --license the card does not say what others may do with the network")
     print("\n".join([f"wrote {page}, of {_RUN_DIR.value} at {kimg}:", *sizes, _next_steps(address)]))
 
 

@@ -131,8 +131,8 @@ class Schedule:
         changes = [1000.0 * kimg for kimg in batch.changes(total)] if isinstance(batch, KimgTable) else []
         places = [start, *(place for place in changes if start < place < start + length), start + length]
         for begin, end in itertools.pairwise(places):
-            middle = (begin + end) / 2000.0  # at its beginning, rounding may miss a step of the table
-            batch_size = int(batch.at(middle, total) if isinstance(batch, KimgTable) else batch.at(size))
+            # In its middle: at its beginning, rounding may miss a step of the table.
+            batch_size = int(self._value(batch, size, (begin + end) / 2))
             rate, critic_rate = self._rates(size, begin)
             self.periods.append(
                 Period(
@@ -156,12 +156,15 @@ class Schedule:
 
     def _rates(self, size: tuple[int, int], images_seen: float) -> tuple[float, float]:
         """Of the generator and of the critic."""
-        kimg, total = images_seen / 1000.0, self.config.total_kimg
         generator, critic = (
-            min(table.at(kimg, total) if isinstance(table, KimgTable) else table.at(size), self.learning_rate_limit)
-            for table in self._rate_tables
+            min(self._value(table, size, images_seen), self.learning_rate_limit) for table in self._rate_tables
         )
         return generator, critic
+
+    def _value(self, table: ResolutionTable | KimgTable, size: tuple[int, int], images_seen: float) -> float:
+        if isinstance(table, KimgTable):
+            return table.at(images_seen / 1000.0, self.config.total_kimg)
+        return table.at(size)
 
     @classmethod
     def from_config(cls, config: ResolvedConfig, num_levels: int) -> Schedule:
@@ -221,8 +224,7 @@ class Schedule:
         rampup = self.config.learning_rate_rampup_kimg * 1000
         factor = min(images_seen / rampup, 1.0) if rampup > 0 else 1.0
         rate, critic_rate = self._rates(period.size, images_seen)
-        total = self.config.total_kimg
-        settings = {name: table.at(images_seen / 1000.0, total) for name, table in self.over_kimg.items()}
+        settings = {name: self._value(table, period.size, images_seen) for name, table in self.over_kimg.items()}
         return Stage(period, fade_in, rate * factor, critic_rate * factor, settings)
 
 

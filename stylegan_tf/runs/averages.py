@@ -66,6 +66,14 @@ def average_names(text: str, config: TrainConfig) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def one_average(text: str, config: TrainConfig) -> str:
+    """The average that a user asks for where there can be only one. Raises UserError for several, or none."""
+    names = average_names(text, config)
+    one = len(names) == 1 and text != "all"
+    require(one, f"average must be one, {EMA} or a length such as 0.1", f"average={text}")
+    return names[0]
+
+
 def mixing_sources(names: Collection[str], config: TrainConfig, directory: RunDirectory) -> list[str]:
     """Prefixes of the whole checkpoints of a run that averages are mixed of; none where it stores these averages.
 

@@ -15,7 +15,7 @@ from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.networks.build import build_generator, by_path, shape_of
-from stylegan_tf.runs.averages import EMA, average_names, fill_with_average, mixing_sources, read_average
+from stylegan_tf.runs.averages import EMA, fill_with_average, mixing_sources, one_average, read_average
 from stylegan_tf.runs.checkpoints import VARIABLE_VALUE, readable
 from stylegan_tf.runs.dataset_info import DatasetInfo
 from stylegan_tf.runs.directory import RunDirectory
@@ -29,7 +29,7 @@ class LoadedRun:
         generator: In float32, at the level that training had reached.
         images_seen: The clock of the checkpoint.
         config, dataset: The run's.
-        average: Which average it is, see `averages.average_names`.
+        average: Which average it is, see `averages.one_average`.
         average_note: How that came about, where it is to be told.
     """
 
@@ -62,10 +62,9 @@ def load_run(run_dir: str | Path, checkpoint: str = "newest", average: str = EMA
     config, dataset = directory.read_config(), directory.read_dataset()
     if checkpoint == "all":
         raise UserError("checkpoint must be one: newest, best, or kimg. Received: checkpoint=all.")
-    names = average_names(average, config)
-    require(len(names) == 1 and average != "all", "average must be one: ema or a length", f"average={average}")
-    sources = mixing_sources(names, config, directory)
-    return read_run(directory.find_checkpoints(checkpoint)[-1], config, dataset, names[0], sources)
+    name = one_average(average, config)
+    sources = mixing_sources([name], config, directory)
+    return read_run(directory.find_checkpoints(checkpoint)[-1], config, dataset, name, sources)
 
 
 def read_run(
@@ -76,7 +75,7 @@ def read_run(
     Args:
         prefix: The checkpoint.
         config, dataset: The run's.
-        average: One of `averages.average_names`.
+        average: One of `averages.one_average`.
         sources: See `averages.mixing_sources`.
     """
     num_levels = config.num_levels_for(dataset.size)

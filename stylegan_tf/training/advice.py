@@ -12,6 +12,7 @@ from PIL import Image
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.images import to_uint8
 from stylegan_tf.metrics.ms_ssim import ms_ssim
+from stylegan_tf.metrics.sliced_wasserstein import SMALLEST_LEVEL
 from stylegan_tf.networks.at_level import GeneratorAtLevel
 from stylegan_tf.pictures import as_picture
 from stylegan_tf.training.actions import IntervalAction, LoopState
@@ -30,7 +31,6 @@ _SETTLED, _SETTLED_IMAGES = 0.2, 20_000
 
 _IMAGES = 16  # compared pair by pair
 _COMPARED_PIXELS = 64
-_SMALLEST_COMPARED = 16
 
 
 def similarity(images: np.ndarray) -> float:
@@ -133,7 +133,7 @@ class Advice(IntervalAction):
 
     def _similarities(self, loop: LoopState) -> tuple[float, float] | None:
         generator = GeneratorAtLevel(loop.state.generator_ema)
-        if min(generator.full_size) < _SMALLEST_COMPARED:
+        if min(generator.full_size) < SMALLEST_LEVEL:
             return None
         if np.isnan(self._of_reals):
             self._of_reals = similarity(self.sample(_IMAGES)[0])
