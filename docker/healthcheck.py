@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 DEFAULT_STALLED_AFTER_S = 3600.0
-DEFAULT_PRESET = "tiny"
+DEFAULT_PRESET = "tiny-stylegan1"
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from absl import flags
 
 from stylegan_tf.configuration.config import TrainConfig, all_fields
 from stylegan_tf.configuration.kimg_tables import KimgTable, parse_table
-from stylegan_tf.configuration.presets import DEFAULT_PRESET, PRESETS, preset
+from stylegan_tf.configuration.presets import DEFAULT_PRESET, FORMER_NAMES, PRESETS, preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import UserError
 
@@ -83,7 +83,12 @@ class _Serializer(flags.ArgumentSerializer):
 
 def define_config_flags(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines --preset and one flag a field. An omitted flag leaves what the preset says."""
-    listed = "; ".join(f"{name}: {entry.summary}" for name, entry in PRESETS.items())
+    listed = "; ".join(
+        [
+            *(f"{name}: {entry.summary}" for name, entry in PRESETS.items()),
+            *(f"{name}: {new} by its former name" for name, new in FORMER_NAMES.items()),
+        ]
+    )
     flags.DEFINE_string(
         "preset",
         DEFAULT_PRESET,

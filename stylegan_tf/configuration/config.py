@@ -15,6 +15,7 @@ from stylegan_tf.configuration.families import FAMILIES, Family
 from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, NetworkConfig
 from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
+from stylegan_tf.configuration.parts import LearningRateParts
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.configuration.sections import (
     MOST_AVERAGES,
@@ -130,6 +131,7 @@ class TrainConfig:
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:
             parse_profile_steps(self.run.profile_steps)
+        LearningRateParts.parse(self.schedule.learning_rate_parts)
         lengths = self.optimizer.average_lengths
         require(
             len(lengths) == len(set(lengths)) <= MOST_AVERAGES,

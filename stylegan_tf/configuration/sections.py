@@ -97,6 +97,11 @@ class ScheduleConfig:
         above=0,
         applies_to=WGAN_GP,
     )
+    learning_rate_parts: str = option(
+        "",
+        "factors of the learning rates for parts of the networks, by the paths of their weights, such as "
+        "generator/mapping:0.1,critic/conv_3*:0.5 (for transfer: what should change slowly)",
+    )
     learning_rate_rampup_kimg: float = option(
         0.0, "kimg over which the learning rates rise from zero at the start", least=0
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,14 +18,18 @@ class Adam(keras.optimizers.Adam):
     Keras writes an update in fifteen small operations, each of which costs a launch: for networks of many small
     variables most of a step's time. Loss scaling, accumulation and distribution are Keras' own.
 
+    Args:
+        factors: Of the learning rate, for each variable by its path; None for the same rate everywhere.
+
     Raises:
         ValueError: For `amsgrad`, which the operation does not have.
 
     Reference: Kingma and Ba 2015, section 2, the formulation just before section 2.1.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, factors: Callable[[str], float] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._factors = factors
         if self.amsgrad:
             raise UserError("amsgrad must be False; use keras.optimizers.Adam. Received: amsgrad=True.")
 
@@ -42,6 +47,8 @@ class Adam(keras.optimizers.Adam):
         """Updates one variable; `learning_rate` is that of `_backend_update_step`, with the powers of both decays."""
         rate, beta_1_power, beta_2_power = (ops.cast(value, variable.dtype) for value in learning_rate)
         index = self._get_variable_index(variable)
+        if self._factors is not None:
+            rate *= self._factors(self._trainable_variables[index].path)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,

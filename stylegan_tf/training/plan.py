@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from stylegan_tf.configuration.config import all_fields
 from stylegan_tf.configuration.kimg_tables import KimgTable
+from stylegan_tf.configuration.parts import LearningRateParts
 from stylegan_tf.configuration.resolve import ResolvedAugment, ResolvedConfig
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
@@ -98,6 +99,7 @@ def make_plan(
         ("Step", ", ".join(_phase(phase) for phase in state.phases)),
         *([("Augment", _augmentation(state, schedule))] if state.config.augment.augment != "off" else []),
         *_frozen(state),
+        *_rates_by_part(state),
         *_over_kimg(state.config),
         *([("Averages", _averages(state))] if state.config.optimizer.power_averages else []),
         *_carried_over(state, replicas),
@@ -161,6 +163,17 @@ def _frozen(state: TrainState) -> list[tuple[str, str]]:
     sizes = ["x".join(map(str, critic.size(critic.num_levels - 1 - index))) for index in range(count)]
     numbers = sum(math.prod(weight.shape) for weight in critic.non_trainable_weights)
     return [("Frozen", f"{_listed(sizes)} of the critic, {numbers:,} of its weights, which the table leaves out")]
+
+
+def _rates_by_part(state: TrainState) -> list[tuple[str, str]]:
+    """Which weights learn faster or slower than the table says."""
+    rates = LearningRateParts.parse(state.config.schedule.learning_rate_parts)
+    weights = [*state.generator.trainable_variables, *state.critic.trainable_variables]
+    numbers: dict[float, int] = {}
+    for weight in weights:
+        numbers[rates.of(weight.path)] = numbers.get(rates.of(weight.path), 0) + math.prod(weight.shape)
+    told = [f"{factor:g} times for {count:,} weights" for factor, count in sorted(numbers.items()) if factor != 1]
+    return [("Rates", f"{state.config.schedule.learning_rate_parts}: {_listed(told)}")] if told else []
 
 
 def _listed(words: Sequence[str]) -> str:

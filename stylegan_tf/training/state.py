@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.configuration.kimg_tables import KimgTable
+from stylegan_tf.configuration.parts import LearningRateParts
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Stage
 from stylegan_tf.keras_defaults import keras_defaults
@@ -79,6 +80,9 @@ class TrainState:
         self.decays_over_kimg: dict[str, tf.Variable] = {}
         self._followed: dict[str, float] = {}
         self.ema_half_life_kimg = _beginning(config.optimizer.ema_half_life_kimg)
+        self._rates_by_part = LearningRateParts.parse(config.schedule.learning_rate_parts)
+        trained = [*self.generator.trainable_variables, *self.critic.trainable_variables]
+        self._rates_by_part.check([variable.path for variable in trained])
         self.generator_optimizer = self._adam("generator")
         self.critic_optimizer = self._adam("critic")
         self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
@@ -146,7 +150,12 @@ class TrainState:
             decay = tf.Variable(decay, trainable=False, dtype=tf.float32, name="adam_beta2")
             self.decays_over_kimg[name] = decay
         optimizer: keras.optimizers.Optimizer = Adam(
-            0.001, beta_1=settings.adam_beta1**factor, beta_2=decay, epsilon=settings.adam_epsilon, name="adam"
+            0.001,
+            beta_1=settings.adam_beta1**factor,
+            beta_2=decay,
+            epsilon=settings.adam_epsilon,
+            factors=self._rates_by_part.of if self._rates_by_part.factors else None,
+            name="adam",
         )
         if self.dtype_policy == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
