@@ -42,7 +42,6 @@ def main() -> None:
     """Prints a line for each set of transforms."""
     with app.quiet_startup():
         import tensorflow as tf
-    tf.config.optimizer.set_experimental_options({"remapping": False})
     tf.get_logger().setLevel("ERROR")  # it takes so many functions for one that is traced again and again
     runs: dict[str, Callable[[], Any]] = {}
     key = tf.constant([1, 2])

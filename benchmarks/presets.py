@@ -90,7 +90,6 @@ def _measure(case: Case) -> dict[str, Any]:
 
         from stylegan_tf.training import devices
         from stylegan_tf.training.memory import memory_needed
-    tf.config.optimizer.set_experimental_options({"remapping": False})
     started = time.perf_counter()
     step, kinds, arguments, policy = _build(case)
     built = time.perf_counter()
@@ -137,12 +136,13 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     from stylegan_tf.training.state import TrainState
     from stylegan_tf.training.steps import TrainingStep
 
-    strategy = devices.choose_strategy(case.devices)
-    policy = devices.choose_dtype_policy(case.policy)
     size = (case.resolution, case.resolution)
     config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
     config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
     config = config.replace({"power_averages": ",".join(case.averages)})
+    devices.set_op_threads(config.run.cpu_threads_per_op)
+    strategy = devices.choose_strategy(case.devices)
+    policy = devices.choose_dtype_policy(case.policy)
     config = resolve(config, size, strategy.num_replicas_in_sync)
     level = config.num_levels_for(size) - 1
     with strategy.scope():

@@ -41,8 +41,7 @@ CHAIN = 8  # runs of an operation in one call, so that the call itself does not 
 def main() -> None:
     """Prints a line for each case."""
     with app.quiet_startup():
-        import tensorflow as tf
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+        import tensorflow  # noqa: F401
     cases = [(int(resolution), policy) for resolution in _RESOLUTIONS.value for policy in _POLICIES.value]
     if "stylegan1" in _FAMILIES.value:
         _print_row("resolution", "policy", "resampling", "images/s", "ms a step", "convolutions ms", "ratio")

@@ -1,4 +1,4 @@
-"""TensorFlow's start, without the lines that native libraries print whatever becomes of it."""
+"""TensorFlow's start: what must be set before and behind its import, and no lines of native libraries on the way."""
 
 from __future__ import annotations
 
@@ -22,6 +22,24 @@ def log_less() -> None:
     os.environ.setdefault(LOG_LEVEL, "2")
 
 
+def use_onednn() -> None:
+    """Must be called before TensorFlow is imported: oneDNN's convolutions, unless the environment says otherwise.
+
+    TensorFlow takes them by itself on processors with VNNI only; on others they are as much faster (docs/results.md).
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def no_remapper() -> None:
+    """Leaves Grappler's remapper out, which joins operations.
+
+    With oneDNN, which TensorFlow uses by itself on processors with VNNI, it ends the process at a depthwise
+    convolution that it has joined with an activation (EfficientNet has them); without, it fails with a page of
+    warnings on the second-order gradients of a biased leaky ReLU.
+    """
+    sys.modules["tensorflow"].config.optimizer.set_experimental_options({"remapping": False})
+
+
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
     """Keeps what native libraries print off stderr: wrap the first import of TensorFlow in it.
@@ -30,11 +48,14 @@ def quiet_start() -> Iterator[None]:
     whatever TF_CPP_MIN_LOG_LEVEL says. With 0 there, everything is printed; likewise when the block fails.
     """
     log_less()
+    use_onednn()
     with contextlib.nullcontext() if os.environ[LOG_LEVEL] == "0" else quiet_libraries():
         yield
-        if "tensorflow" in sys.modules and not Path("/dev/nvidiactl").exists():
-            # The first look for GPUs prints an error where there is no driver, which is no error there.
-            sys.modules["tensorflow"].config.list_physical_devices("GPU")
+        if "tensorflow" in sys.modules:
+            no_remapper()
+            if not Path("/dev/nvidiactl").exists():
+                # The first look for GPUs prints an error where there is no driver, which is no error there.
+                sys.modules["tensorflow"].config.list_physical_devices("GPU")
 
 
 @contextlib.contextmanager

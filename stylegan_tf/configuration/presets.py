@@ -51,6 +51,7 @@ def _tiny_stylegan1() -> Preset:
             "tensorboard_interval_kimg": 0.5,
             "grid_interval_kimg": 4.0,
             "checkpoint_interval_kimg": 8.0,
+            "cpu_threads_per_op": 1,
         }
     )
     return Preset("StyleGAN with WGAN-GP, growing, for emoji portraits at 32x32 on two CPU cores", config)

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from stylegan_tf.errors import UserError
+from stylegan_tf.quiet import no_remapper
 
 
 class FeatureOutputs(NamedTuple):
@@ -70,6 +71,7 @@ class FeatureNetwork(abc.ABC):
         if batch_size < 1:
             raise UserError(f"batch_size must be at least 1. Received: batch_size={batch_size}.")
         if not hasattr(self, "_compiled"):
+            no_remapper()  # for programs that bring TensorFlow themselves
             # One trace for every batch size and image size.
             self._compiled = tf.function(
                 lambda batch: self.compute(batch).features,

@@ -16,6 +16,7 @@ from stylegan_tf.configuration.sections import parse_profile_steps
 from stylegan_tf.data.pipeline import ImagePipeline
 from stylegan_tf.files import DiskError
 from stylegan_tf.images import save_png
+from stylegan_tf.quiet import no_remapper
 from stylegan_tf.runs.checkpoints import tell_passed_over
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.training import devices
@@ -56,8 +57,8 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         ValueError: For what a user can mend: data, sizes, directories.
         NonFiniteError, FullMemoryError: When training broke down; the message says from where to go on.
     """
-    # Grappler's remapper fails on the second-order gradients of a biased leaky ReLU, with a page of warnings.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    no_remapper()
+    devices.set_op_threads(config.run.cpu_threads_per_op)
     warning = missing_gpu()
     if warning:
         warning = f"WARNING: training on the CPU, no GPU is used: {warning}."

@@ -86,14 +86,17 @@ def test_these_configurations_have_every_field():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--blur"], "blur applies only to family=stylegan1; choose that, or leave it out. Received: blur=True."),
+        (
+            ["--preset=tiny-stylegan2", "--blur"],
+            "blur applies only to family=stylegan1; choose that, or leave it out. Received: blur=True.",
+        ),
         (["--preset=stylegan1", "--clamp=3"], "clamp applies only to family=stylegan2"),
         (
-            ["--stage_kimg=3"],
+            ["--preset=tiny-stylegan2", "--stage_kimg=3"],
             "stage_kimg applies only to networks that grow; choose that, or leave it out. Received: stage_kimg=3.",
         ),
         (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies only to losses other than wgan-gp"),
-        (["--drift_weight=0"], "drift_weight applies only to loss=wgan-gp"),
+        (["--preset=tiny-stylegan2", "--drift_weight=0"], "drift_weight applies only to loss=wgan-gp"),
         (["--augment_p=0.2"], "augment_p applies only to augment=adaptive or fixed"),
         (
             ["--augment=fixed", "--augment_p=0.2", "--augment_target=0"],
@@ -210,7 +213,7 @@ def test_flagfile(config_of, tmp_path):
         ("--critic_learning_rate=fast", ["--critic_learning_rate", "4:128,32:64", "fast"]),
         ("--feature_maps_base=", ["--feature_maps_base"]),
         ("--loss=wgan", ["loss must be one of", "hinge", "wgan"]),
-        ("--generator_architecture=growing", ["must both be 'growing'", "growing and resnet"]),
+        ("--preset=tiny-stylegan2 --generator_architecture=growing", ["must both be 'growing'", "growing and resnet"]),
         ("--flagfile=nowhere", ["nowhere"]),
         ("--mirror=perhaps", ["--mirror", "perhaps"]),
     ],
@@ -220,7 +223,7 @@ def test_what_is_wrong_is_told_in_one_line(values, capsys, argument, words):
         config_from_flags(values)
 
     with pytest.raises(SystemExit) as stop:
-        app.run(main, ["train.py", argument], values)
+        app.run(main, ["train.py", *argument.split(" ")], values)
     out, err = capsys.readouterr()
     assert (stop.value.code, out, err.count("\n")) == (2, "", 1)
     assert all(word in err for word in words), err
@@ -237,10 +240,10 @@ def test_help_lists_every_flag_under_its_heading_with_the_published_value(values
     assert positions == sorted(positions)
     joined = " ".join(text.split())
     for words in (
-        "(published: 25000.0; tiny: ",
+        "(published: 25000.0; tiny-stylegan1: ",
         "(published: 0.99)",
-        "(default: tiny)",
-        "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny: 0.005)",
+        "(default: tiny-stylegan1)",
+        "published: 4:0.001,128:0.0015,256:0.002,512:0.003; tiny-stylegan1: ",
         *(f"{name}: {entry.summary}" for name, entry in PRESETS.items()),
     ):
         assert words in joined

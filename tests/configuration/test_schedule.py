@@ -197,7 +197,7 @@ def test_presets_are_valid_and_reach_their_resolution(name):
 
 
 def test_unknown_preset():
-    with pytest.raises(ValueError, match="preset must be one of tiny, .*Received: preset=huge"):
+    with pytest.raises(ValueError, match="preset must be one of tiny-stylegan2, .*Received: preset=huge"):
         preset("huge")
 
 
