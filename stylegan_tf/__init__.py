@@ -2,7 +2,7 @@
 
 Example:
     >>> import stylegan_tf
-    >>> images = stylegan_tf.load_generator("runs/tiny").images(range(16), psi=0.7)
+    >>> images = stylegan_tf.load_generator("runs/tiny-stylegan1").images(range(16), psi=0.7)
     >>> images.shape
     (16, 32, 32, 3)
 """

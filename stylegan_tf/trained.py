@@ -113,7 +113,7 @@ def load_generator(path: str | Path, checkpoint: str = "newest", average: str = 
         ImportError: For a hub, without the extra `hub`.
 
     Example:
-        >>> generator = stylegan_tf.load_generator("runs/tiny")
+        >>> generator = stylegan_tf.load_generator("runs/tiny-stylegan1")
         >>> generator.images([7, 8], psi=0.7).shape
         (2, 32, 32, 3)
     """

@@ -41,10 +41,10 @@ def run_example(documented, names):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What the examples read: runs/tiny, as the preset is before its first step, and portraits-set."""
+    """What the examples read: runs/tiny-stylegan1, as the preset is before its first step, and portraits-set."""
     folder = tmp_path_factory.mktemp("examples")
-    config, dataset = PRESETS["tiny"].config, DatasetInfo("portraits", 2339, (32, 32), 3, "0" * 8)
-    run = RunDirectory(folder / "runs" / "tiny")
+    config, dataset = PRESETS["tiny-stylegan1"].config, DatasetInfo("portraits", 2339, (32, 32), 3, "0" * 8)
+    run = RunDirectory(folder / "runs" / "tiny-stylegan1")
     resolved = resolve(config, dataset.size, 1)
     run.prepare(config, resolved, dataset)
     state = TrainState(resolved, num_levels=4, num_classes=0, dtype_policy="float32")
