@@ -78,10 +78,17 @@ class Family:
         return self.describe(network).partition(",")[0]
 
 
+def _edges(network: NetworkConfig) -> str:
+    return ", edges repeated" if network.generator_padding == "edge" else ""
+
+
 def _stylegan1_details(network: NetworkConfig) -> list[tuple[str, str]]:
     fused = {0: "never", 1: "always"}.get(network.fused_from, f"from {network.fused_from}x{network.fused_from} up")
     return [
-        ("Design", f"growing, {network.normalization} normalisation" + (", styles" if network.style else "")),
+        (
+            "Design",
+            f"growing, {network.normalization} normalisation" + (", styles" if network.style else "") + _edges(network),
+        ),
         ("Resampling", f"{'blurred' if network.blur else 'not blurred'}; one operation with convolution {fused}"),
     ]
 
@@ -89,7 +96,10 @@ def _stylegan1_details(network: NetworkConfig) -> list[tuple[str, str]]:
 def _stylegan2_details(network: NetworkConfig) -> list[tuple[str, str]]:
     clamp = f"at {network.clamp:g}" if network.clamp_always else "none"
     return [
-        ("Design", f"{network.generator_architecture} generator, {network.critic_architecture} critic"),
+        (
+            "Design",
+            f"{network.generator_architecture} generator, {network.critic_architecture} critic{_edges(network)}",
+        ),
         ("Resampling", f"filter {network.resample_filter}; clamp {clamp}"),
     ]
 

@@ -32,6 +32,7 @@ from stylegan_tf.errors import require
 
 ARCHITECTURES = ("skip", "resnet", "orig", "growing")
 LABEL_DESIGNS = ("stylegan2-ada", "stylegan2")
+PADDINGS = ("zeros", "edge")
 NORMALIZATIONS = ("instance", "pixel", "none")
 LOSSES = ("wgan-gp", "wasserstein", "logistic", "hinge", "least-squares", "relativistic")
 AUGMENT_CHOICES = ("off", "adaptive", "fixed", "diffaugment")
@@ -90,6 +91,12 @@ class NetworkConfig:
         applies_to=OF_STYLEGAN1,
     )
     blur: bool = option(True, "smooth with [1, 2, 1] when resampling", applies_to=OF_STYLEGAN1)
+    generator_padding: str = option(
+        "zeros",
+        "what the generator's convolutions see beyond the edges: zeros, as published, or edge, the pixels there once "
+        "more: no dark corners in short runs",
+        choices=PADDINGS,
+    )
     critic_classifies: bool = option(
         False,
         "the critic has one score and predicts the class of an image, as in progressive "

@@ -7,10 +7,12 @@ from typing import Any
 
 import keras
 
+from stylegan_tf.configuration.model_sections import PADDINGS
 from stylegan_tf.layers.equalized import RELU_GAIN
 from stylegan_tf.layers.modulated_conv2d import ModulatedConv2D
 from stylegan_tf.layers.noise_injection import NoiseInjection
 from stylegan_tf.ops.activation import bias_act
+from stylegan_tf.ops.edges import run_padded
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -23,6 +25,7 @@ class ModulatedLayer(keras.layers.Layer):
         noise: Whether noise is injected.
         activation_gain: Factor behind the activation.
         clamp: Limit of the output's magnitude; None sets none.
+        padding: What the convolution sees beyond the edges, see `ops.edges.run_padded`.
 
     Call arguments:
         x: Features [N, H, W, C].
@@ -30,6 +33,9 @@ class ModulatedLayer(keras.layers.Layer):
         noise: See `NoiseInjection`.
 
     Output shape: [N, H, W, filters], H and W doubled by "up".
+
+    Raises:
+        ValueError: For an unknown padding.
 
     Example:
         >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
@@ -48,12 +54,16 @@ class ModulatedLayer(keras.layers.Layer):
         noise: bool = True,
         activation_gain: float = RELU_GAIN,
         clamp: float | None = None,
+        padding: str = "zeros",
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
+        if padding not in PADDINGS:
+            raise ValueError(f"padding must be one of {PADDINGS}. Received: {padding!r}.")
         self.filters = filters
         self.activation_gain = float(activation_gain)
         self.clamp = clamp
+        self.padding = padding
         dtype = self.dtype_policy
         self.conv = ModulatedConv2D(
             filters, resample=resample, resample_filter=resample_filter, dtype=dtype, name="conv"
@@ -68,7 +78,10 @@ class ModulatedLayer(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, x: Any, w: Any, noise: Any = "fixed", styles: Any = None) -> Any:
-        x = self.conv(x, w, styles=styles)  # [N, 2H, 2W, filters] or [N, H, W, filters]
+        scale = 2 if self.conv.resample == "up" else 1
+        x = run_padded(
+            lambda x: self.conv(x, w, styles=styles), x, self.padding, scale
+        )  # [N, 2H, 2W, filters] or [N, H, W, filters]
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         return bias_act(x, self.bias, "leaky_relu", gain=self.activation_gain, clamp=self.clamp)
@@ -82,4 +95,5 @@ class ModulatedLayer(keras.layers.Layer):
             "noise": self.noise is not None,
             "activation_gain": self.activation_gain,
             "clamp": self.clamp,
+            "padding": self.padding,
         }

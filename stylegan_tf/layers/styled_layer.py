@@ -6,12 +6,13 @@ from typing import Any
 
 import keras
 
-from stylegan_tf.configuration.model_sections import NORMALIZATIONS
+from stylegan_tf.configuration.model_sections import NORMALIZATIONS, PADDINGS
 from stylegan_tf.layers.adain import AdaIN
 from stylegan_tf.layers.equalized_conv2d import EqualizedConv2D
 from stylegan_tf.layers.instance_norm import InstanceNorm
 from stylegan_tf.layers.noise_injection import NoiseInjection
 from stylegan_tf.layers.pixel_norm import PixelNorm
+from stylegan_tf.ops.edges import run_padded
 
 
 @keras.saving.register_keras_serializable("stylegan_tf")
@@ -25,6 +26,7 @@ class StyledLayer(keras.layers.Layer):
         noise: Whether noise is injected.
         normalization: "instance", "pixel" or "none".
         style: Whether w scales and shifts the features.
+        padding: What the convolution sees beyond the edges, see `ops.edges.run_padded`.
 
     Call arguments:
         x: Features [N, H, W, C].
@@ -35,7 +37,7 @@ class StyledLayer(keras.layers.Layer):
     Output shape: [N, H, W, filters], H and W doubled by "up".
 
     Raises:
-        ValueError: For an unknown normalisation.
+        ValueError: For an unknown normalisation or padding.
 
     Example:
         >>> x, w = keras.random.normal((4, 16, 16, 64)), keras.random.normal((4, 512))
@@ -56,11 +58,14 @@ class StyledLayer(keras.layers.Layer):
         noise: bool = True,
         normalization: str = "instance",
         style: bool = True,
+        padding: str = "zeros",
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
         if normalization not in NORMALIZATIONS:
             raise ValueError(f"normalization must be one of {NORMALIZATIONS}. Received: {normalization!r}.")
+        if padding not in PADDINGS:
+            raise ValueError(f"padding must be one of {PADDINGS}. Received: {padding!r}.")
         self.options = {
             "filters": filters,
             "resample": resample,
@@ -69,7 +74,9 @@ class StyledLayer(keras.layers.Layer):
             "noise": noise,
             "normalization": normalization,
             "style": style,
+            "padding": padding,
         }
+        self.padding = padding
         dtype = self.dtype_policy
         self.conv = None
         if filters is not None:
@@ -97,7 +104,8 @@ class StyledLayer(keras.layers.Layer):
 
     def call(self, x: Any, w: Any, noise: Any = "fixed", style: Any = None) -> Any:
         if self.conv is not None:
-            x = self.conv(x)  # [N, 2H, 2W, filters] or [N, H, W, filters]
+            scale = 2 if self.options["resample"] == "up" else 1
+            x = run_padded(self.conv, x, self.padding, scale)  # [N, 2H, 2W, filters] or [N, H, W, filters]
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         x = self.activation(x)

@@ -31,8 +31,8 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
         network: Built.
         path: Of the file.
         about: Further words for its metadata, which hold "names" (whose they are) and, for StyleGAN2, "arguments"
-            (JSON: what the PyTorch code's class is made with) unless that code has no such networks: growing ones, and
-            labels as the first StyleGAN2 had them.
+            (JSON: what the PyTorch code's class is made with) unless that code has no such networks: growing ones, those
+            that repeat edges ("padding", which no published code knows), and labels as the first StyleGAN2 had them.
 
     Returns:
         The number of arrays.
@@ -44,12 +44,21 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
     with _extra():
         from safetensors.numpy import save
     arrays = published_arrays(network)
-    metadata = {**(about or {}), **published_module(family_of(network)).published_metadata(network)}
+    metadata = {
+        **(about or {}),
+        **_padding(network),
+        **published_module(family_of(network)).published_metadata(network),
+    }
     header, numbers = _with_sorted_metadata(save(arrays, metadata))
     with written_whole(path) as beside, beside.open("wb") as file:
         file.write(header)
         file.write(numbers)
     return len(arrays)
+
+
+def _padding(network: Generator | BaseCritic) -> dict[str, str]:
+    padding = network.synthesis.options["padding"] if isinstance(network, Generator) else "zeros"
+    return {"padding": padding} if padding != "zeros" else {}
 
 
 def _with_sorted_metadata(content: bytes) -> tuple[bytes, memoryview]:

@@ -150,11 +150,13 @@ def filter_constants(entries: dict[str, Entry], taps: tuple[float, ...]) -> dict
 def published_metadata(network: Generator | StyleGAN2Critic) -> dict[str, str]:
     """What the PyTorch code's class is made with, unless that code has no such networks.
 
-    It has none that grow, and none with labels as the first StyleGAN2 had them.
+    It has none that grow, none that repeat edges, and none with labels as the first StyleGAN2 had them.
     """
     if isinstance(network, Generator):
         mapping = network.mapping
-        known = not network.synthesis.grows and (not mapping.num_classes or mapping.label_input == "normalized")
+        synthesis: Any = network.synthesis
+        published = not synthesis.grows and synthesis.options["padding"] == "zeros"
+        known = published and (not mapping.num_classes or mapping.label_input == "normalized")
         return _pytorch_metadata(_generator_arguments(network) if known else {})
     known = not network.grows and not (network.num_classes and network.options["scores_by_class"])
     return _pytorch_metadata(_critic_arguments(network) if known else {})

@@ -26,6 +26,7 @@ def make_synthesis(network: NetworkConfig, shape: NetworkShape) -> SynthesisNetw
         noise=network.noise,
         normalization=network.normalization,
         blur=network.blur,
+        padding=network.generator_padding,
         fused_from=network.fused_from or None,
         name="synthesis",
         **shape.arguments,

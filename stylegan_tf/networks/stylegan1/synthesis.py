@@ -33,6 +33,7 @@ class SynthesisNetwork(BaseSynthesis):
         feature_maps_base, feature_maps_max: See `networks.sizes.feature_maps_at`.
         constant_input: Start from a learned constant, else from a dense layer on the first w.
         style, noise, normalization, blur: See `StyledLayer`.
+        padding: What convolutions see beyond the edges, see `ops.edges.run_padded`.
         fused_from: Smallest output side from which upsampling and convolution are one strided convolution; None
             for never.
 
@@ -63,6 +64,7 @@ class SynthesisNetwork(BaseSynthesis):
         noise: bool = True,
         normalization: str = "instance",
         blur: bool = True,
+        padding: str = "zeros",
         fused_from: int | None = 128,
         **kwargs: Any,
     ) -> None:
@@ -78,10 +80,17 @@ class SynthesisNetwork(BaseSynthesis):
             "noise": noise,
             "normalization": normalization,
             "blur": blur,
+            "padding": padding,
             "fused_from": fused_from,
         }
         dtype = self.dtype_policy
-        layer_options = {"noise": noise, "normalization": normalization, "style": style, "dtype": dtype}
+        layer_options = {
+            "noise": noise,
+            "normalization": normalization,
+            "style": style,
+            "padding": padding,
+            "dtype": dtype,
+        }
         first_maps = self.feature_maps(0)
         input_class = LearnedConstant if constant_input else LatentInput
         # float32: a constant channel has no variance, so that its normalisation multiplies gradients by 10,000.

@@ -25,6 +25,7 @@ def make_synthesis(network: NetworkConfig, shape: NetworkShape) -> StyleGAN2Synt
     return StyleGAN2SynthesisNetwork(
         architecture=network.generator_architecture,
         noise=network.noise,
+        padding=network.generator_padding,
         name="synthesis",
         **_filter_and_clamp(network, shape.dtype_policy),
         **shape.arguments,

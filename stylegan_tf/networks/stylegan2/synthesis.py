@@ -18,6 +18,7 @@ from stylegan_tf.layers.modulated_layer import ModulatedLayer
 from stylegan_tf.layers.modulated_to_rgb import ModulatedToRGB
 from stylegan_tf.networks.bases import BaseSynthesis
 from stylegan_tf.networks.sizes import checked_level
+from stylegan_tf.ops.edges import run_padded
 from stylegan_tf.ops.upfirdn import make_filter, upsample_fir
 
 # Both branches of a residual connection, so that their sum keeps the deviation.
@@ -48,6 +49,7 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
         resample_filter: Taps of the low-pass filter of all resampling, along one axis.
         clamp: Limit of the magnitude behind every activation, for half precision, where 256 was published; None sets
             none.
+        padding: What convolutions and enlarged images see beyond the edges, see `ops.edges.run_padded`.
 
     Call arguments:
         ws: [N, num_ws, w_size]: one w for each layer and one for the last level's image. The image of any other level
@@ -80,6 +82,7 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
         noise: bool = True,
         resample_filter: Sequence[float] = (1, 3, 3, 1),
         clamp: float | None = None,
+        padding: str = "zeros",
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -95,6 +98,7 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
             "noise": noise,
             "resample_filter": tuple(resample_filter),
             "clamp": clamp,
+            "padding": padding,
         }
         self._taps = make_filter(resample_filter)
         # float32, as the images are: eight bits of mantissa would show.
@@ -128,6 +132,7 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
             "noise": self.options["noise"],
             "resample_filter": self.options["resample_filter"],
             "clamp": clamp,
+            "padding": self.options["padding"],
             "dtype": self.dtype_policy,
         }
         maps = self.feature_maps(level)
@@ -191,7 +196,9 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
     def _run_block(
         self, level: int, x: Any, ws: Sequence[Any], noise: str | Sequence[Any], styles: Sequence[Any]
     ) -> Any:
-        skipped = self.skips[level - self.num_levels](x) if self.skips and level else None  # [N, h, w, C]
+        skipped = None
+        if self.skips and level:
+            skipped = run_padded(self.skips[level - self.num_levels], x, self.options["padding"], 2)  # [N, h, w, C]
         for offset, layer in enumerate(self.blocks[level]):
             index = max(2 * level - 1, 0) + offset
             layer_noise = noise if isinstance(noise, str) or not self.has_noise else noise[index]
@@ -205,7 +212,9 @@ class StyleGAN2SynthesisNetwork(BaseSynthesis):
         """The images of a level with those of the level below: their sum, or faded from them."""
         if below is None:
             return images
-        below = upsample_fir(below, self._taps)  # [N, h/2, w/2, channels] -> [N, h, w, channels]
+        below = run_padded(
+            lambda x: upsample_fir(x, self._taps), below, self.options["padding"], 2
+        )  # [N, h/2, w/2, channels] -> [N, h, w, channels]
         return below + (images - below) * ops.cast(fade_in, images.dtype) if self.grows else below + images
 
     def active_weights(self, level: int) -> list[Any]:
