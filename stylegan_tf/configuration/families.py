@@ -79,27 +79,23 @@ class Family:
 
 
 def _edges(network: NetworkConfig) -> str:
-    return ", edges repeated" if network.generator_padding == "edge" else ""
+    return " with repeated edges" if network.generator_padding == "edge" else ""
 
 
 def _stylegan1_details(network: NetworkConfig) -> list[tuple[str, str]]:
     fused = {0: "never", 1: "always"}.get(network.fused_from, f"from {network.fused_from}x{network.fused_from} up")
+    styles = ", styles" if network.style else ""
     return [
-        (
-            "Design",
-            f"growing, {network.normalization} normalisation" + (", styles" if network.style else "") + _edges(network),
-        ),
+        ("Design", f"growing{_edges(network)}, {network.normalization} normalisation{styles}"),
         ("Resampling", f"{'blurred' if network.blur else 'not blurred'}; one operation with convolution {fused}"),
     ]
 
 
 def _stylegan2_details(network: NetworkConfig) -> list[tuple[str, str]]:
     clamp = f"at {network.clamp:g}" if network.clamp_always else "none"
+    generator = f"{network.generator_architecture} generator{_edges(network)}"
     return [
-        (
-            "Design",
-            f"{network.generator_architecture} generator, {network.critic_architecture} critic{_edges(network)}",
-        ),
+        ("Design", f"{generator}, {network.critic_architecture} critic"),
         ("Resampling", f"filter {network.resample_filter}; clamp {clamp}"),
     ]
 

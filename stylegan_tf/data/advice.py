@@ -91,8 +91,8 @@ def repetition_notes(count: int, mirror: bool, total_images: int) -> tuple[str, 
     each = "each" if not mirror else "each of them and of their mirror images"
     return (
         f"{counted(count, 'picture')}, {each} shown {total_images / different:,.0f} times: the critic learns so few by "
-        "heart, and images get worse then; --augment=adaptive (presets tiny-stylegan2-ada and stylegan2-ada) holds it back, or "
-        "with any loss --augment=diffaugment",
+        "heart, and images get worse then; --augment=adaptive (presets tiny-stylegan2-ada and stylegan2-ada) holds it "
+        "back, or with any loss --augment=diffaugment",
     )
 
 

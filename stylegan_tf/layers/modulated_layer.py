@@ -79,9 +79,8 @@ class ModulatedLayer(keras.layers.Layer):
 
     def call(self, x: Any, w: Any, noise: Any = "fixed", styles: Any = None) -> Any:
         scale = 2 if self.conv.resample == "up" else 1
-        x = run_padded(
-            lambda x: self.conv(x, w, styles=styles), x, self.padding, scale
-        )  # [N, 2H, 2W, filters] or [N, H, W, filters]
+        # [N, 2H, 2W, filters] or [N, H, W, filters]
+        x = run_padded(lambda x: self.conv(x, w, styles=styles), x, self.padding, scale)
         if self.noise is not None:
             x = self.noise(x, noise=noise)
         return bias_act(x, self.bias, "leaky_relu", gain=self.activation_gain, clamp=self.clamp)

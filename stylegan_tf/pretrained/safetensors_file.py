@@ -31,8 +31,9 @@ def write_safetensors(network: Generator | BaseCritic, path: str | Path, about: 
         network: Built.
         path: Of the file.
         about: Further words for its metadata, which hold "names" (whose they are) and, for StyleGAN2, "arguments"
-            (JSON: what the PyTorch code's class is made with) unless that code has no such networks: growing ones, those
-            that repeat edges ("padding", which no published code knows), and labels as the first StyleGAN2 had them.
+            (JSON: what the PyTorch code's class is made with) unless that code has no such networks: growing ones,
+            those that repeat edges ("padding", which no published code knows), and labels as the first StyleGAN2 had
+            them.
 
     Returns:
         The number of arrays.

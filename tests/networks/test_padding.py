@@ -49,4 +49,4 @@ def test_a_configuration_decides(family):
     config = TrainConfig().replace({"family": family, "generator_padding": "edge", "feature_maps_max": 4, "w_size": 4})
     network = build_generator(config.network, NetworkShape((4, 4), 2, 3, 0, 8, 4, "float32"))
     assert network.synthesis.options["padding"] == "edge"
-    assert ", edges repeated" in dict(config.family.details(config.network))["Design"]
+    assert "with repeated edges" in dict(config.family.details(config.network))["Design"]

@@ -83,39 +83,24 @@ class SynthesisNetwork(BaseSynthesis):
             "padding": padding,
             "fused_from": fused_from,
         }
-        dtype = self.dtype_policy
-        layer_options = {
-            "noise": noise,
-            "normalization": normalization,
-            "style": style,
-            "padding": padding,
-            "dtype": dtype,
-        }
         first_maps = self.feature_maps(0)
         input_class = LearnedConstant if constant_input else LatentInput
         # float32: a constant channel has no variance, so that its normalisation multiplies gradients by 10,000.
         self.input_layer = input_class(*self.base_size, first_maps, dtype="float32", name="input")
-        self.styled_layers = [
-            StyledLayer(None, name="layer_0", **{**layer_options, "dtype": "float32"}),
-            StyledLayer(first_maps, name="layer_1", **layer_options),
-        ]
-        for level in range(1, num_levels):
-            fused = fused_from is not None and min(self.size(level)) >= fused_from
-            self.styled_layers.append(
-                StyledLayer(
-                    self.feature_maps(level),
-                    resample="up",
-                    fused=fused,
-                    blur=blur,
-                    name=f"layer_{2 * level}",
-                    **layer_options,
-                )
-            )
-            self.styled_layers.append(
-                StyledLayer(self.feature_maps(level), name=f"layer_{2 * level + 1}", **layer_options)
-            )
+        self.styled_layers = [layer for level in range(num_levels) for layer in self._block(level)]
         # Images stay float32 whatever the policy: eight bits of mantissa would show as banding.
         self.to_rgb = [ToRGB(channels, dtype="float32", name=f"to_rgb_{level}") for level in range(num_levels)]
+
+    def _block(self, level: int) -> list[StyledLayer]:
+        names = ("noise", "normalization", "style", "padding")
+        options: dict[str, Any] = {"dtype": self.dtype_policy, **{name: self.options[name] for name in names}}
+        maps, blur, fused_from = self.feature_maps(level), self.options["blur"], self.options["fused_from"]
+        if level == 0:
+            first = StyledLayer(None, name="layer_0", **{**options, "dtype": "float32"})
+        else:
+            fused = fused_from is not None and min(self.size(level)) >= fused_from
+            first = StyledLayer(maps, resample="up", fused=fused, blur=blur, name=f"layer_{2 * level}", **options)
+        return [first, StyledLayer(maps, name=f"layer_{2 * level + 1}", **options)]
 
     @property
     def grows(self) -> bool:
