@@ -120,6 +120,8 @@ def _loss(state: TrainState) -> str:
     penalty = f"R1 {_number(loss.r1_gamma)}"
     if loss.loss == "wgan-gp":
         penalty = f"gradient penalty {_number(loss.gradient_penalty_weight)}"
+    elif loss.r2_gamma:
+        penalty += f", R2 {_number(loss.r2_gamma)}"
     path_length = f", path length {loss.path_length_weight:g}" if loss.path_length_weight > 0 else ""
     labels = f", classes {loss.label_loss_weight:g}" if state.critic.classifies else ""
     return f"{loss.loss}, {penalty}{path_length}{labels}"

@@ -2,10 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from stylegan_tf.configuration.config import TrainConfig
-from stylegan_tf.configuration.presets import PRESETS, preset
+from stylegan_tf.configuration.presets import FORMER_NAMES, PRESETS, preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
 
 table = ResolutionTable.parse
@@ -187,7 +188,32 @@ def test_published_numbers_of_adaptive_augmentation():
     assert by_size == {32: (8192, 0.0025), 256: (8192, 0.0025), 512: (16384, 0.0025), 1024: (16384, 0.002)}
 
 
-@pytest.mark.parametrize("name", ["tiny", "tiny-ada"])
+@pytest.mark.parametrize(
+    ("name", "gamma", "half_life", "augment_p"), [("r3gan-32", 0.05, 5000, 0.55), ("r3gan-64", 2.0, 500, 0.3)]
+)
+def test_the_schedule_of_r3gan_settles_over_20000_kimg(name, gamma, half_life, augment_p):
+    config = preset(name)
+    assert (config.loss.loss, config.grows, config.loss.critic_regularization_interval) == ("relativistic", False, 1)
+    expected = {
+        "r1_gamma": (gamma, gamma / 10),
+        "r2_gamma": (gamma, gamma / 10),
+        "learning_rate": (0.002, 0.0005),
+        "adam_beta2": (0.9, 0.99),
+        "ema_half_life_kimg": (1, half_life),
+        "augment_p": (0, augment_p),
+    }
+    for field, (first, last) in expected.items():
+        values = [config.get(field).at(kimg, 250000) for kimg in (0, 10000, 20000, 40000)]
+        np.testing.assert_allclose(values, [first, (first + last) / 2, last, last], rtol=1e-9), field
+
+
+def test_former_names_still_mean_what_they_meant():
+    for former, name in FORMER_NAMES.items():
+        assert preset(former) == preset(name)
+        assert former not in PRESETS
+
+
+@pytest.mark.parametrize("name", ["tiny-stylegan2", "tiny-stylegan2-ada"])
 def test_the_small_stylegan2_has_the_sizes_of_the_small_stylegan(name):
     sizes = ("z_size", "w_size", "mapping_layers", "feature_maps_base", "feature_maps_max", "batch_size", "resolution")
     assert values_of(preset(name), sizes) == values_of(preset("tiny-stylegan1"), sizes)
