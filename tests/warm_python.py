@@ -3,7 +3,8 @@
 `Popen` and `run` are those of `subprocess`. A process that imports TensorFlow and does nothing with it, and so has no
 threads yet, forks for each command: a child of the tests' process as any other, with the arguments, folder and streams
 that it was given, and with exit code and signals of its own. Where that would not be the same as a fresh Python (with
-another environment, with options of Python, on other systems), it is a fresh Python.
+another environment, with options of Python, on other systems), it is a fresh Python. The clean process that verifies
+exports, which has an environment of its own and nothing of this package, forks from a second one.
 
 All these processes hash text alike, and leave Python without taking it to pieces: where that matters, use `subprocess`.
 """
@@ -25,12 +26,32 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import types
+from subprocess import CalledProcessError, TimeoutExpired
 from typing import Any, NoReturn
 
+__all__ = ["CalledProcessError", "Popen", "TimeoutExpired", "run"]
+
 _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
-_OF_PYTEST = ("PYTEST_CURRENT_TEST",)
+
+
+def _environment(env: Any = None) -> dict[str, str]:
+    """Without what nothing reads that is imported beforehand."""
+    return {
+        name: value
+        for name, value in (env or os.environ).items()
+        if name != "PYTEST_CURRENT_TEST" and not name.startswith("HF_")
+    }
+
+
+_USUAL = _environment()
+# The options of Python that there are processes for, with their environments.
+_ENVIRONMENTS = {
+    (): _USUAL,
+    ("-I", "-X", "utf8"): {**_USUAL, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
+}
 
 
 class Popen(subprocess.Popen):
@@ -38,16 +59,18 @@ class Popen(subprocess.Popen):
 
     def _execute_child(self, *arguments: Any) -> None:
         given = inspect.signature(super()._execute_child).bind(*arguments).arguments
-        server = _server() if sys.platform == "linux" and _is_plain(given) else None
-        if server is None or server.environment != _environment(given["env"]):
+        options = _options_of(given) if sys.platform == "linux" else None
+        if options is None or _environment(given["env"]) != _ENVIRONMENTS[options]:
             super()._execute_child(*arguments)
             return
         pipes = [given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
         streams = [own if pipe == -1 else pipe for own, pipe in enumerate((pipes[0], pipes[3], pipes[5]))]
         try:
-            self.pid = server.start(
+            self.pid = _server(options).start(
                 {
                     "words": [os.fsdecode(word) for word in given["args"]],
+                    "options": len(options),
+                    "parent": os.getpid(),
                     "folder": os.fsdecode(given["cwd"] or os.getcwd()),
                     "session": given["start_new_session"],
                     "environment": dict(given["env"] or os.environ),
@@ -75,34 +98,33 @@ def run(words: list[Any], *, timeout: float | None = None, check: bool = False, 
     return done
 
 
-def _is_plain(given: dict[str, Any]) -> bool:
-    """Whether it is a Python without options of its own, and is asked for nothing that a fork cannot have."""
+def _options_of(given: dict[str, Any]) -> tuple[str, ...] | None:
+    """The options of a Python; None for what is none, has others, or is asked for what a fork cannot have."""
     words = given["args"]
     odd = ("preexec_fn", "pass_fds", "shell", "gid", "gids", "uid")
     odd_numbers = ("umask", "process_group")
-    return (
-        not isinstance(words, (str, bytes, os.PathLike))
-        and words[0] == sys.executable
-        and len(words) > 1
-        and (words[1] in ("-c", "-m") or not str(words[1]).startswith("-"))
-        and not any(given.get(name) for name in odd)
-        and all(given.get(name, -1) == -1 for name in odd_numbers)
-    )
-
-
-def _environment(env: Any) -> dict[str, str]:
-    return {name: value for name, value in (env or os.environ).items() if name not in _OF_PYTEST}
+    if isinstance(words, (str, bytes, os.PathLike)) or words[0] != sys.executable:
+        return None
+    if any(given.get(name) for name in odd) or any(given.get(name, -1) != -1 for name in odd_numbers):
+        return None
+    for options in sorted(_ENVIRONMENTS, key=len, reverse=True):
+        rest = [str(word) for word in words[1:]]
+        if tuple(rest[: len(options)]) == options:
+            rest = rest[len(options) :]
+            return options if rest and (rest[0] in ("-c", "-m") or not rest[0].startswith("-")) else None
+    return None
 
 
 class _Server:
     """The process that forks, as the tests see it."""
 
-    def __init__(self) -> None:
-        self.environment = _environment(None)
+    def __init__(self, options: tuple[str, ...]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            words = [sys.executable, os.path.abspath(__file__), str(theirs.fileno())]
-            self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+            words = [sys.executable, *options, os.path.abspath(__file__), str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                words, env=_ENVIRONMENTS[options], pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
         self._socket, self._libc = ours, ctypes.CDLL(None, use_errno=True)
         self._lock = threading.Lock()
         atexit.register(self.close)
@@ -127,8 +149,8 @@ class _Server:
 
 
 @functools.cache
-def _server() -> _Server:
-    return _Server()
+def _server(options: tuple[str, ...]) -> _Server:
+    return _Server(options)
 
 
 def _received(connection: socket.socket, count: int) -> bytes:
@@ -168,6 +190,8 @@ def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
     """Goes on as the Python that was asked for."""
     code = 1
     try:
+        while os.getppid() != request["parent"]:
+            time.sleep(0.001)
         if request["session"]:
             os.setsid()
         os.chdir(request["folder"])
@@ -182,7 +206,8 @@ def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
         sys.modules["numpy"].random.seed()
         tempfile.tempdir = None
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = _run([sys.executable, *request["words"][1:]])
+        sys.orig_argv = [sys.executable, *request["words"][1:]]
+        code = _run(request["words"][1 + request["options"] :])
         threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()
@@ -205,23 +230,23 @@ def _open_streams() -> None:
 
 
 def _run(words: list[str]) -> int:
-    sys.orig_argv = words
+    places = {"-c": "", "-m": os.getcwd()}
+    if not sys.flags.safe_path:
+        sys.path.insert(0, places.get(words[0], os.path.dirname(os.path.realpath(words[0]))))
     try:
-        if words[1] == "-c":
-            sys.argv = ["-c", *words[3:]]
-            sys.path.insert(0, "")
+        if words[0] == "-c":
+            sys.argv = ["-c", *words[2:]]
             main = types.ModuleType("__main__")
             sys.modules["__main__"] = main
-            exec(compile(words[2], "<string>", "exec"), main.__dict__)
-        elif words[1] == "-m":
-            sys.argv = ["-m", *words[3:]]
-            sys.path.insert(0, os.getcwd())
-            sys.modules.pop(words[2], None) if "." in words[2] else None
-            runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+            exec(compile(words[1], "<string>", "exec"), main.__dict__)
+        elif words[0] == "-m":
+            sys.argv = ["-m", *words[2:]]
+            if "." in words[1]:
+                sys.modules.pop(words[1], None)
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         else:
-            sys.argv = words[1:]
-            sys.path.insert(0, os.path.dirname(os.path.realpath(words[1])))
-            runpy.run_path(words[1], run_name="__main__")
+            sys.argv = words
+            runpy.run_path(words[0], run_name="__main__")
     except SystemExit as stop:
         if stop.code is None or isinstance(stop.code, int):
             return (stop.code or 0) & 0xFF
@@ -237,19 +262,43 @@ def _run(words: list[str]) -> int:
     return 0
 
 
+def _import_tensorflow_alone() -> None:
+    """As the clean process does it."""
+    hidden: dict[str, Any] = dict.fromkeys(("matplotlib", "sklearn"))
+    sys.modules.update(hidden)
+    kept, silent = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    import tensorflow  # noqa: F401
+
+    os.dup2(kept, 2)
+    os.close(kept)
+    os.close(silent)
+    for name in hidden:
+        del sys.modules[name]
+
+
+def _import_the_package() -> None:
+    """As a command does it."""
+    from stylegan_tf.cli import keras_settings
+    from stylegan_tf.quiet import quiet_libraries
+
+    with quiet_libraries(), keras_settings.without_optional_packages():
+        keras_settings.choose_backend()
+        import stylegan_tf.training.run  # noqa: F401
+    assert "huggingface_hub" not in sys.modules
+
+
 def _prepare(number: int) -> NoReturn:
     """Imports what commands import, and serves."""
     import gc
 
-    del sys.path[0]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the tests' process decides
-    from stylegan_tf.cli import keras_settings
-    from stylegan_tf.quiet import quiet_libraries
-
     before = dict(os.environ)
-    with quiet_libraries(), keras_settings.without_optional_packages():
-        keras_settings.choose_backend()
-        import stylegan_tf.training.run  # noqa: F401
+    if sys.flags.isolated:
+        _import_tensorflow_alone()
+    else:
+        del sys.path[0]
+        _import_the_package()
     os.environ.clear()
     os.environ.update(before)
     assert threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1, "there are threads already"
