@@ -38,12 +38,7 @@ _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 
 
 def _environment(env: Any = None) -> dict[str, str]:
-    """Without what nothing reads that is imported beforehand."""
-    return {
-        name: value
-        for name, value in (env or os.environ).items()
-        if name != "PYTEST_CURRENT_TEST" and not name.startswith("HF_")
-    }
+    return {name: value for name, value in (env or os.environ).items() if name != "PYTEST_CURRENT_TEST"}
 
 
 _USUAL = _environment()
@@ -60,7 +55,7 @@ class Popen(subprocess.Popen):
     def _execute_child(self, *arguments: Any) -> None:
         given = inspect.signature(super()._execute_child).bind(*arguments).arguments
         options = _options_of(given) if sys.platform == "linux" else None
-        if options is None or _environment(given["env"]) != _ENVIRONMENTS[options]:
+        if options is None or not _server(options).suits(_environment(given["env"])):
             super()._execute_child(*arguments)
             return
         pipes = [given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
@@ -128,7 +123,15 @@ class _Server:
         self._socket, self._libc = ours, ctypes.CDLL(None, use_errno=True)
         self._lock = threading.Lock()
         atexit.register(self.close)
-        assert ours.recv(1) == b"!", "the process that imports TensorFlow for others ended"
+        self._before = _ENVIRONMENTS[options]
+        self._after = json.loads(_received(ours, int.from_bytes(_received(ours, 8))))
+
+    def suits(self, environment: dict[str, str]) -> bool:
+        """Whether every variable is as it was before the import or, as in a process that did it, after it."""
+        return all(
+            environment.get(name) in (self._before.get(name), self._after.get(name))
+            for name in {*environment, *self._before}
+        )
 
     def start(self, request: dict[str, Any], streams: list[int]) -> int:
         """Forks; returns the number of a process that is a child of this one."""
@@ -285,7 +288,6 @@ def _import_the_package() -> None:
     with quiet_libraries(), keras_settings.without_optional_packages():
         keras_settings.choose_backend()
         import stylegan_tf.training.run  # noqa: F401
-    assert "huggingface_hub" not in sys.modules
 
 
 def _prepare(number: int) -> NoReturn:
@@ -299,13 +301,14 @@ def _prepare(number: int) -> NoReturn:
     else:
         del sys.path[0]
         _import_the_package()
+    after = json.dumps(dict(os.environ)).encode()
     os.environ.clear()
     os.environ.update(before)
     assert threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1, "there are threads already"
     gc.collect()
     gc.freeze()
     connection = socket.socket(fileno=number)
-    connection.sendall(b"!")
+    connection.sendall(len(after).to_bytes(8) + after)
     _serve(connection)
 
 

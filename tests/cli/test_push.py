@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-import warm_python
 from PIL import Image
 from stand_in_hub import hub_of_this_process, running_hub
 from test_sample import make_run
@@ -211,14 +210,14 @@ def test_as_a_user_runs_it(run, tmp_path):
     with running_hub() as hub:
         names = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
 
-        def call(*words, processes=subprocess, **more):
+        def call(*words, **more):
             environment = {**os.environ, **names, **more}
             words = [sys.executable, *map(str, words)]
-            return processes.run(words, capture_output=True, text=True, timeout=300, check=True, env=environment)
+            return subprocess.run(words, capture_output=True, text=True, timeout=300, check=True, env=environment)
 
         call("-m", "stylegan_tf", "push", run, TO, "--license=mit", HF_TOKEN="writer")
         code = (
             "import stylegan_tf, sys; print(stylegan_tf.load_generator(sys.argv[1]).images([1, 2]).sum(axis=(1, 2, 3)))"
         )
-        sums = [call("-c", code, source, processes=warm_python).stdout for source in (TO, run)]
+        sums = [call("-c", code, source).stdout for source in (TO, run)]
         assert sums[0] == sums[1] and sums[0].startswith("[")
