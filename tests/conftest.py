@@ -146,6 +146,13 @@ def small_files() -> Callable[[int], contextlib.AbstractContextManager[None]]:
     return limited
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _graphs_as_they_were_traced() -> None:
+    """TensorFlow takes longer to optimize a graph than a test takes to run it; other processes do optimize theirs."""
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.fixture(autouse=True)
 def _seed_random_numbers() -> None:
     if "keras" in sys.modules:
