@@ -199,6 +199,16 @@ def _seed_random_numbers() -> None:
 
 
 @pytest.fixture(scope="session")
+def quick_xla() -> None:
+    """XLA compiles as ever, but does not polish its machine code. Without effect once XLA has read its settings."""
+    import tensorflow as tf
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+        tf.function(lambda: tf.zeros([]) + 1.0, jit_compile=True)()
+
+
+@pytest.fixture(scope="session")
 def reference() -> Callable[[str], Reference]:
     """`reference(name)` reads tests/reference/<name>.npz."""
     return _load_reference

@@ -176,7 +176,7 @@ def test_gradient_is_the_slope(relative_error):
 
 
 @pytest.mark.slow
-def test_compiled_numbers_and_gradients_are_equal(relative_error):
+def test_compiled_numbers_and_gradients_are_equal(quick_xla, relative_error):
     images = random_images(3, 8, 6, 3)
     draws = draw_augmentation(KEY, 3, (8, 6, 3))
 
