@@ -124,11 +124,11 @@ class _Server:
         self._lock = threading.Lock()
         atexit.register(self.close)
         self._before = _ENVIRONMENTS[options]
-        self._after = json.loads(_received(ours, int.from_bytes(_received(ours, 8))))
+        self._after = json.loads(_received(ours, int.from_bytes(_received(ours, 8))))  # {}: it cannot fork
 
     def suits(self, environment: dict[str, str]) -> bool:
         """Whether every variable is as it was before the import or, as in a process that did it, after it."""
-        return all(
+        return bool(self._after) and all(
             environment.get(name) in (self._before.get(name), self._after.get(name))
             for name in {*environment, *self._before}
         )
@@ -304,7 +304,8 @@ def _prepare(number: int) -> NoReturn:
     after = json.dumps(dict(os.environ)).encode()
     os.environ.clear()
     os.environ.update(before)
-    assert threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == 1, "there are threads already"
+    if len(os.listdir("/proc/self/task")) > 1:  # threads that a fork would not have
+        after = b"{}"
     gc.collect()
     gc.freeze()
     connection = socket.socket(fileno=number)
