@@ -153,6 +153,15 @@ def _graphs_as_they_were_traced() -> None:
         sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
+@pytest.fixture
+def optimized_graphs() -> Iterator[None]:
+    """For tests of what TensorFlow makes of graphs."""
+    optimizer = sys.modules["tensorflow"].config.optimizer
+    optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @functools.cache
 def _places_of_random_operations() -> set[str]:
     """Where ("eager", "graph") operations were made that keep a state of random numbers, as `tf.random.normal` does.

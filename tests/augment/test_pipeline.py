@@ -268,7 +268,7 @@ def test_draws_for_another_batch_are_refused():
 
 
 @pytest.mark.slow
-def test_numbers_that_no_transform_takes_are_not_drawn():
+def test_numbers_that_no_transform_takes_are_not_drawn(optimized_graphs):
     @tf.function
     def augmented(images, key):
         return Augmentation.from_groups("bgc")(images, draw_augmentation(key, 2, (8, 8, 3)), 0.5)

@@ -225,11 +225,9 @@ print("equal")
 @pytest.mark.slow
 def test_two_devices_give_the_same_numbers(tmp_path):
     tests = Path(__file__).parents[1]
+    folders = [str(folder) for folder in (tests / "evaluation", tests / "training", tests)]
     result = warm_python.run(
-        [sys.executable, "-c", TWO_DEVICES, str(tmp_path), str(tests / "evaluation"), str(tests / "training")],
-        capture_output=True,
-        text=True,
-        timeout=200,
+        [sys.executable, "-c", TWO_DEVICES, str(tmp_path), *folders], capture_output=True, text=True, timeout=200
     )
     assert result.stdout.strip() == "equal", result.stderr
 

@@ -14,13 +14,11 @@ from stylegan_tf.training.steps import TrainingStep
 
 
 @pytest.fixture(autouse=True)
-def _as_in_training():
-    """Graphs are optimized."""
+def _as_in_training(optimized_graphs):
     before = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options({"remapping": False, "disable_meta_optimizer": False})
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     yield
-    was = {"remapping": True, "disable_meta_optimizer": False, **before}
-    tf.config.optimizer.set_experimental_options({name: was[name] for name in ("remapping", "disable_meta_optimizer")})
+    tf.config.optimizer.set_experimental_options({"remapping": before.get("remapping", True)})
 
 
 def test_reads_and_shapes_launch_nothing_and_what_is_compiled_counts_as_one():
