@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import gc
 import importlib.util
 import json
 import math
@@ -29,6 +30,9 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 import numpy as np
 import pytest
 
+# Tracing makes many objects that live long: looking through all of them at Python's usual pace takes 5 % of the time.
+gc.set_threshold(200_000, 50, 1000)
+
 # One seed for all tests: what a test draws does not depend on which tests ran before it.
 SEED = 20190613
 
@@ -38,32 +42,32 @@ REFERENCE_FOLDER = pathlib.Path(__file__).parent / "reference"
 # The files that take longest, longest first: what begins last should be short, or one process ends long after others.
 LONGEST = (
     "training/test_run.py",
-    "cli/test_convert.py",
     "training/test_steps.py",
     "serving/test_export.py",
-    "cli/test_train_command.py",
     "pretrained/test_fuzzed_files.py",
     "training/test_replicas.py",
     "test_notebook.py",
-    "training/test_launches.py",
     "serving/test_endpoints.py",
-    "training/test_metric_actions.py",
+    "cli/test_convert.py",
+    "augment/test_pipeline.py",
+    "training/test_launches.py",
     "serving/test_saved_model.py",
-    "training/test_transfer.py",
+    "training/test_metric_actions.py",
     "cli/test_evaluate.py",
+    "cli/test_train_command.py",
+    "training/test_transfer.py",
     "pretrained/test_hostile_files.py",
     "serving/test_client.py",
-    "training/test_enlarged_images.py",
     "serving/test_portable.py",
     "networks/test_stylegan2_synthesis.py",
     "serving/test_rest.py",
+    "training/test_enlarged_images.py",
     "serving/test_page.py",
     "serving/test_page_keeping.py",
-    "evaluation/test_generated.py",
     "serving/test_warmup.py",
     "training/test_conversion.py",
     "cli/test_sample.py",
-    "augment/test_pipeline.py",
+    "evaluation/test_generated.py",
 )
 
 
@@ -143,10 +147,75 @@ def small_files() -> Callable[[int], contextlib.AbstractContextManager[None]]:
     return limited
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _graphs_as_they_were_traced() -> None:
+    """TensorFlow takes longer to optimize a graph than a test takes to run it; other processes do optimize theirs."""
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture
+def optimized_graphs() -> Iterator[None]:
+    """For tests of what TensorFlow makes of graphs."""
+    optimizer = sys.modules["tensorflow"].config.optimizer
+    optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@functools.cache
+def _places_of_random_operations() -> set[str]:
+    """Where ("eager", "graph") operations were made that keep a state of random numbers, as `tf.random.normal` does.
+
+    To be told anew from time to time: what is taken out comes back with the next such operation.
+    """
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import random_seed
+
+    places, get_seed = {"eager"}, random_seed.get_seed
+
+    def noted(op_seed: Any) -> Any:
+        places.add("eager" if context.executing_eagerly() else "graph")
+        return get_seed(op_seed)
+
+    random_seed.get_seed = noted
+    return places
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_kept_of_other_files() -> None:
+    if "keras" in sys.modules:
+        _places_of_random_operations().discard("graph")
+        _places_of_random_operations().add("eager")
+
+
 @pytest.fixture(autouse=True)
 def _seed_random_numbers() -> None:
-    if "keras" in sys.modules:
+    """Setting the seed makes TensorFlow forget every operation and function that it has prepared.
+
+    Preparing them again takes much of the time of tests that run few operations, and is needed only where operations
+    keep random numbers of their own.
+    """
+    if "keras" not in sys.modules:
+        return
+    places = _places_of_random_operations()
+    with pytest.MonkeyPatch.context() as patch:
+        if not places:
+            from tensorflow.python.eager import context
+
+            patch.setattr(context.pywrap_tfe, "TFE_ContextClearCaches", lambda handle: None)
         sys.modules["keras"].utils.set_random_seed(SEED)
+    places.discard("eager")
+
+
+@pytest.fixture(scope="session")
+def quick_xla() -> None:
+    """XLA compiles as ever, but does not polish its machine code. Without effect once XLA has read its settings."""
+    import tensorflow as tf
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+        tf.function(lambda: tf.zeros([]) + 1.0, jit_compile=True)()
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
 """Functions that run in batches of one size, whatever they are called with."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm_python
 
 from stylegan_tf.batches import BatchFunction
 
@@ -69,5 +69,5 @@ print("equal")
 
 @pytest.mark.slow
 def test_two_devices_share_the_rows_and_change_nothing():
-    result = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=120)
+    result = warm_python.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=120)
     assert result.stdout.strip() == "equal", result.stderr

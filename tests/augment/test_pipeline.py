@@ -176,7 +176,7 @@ def test_gradient_is_the_slope(relative_error):
 
 
 @pytest.mark.slow
-def test_compiled_numbers_and_gradients_are_equal(relative_error):
+def test_compiled_numbers_and_gradients_are_equal(quick_xla, relative_error):
     images = random_images(3, 8, 6, 3)
     draws = draw_augmentation(KEY, 3, (8, 6, 3))
 
@@ -268,7 +268,7 @@ def test_draws_for_another_batch_are_refused():
 
 
 @pytest.mark.slow
-def test_numbers_that_no_transform_takes_are_not_drawn():
+def test_numbers_that_no_transform_takes_are_not_drawn(optimized_graphs):
     @tf.function
     def augmented(images, key):
         return Augmentation.from_groups("bgc")(images, draw_augmentation(key, 2, (8, 8, 3)), 0.5)

@@ -25,6 +25,7 @@ from stylegan_tf.cli.export import export_run
 from stylegan_tf.pretrained.read import read_published_file
 from stylegan_tf.runs.directory import RunDirectory
 from stylegan_tf.runs.load import load_run
+from stylegan_tf.training import conversion
 from stylegan_tf.training.conversion import plan_conversion
 
 PICKLES = pathlib.Path(__file__).parents[1] / "reference" / "pickles"
@@ -45,6 +46,19 @@ def converted(command, tmp_path):
     def make(pickle):
         run = tmp_path / f"run-{pickle.stem}"
         assert command(f"--pickle={pickle}", f"--output_dir={run}")[0] == 0
+        return run
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory):
+    """`run_of(pickle)`: the same, made once, for tests that write nothing there."""
+
+    @functools.cache
+    def make(pickle):
+        run, file = tmp_path_factory.mktemp("runs") / pickle.stem, read_published_file(pickle)
+        conversion.convert(file, plan_conversion(file, run))
         return run
 
     return make
@@ -103,8 +117,8 @@ def test_the_first_training_may_not_change_the_networks(converted, tmp_path):
 
 
 @pytest.mark.slow
-def test_evaluation_asks_for_the_real_images(converted, run_command):
-    code, _, err = run_command(evaluate, run_dir=converted(PROGAN), metrics="msssim2k")
+def test_evaluation_asks_for_the_real_images(run_of, run_command):
+    code, _, err = run_command(evaluate, run_dir=run_of(PROGAN), metrics="msssim2k")
     assert code == 2
     assert "--data must name the real images" in err
 
@@ -118,10 +132,10 @@ def test_the_list(command):
 @pytest.mark.parametrize("network", ["generator_ema", "generator", "critic"])
 @pytest.mark.parametrize("pickle", [STYLEGAN, PROGAN, STYLEGAN2, WITH_LABELS], ids=lambda path: path.stem)
 @pytest.mark.slow
-def test_safetensors_have_every_array_as_it_was(command, converted, tmp_path, pickle, network):
+def test_safetensors_have_every_array_as_it_was(command, run_of, tmp_path, pickle, network):
     safetensors = pytest.importorskip("safetensors")
     target = tmp_path / "out.safetensors"
-    code, out, err = command(f"--run_dir={converted(pickle)}", f"--safetensors={target}", f"--network={network}")
+    code, out, err = command(f"--run_dir={run_of(pickle)}", f"--safetensors={target}", f"--network={network}")
     assert (code, err) == (0, "")
     wanted = {
         name: array

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import tensorflow as tf
+import warm_python
 
 from stylegan_tf.cli import demo
 
@@ -67,9 +68,9 @@ def test_a_port_that_is_taken(run_command, exported):
 
 
 @contextlib.contextmanager
-def demo_of(exported, *flags):
+def demo_of(exported, *flags, processes=subprocess):
     """The command in a process of its own, with its page's address; killed if it is still there at the end."""
-    with subprocess.Popen(
+    with processes.Popen(
         [sys.executable, "-m", "stylegan_tf.cli.demo", f"--export={exported}", "--port=0", *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -90,7 +91,7 @@ def demo_of(exported, *flags):
 )
 @pytest.mark.slow
 def test_it_serves_until_it_is_interrupted(exported, number, code, said):
-    with demo_of(exported, "--model=tiny") as (process, url):
+    with demo_of(exported, "--model=tiny", processes=warm_python) as (process, url):
         assert url.endswith("/?model=tiny")
         page = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
         page.request("GET", "/")

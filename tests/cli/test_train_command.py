@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_python
 from tiny_run import table, tiny_config, write_images
 
 from stylegan_tf.configuration.config import all_fields
@@ -21,9 +22,9 @@ def command(*arguments):
     return [sys.executable, str(ROOT / "train.py"), *(str(argument) for argument in arguments)]
 
 
-def train(*arguments, cwd=None):
+def train(*arguments, cwd=None, processes=warm_python):
     """Exit code, stdout, stderr."""
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, cwd=cwd, timeout=TIMEOUT_S, check=False)
+    done = processes.run(command(*arguments), capture_output=True, text=True, cwd=cwd, timeout=TIMEOUT_S, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -98,7 +99,7 @@ def test_a_run_dir_that_holds_something_else_is_left_alone(data, tmp_path):
 
 @pytest.mark.slow
 def test_dry_run_on_two_logical_devices_prints_the_plan_and_writes_nothing(tmp_path):
-    code, out, err = train("--dry_run", "--num_devices=2", cwd=tmp_path)
+    code, out, err = train("--dry_run", "--num_devices=2", cwd=tmp_path, processes=subprocess)
     assert (code, err) == (0, "")
     assert out.startswith("Devices    2 CPU devices")
     assert list(tmp_path.iterdir()) == []
@@ -117,7 +118,7 @@ def test_training_that_breaks_down_is_one_line_with_advice(data, tmp_path):
 
 def interrupted(flags, run_dir, signal_number, checkpoint):
     """Starts a run, sends it a signal as soon as that checkpoint is there; returns exit code, stdout and stderr."""
-    with subprocess.Popen(command(*flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with warm_python.Popen(command(*flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + TIMEOUT_S
             while f'"{checkpoint}"' not in read_text(run_dir / "checkpoints" / "checkpoint"):
@@ -163,7 +164,7 @@ def test_runs_that_are_killed_or_stopped_finish_with_the_same_command_and_the_sa
     assert (code, err) == (128 + signal.SIGTERM, "")
     assert "Stopped by SIGTERM and saved at 0.0" in out
     assert "run the same command to continue" in out
-    code, out, err = train(*flags(stopped))
+    code, out, err = train(*flags(stopped), processes=subprocess)  # all of a process is new, its hashes too
     assert (code, err) == (0, "")
     assert "Resuming at 0.0" in out
 

@@ -8,6 +8,7 @@ import weakref
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm_python
 
 from stylegan_tf.data import order
 from stylegan_tf.data.image_set import ArrayImageSet
@@ -291,7 +292,7 @@ for expected in whole:
         np.testing.assert_array_equal(batch, np.concatenate(parts))
 print("same")
 """
-        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+        result = warm_python.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
         assert result.stdout.endswith("same\n"), result.stderr
 
 

@@ -1,12 +1,12 @@
 """Measuring by protocols: each gives what its metric gives, with the floor of real images beside it."""
 
 import dataclasses
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_python
 from made_up import PixelNetwork, make_generator, make_set
 
 from stylegan_tf.evaluation.evaluator import Evaluator, check_reals
@@ -225,11 +225,9 @@ print("equal")
 @pytest.mark.slow
 def test_two_devices_give_the_same_numbers(tmp_path):
     tests = Path(__file__).parents[1]
-    result = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, str(tmp_path), str(tests / "evaluation"), str(tests / "training")],
-        capture_output=True,
-        text=True,
-        timeout=200,
+    folders = [str(folder) for folder in (tests / "evaluation", tests / "training", tests)]
+    result = warm_python.run(
+        [sys.executable, "-c", TWO_DEVICES, str(tmp_path), *folders], capture_output=True, text=True, timeout=200
     )
     assert result.stdout.strip() == "equal", result.stderr
 

@@ -1,12 +1,12 @@
 """The images that are measured: of networks, of exports, of directories."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_python
 from made_up import make_generator, make_images, make_set
 
 from stylegan_tf.data.image_set import ArrayImageSet
@@ -250,7 +250,7 @@ print("equal")
 @pytest.mark.slow
 def test_two_devices_make_the_same_images():
     tests = Path(__file__).parents[1]
-    result = subprocess.run(
+    result = warm_python.run(
         [sys.executable, "-c", TWO_DEVICES, str(tests / "evaluation"), str(tests / "training")],
         capture_output=True,
         text=True,

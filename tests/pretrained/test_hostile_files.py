@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+import warm_python
 from tensorflow_pickle import Network, pickled
 
 from stylegan_tf.pretrained.pytorch_file import PickledModule, read_pytorch_file
@@ -66,7 +67,7 @@ def test_a_file_that_calls(path, tmp_path, where, protocol):
 def test_the_command_prints_one_line_and_writes_nothing(path, tmp_path):
     path.write_bytes(pickle.dumps(Runs(tmp_path)))
     command = [sys.executable, "-m", "stylegan_tf.cli.convert", f"--pickle={path}", f"--output_dir={tmp_path / 'run'}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = warm_python.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr.count("\n") == 1 and "nothing was run. Received: a reference to pathlib.Path.touch" in done.stderr

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import warm_python
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli import export as command
@@ -23,6 +24,14 @@ from stylegan_tf.serving.endpoints import build_endpoints
 from stylegan_tf.serving.export import export
 from stylegan_tf.serving.png import decode_png
 from stylegan_tf.serving.verify import VerificationError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm_clean_processes():
+    """The clean processes begin with TensorFlow imported; a fresh one is in the tests of the verification."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stylegan_tf.serving.verify.subprocess", warm_python)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -75,9 +75,12 @@ def run_cli(command, pets, signature, **values):
             flags.FLAGS.unparse_flags()
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize(
+    "name", ["serving_default", "truncate", "from_seed_ws", "from_z_float", "synthesize_noise_png"]
+)
 @pytest.mark.slow
 def test_saved_model_cli_runs_it(pets, name, tmp_path, capsys):
+    """These have every input and every kind of output; each time, the tool reads the whole model anew."""
     endpoint = endpoint_of(pets, name)
     inputs = fixed_inputs(pets.served, endpoint, 2)
     for field, value in inputs.items():

@@ -27,6 +27,11 @@ _LEFT_OUT = {
     "metrics": "",
     "metrics_weights": "",
     "metrics_interval_kimg": 1.0,
+    "learning_rate": 1.0,
+    "critic_learning_rate": 1.0,
+    "tensorboard_interval_kimg": 1.0,
+    "grid_interval_kimg": 1.0,
+    "checkpoint_interval_kimg": 1.0,
 }
 _traces: dict[Any, tuple[Any, list[Any]]] = {}
 

@@ -14,7 +14,7 @@ from stylegan_tf.training.steps import TrainingStep
 
 
 @pytest.fixture(autouse=True)
-def _as_in_training():
+def _as_in_training(optimized_graphs):
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"remapping": False})
     yield

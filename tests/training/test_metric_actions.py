@@ -68,6 +68,14 @@ def run(data, model, tmp_path_factory):
     return RunDirectory(directory)
 
 
+@pytest.fixture(scope="module")
+def plain(data, tmp_path_factory):
+    """The same run without measurements."""
+    directory = tmp_path_factory.mktemp("runs") / "plain"
+    assert run_training(tiny_config(data=data, run_dir=str(directory))) == 0
+    return RunDirectory(directory)
+
+
 @pytest.mark.slow
 def test_results_are_written_now_and_then_and_at_the_end(run):
     results = read_results(run.results_file)
@@ -138,9 +146,7 @@ def test_a_result_is_that_of_its_checkpoint(run, model, tmp_path):
 
 
 @pytest.mark.slow
-def test_measuring_changes_nothing_in_training(run, data, tmp_path):
-    plain = RunDirectory(tmp_path / "plain")
-    assert run_training(tiny_config(data=data, run_dir=str(plain.path))) == 0
+def test_measuring_changes_nothing_in_training(run, plain):
     one, other = (tf.train.load_checkpoint(directory.newest_checkpoint().prefix) for directory in (run, plain))
     names = [name for name in one.get_variable_to_shape_map() if not name.startswith(("save_counter", "_CHECKPOINT"))]
     assert len(names) > 20
@@ -149,9 +155,8 @@ def test_measuring_changes_nothing_in_training(run, data, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_measured_when_asked_and_once(run, data, model, tmp_path, capsys):
-    directory = RunDirectory(tmp_path / "plain")
-    assert run_training(tiny_config(data=data, run_dir=str(directory.path))) == 0
+def test_a_finished_run_is_measured_when_asked_and_once(run, plain, data, model, tmp_path, capsys):
+    directory = RunDirectory(shutil.copytree(plain.path, tmp_path / "plain"))
     for _ in range(2):
         assert run_training(configure(data, directory.path, model)) == 0
     results = read_results(directory.results_file)

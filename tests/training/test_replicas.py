@@ -1,10 +1,10 @@
 """A step on two replicas, in a process of its own, equals one with the same batch and random numbers."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import warm_python
 
 TWO_REPLICAS = """
 import sys
@@ -128,7 +128,7 @@ print("EQUAL")
 @pytest.mark.slow
 def test_two_replicas_equal_one_with_the_same_batch_and_random_numbers(family):
     here = Path(__file__).resolve()
-    result = subprocess.run(
+    result = warm_python.run(
         [sys.executable, "-c", TWO_REPLICAS, family, str(here.parents[2]), str(here.parent)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
