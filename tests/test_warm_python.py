@@ -40,6 +40,8 @@ def test_a_process_is_as_a_fresh_one(tmp_path, kind, code, session):
 
 @pytest.mark.slow
 def test_it_is_warm_where_nothing_is_asked_for_that_needs_a_fresh_one(monkeypatch):
+    import keras  # noqa: F401  sets variables, too
+
     def is_warm(*options, **keywords):
         words = [sys.executable, *options, "-c", IS_WARM]
         return warm_python.run(words, capture_output=True, text=True, check=True, **keywords).stdout == "True\n"

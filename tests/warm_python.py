@@ -37,8 +37,12 @@ __all__ = ["CalledProcessError", "Popen", "TimeoutExpired", "run"]
 _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 
 
+# What pytest sets, and scikit-learn in the tests' process, where Keras imports it.
+_LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
+
+
 def _environment(env: Any = None) -> dict[str, str]:
-    return {name: value for name, value in (env or os.environ).items() if name != "PYTEST_CURRENT_TEST"}
+    return {name: value for name, value in (env or os.environ).items() if name not in _LEFT_OUT}
 
 
 _USUAL = _environment()
