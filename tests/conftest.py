@@ -163,49 +163,10 @@ def optimized_graphs() -> Iterator[None]:
     optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-@functools.cache
-def _places_of_random_operations() -> set[str]:
-    """Where ("eager", "graph") operations were made that keep a state of random numbers, as `tf.random.normal` does.
-
-    To be told anew from time to time: what is taken out comes back with the next such operation.
-    """
-    from tensorflow.python.eager import context
-    from tensorflow.python.framework import random_seed
-
-    places, get_seed = {"eager"}, random_seed.get_seed
-
-    def noted(op_seed: Any) -> Any:
-        places.add("eager" if context.executing_eagerly() else "graph")
-        return get_seed(op_seed)
-
-    random_seed.get_seed = noted
-    return places
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _nothing_kept_of_other_files() -> None:
-    if "keras" in sys.modules:
-        _places_of_random_operations().discard("graph")
-        _places_of_random_operations().add("eager")
-
-
 @pytest.fixture(autouse=True)
 def _seed_random_numbers() -> None:
-    """Setting the seed makes TensorFlow forget every operation and function that it has prepared.
-
-    Preparing them again takes much of the time of tests that run few operations, and is needed only where operations
-    keep random numbers of their own.
-    """
-    if "keras" not in sys.modules:
-        return
-    places = _places_of_random_operations()
-    with pytest.MonkeyPatch.context() as patch:
-        if not places:
-            from tensorflow.python.eager import context
-
-            patch.setattr(context.pywrap_tfe, "TFE_ContextClearCaches", lambda handle: None)
+    if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(SEED)
-    places.discard("eager")
 
 
 @pytest.fixture(scope="session")

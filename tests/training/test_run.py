@@ -150,6 +150,7 @@ def test_tensorboard_events(finished):
     assert fading[32] == fading[96] == 1.0
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.parametrize("stops", [[16], [40, 72]], ids=str)
 @pytest.mark.slow
 def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, monkeypatch, stops):
@@ -163,6 +164,7 @@ def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, 
     assert_equal_checkpoints(finished, directory)
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.slow
 def test_a_resumed_run_in_half_precision_ends_bit_identical(data, tmp_path, monkeypatch):
     values = {
@@ -192,6 +194,7 @@ ADAPTIVE = {
 }
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.slow
 def test_stylegan2_resumes_bit_identical_with_regularisers_and_adaptive_augmentation(data, tmp_path, monkeypatch):
     """Stopped between two adjustments of the strength, and between two of either regulariser."""
