@@ -150,7 +150,6 @@ def test_tensorboard_events(finished):
     assert fading[32] == fading[96] == 1.0
 
 
-@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.parametrize("stops", [[16], [40, 72]], ids=str)
 @pytest.mark.slow
 def test_a_stopped_and_resumed_run_ends_bit_identical(data, finished, tmp_path, monkeypatch, stops):
