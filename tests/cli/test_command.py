@@ -91,9 +91,9 @@ def test_a_command_gets_its_flags(tmp_path):
         (["train", "--resume=x"], "flag 'resume'. Here the same command again resumes its run; --initialize_from"),
         (
             ["train", "--learning_rat=1"],
-            "Did you mean learning_rate, learning_rate_limit, learning_rate_rampup_kimg? See --help.",
+            "Did you mean learning_rate, learning_rate_limit, learning_rate_parts, learning_rate_rampup_kimg? See --help.",
         ),
-        (["train", "--preset=tinny"], "Received: preset=tinny. Did you mean tiny?"),
+        (["train", "--preset=tiny-stylgan1"], "Received: preset=tiny-stylgan1. Did you mean tiny-stylegan1"),
     ],
 )
 def test_what_people_type_from_habit(capsys, words, hint):
