@@ -265,7 +265,7 @@ PRESETS: dict[str, Preset] = {
 
 DEFAULT_PRESET = "tiny-stylegan1"
 
-# Commands that were written with them go on: a run in runs/tiny with --preset=tiny, too.
+# Commands that were written with them still find a preset.
 FORMER_NAMES = {"tiny": "tiny-stylegan2", "tiny-ada": "tiny-stylegan2-ada"}
 
 

@@ -127,8 +127,8 @@ class RunDirectory:
 
     def _refuse_differences(self, config: TrainConfig, dataset: DatasetInfo) -> None:
         advice = (
-            f"{self.path} holds a run; choose another --run_dir, or give the flags it was started with (flags left out "
-            "are the preset's)."
+            f"{self.path} holds a run; choose another --run_dir, or give its own settings with "
+            f"--preset={self.config_file} (flags left out are the preset's)."
         )
         known = self.read_dataset() if self.dataset_file.exists() else dataset
         saved = self.read_config()
