@@ -91,7 +91,7 @@ def test_a_command_gets_its_flags(tmp_path):
         (["train", "--resume=x"], "flag 'resume'. Here the same command again resumes its run; --initialize_from"),
         (
             ["train", "--learning_rat=1"],
-            "Did you mean learning_rate, learning_rate_limit, learning_rate_parts, learning_rate_rampup_kimg? See --help.",
+            "Did you mean learning_rate, learning_rate_limit, learning_rate_parts, learning_rate_rampup_kimg?",
         ),
         (["train", "--preset=tiny-stylgan1"], "Received: preset=tiny-stylgan1. Did you mean tiny-stylegan1"),
     ],
