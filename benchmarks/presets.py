@@ -140,7 +140,6 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
     config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
     config = config.replace({"power_averages": ",".join(case.averages)})
-    devices.set_op_threads(config.run.cpu_threads_per_op)
     strategy = devices.choose_strategy(case.devices)
     policy = devices.choose_dtype_policy(case.policy)
     config = resolve(config, size, strategy.num_replicas_in_sync)

@@ -42,7 +42,7 @@ def _tiny_stylegan1() -> Preset:
             "feature_maps_max": 64,
             "fused_from": 8,
             "start_resolution": 4,
-            "total_kimg": 76.0,
+            "total_kimg": 66.0,
             "stage_kimg": table("4:0.5,8:2,16:5"),
             "fade_kimg": table("8:0.5,16:1,32:2"),
             "batch_size": table("8"),
@@ -57,7 +57,6 @@ def _tiny_stylegan1() -> Preset:
             "tensorboard_interval_kimg": 0.5,
             "grid_interval_kimg": 4.0,
             "checkpoint_interval_kimg": 8.0,
-            "cpu_threads_per_op": 1,
         }
     )
     return Preset("StyleGAN with WGAN-GP, growing, for emoji portraits at 32x32 on two CPU cores", config)
@@ -206,7 +205,7 @@ def _r3gan(resolution: int, gamma: float, batch: int, half_life_kimg: float, aug
 
 
 def _tiny_stylegan2() -> Preset:
-    """StyleGAN2 for portraits at 32x32 on two CPU cores in a quarter of an hour: the best pictures in it.
+    """StyleGAN2 for portraits at 32x32 on two CPU cores in a quarter of an hour.
 
     Sizes, batch and average are those of `tiny-stylegan1`. A learning rate of 0.005 and a weak R1 (0.3) learn faster
     here than the published 0.002 and stronger ones (docs/results.md). No path length regularisation: smooth w matters

@@ -171,13 +171,6 @@ class RunConfig:
     num_devices: int = option(
         0, "GPUs (without any: logical CPUs) to use; 0 for all GPUs or one CPU", may_change=True, least=0
     )
-    cpu_threads_per_op: int = option(
-        0,
-        "threads that share one operation on a CPU, 0 for as many as cores: with 1, operations run side by side, which "
-        "is faster for small images on few cores",
-        may_change=True,
-        least=0,
-    )
     max_batch_per_device: int = option(
         0,
         "largest number of images in a device's memory at once; larger batches are accumulated; 0 for no limit",

@@ -57,17 +57,6 @@ def choose_strategy(num_devices: int = 0) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
 
 
-def set_op_threads(count: int) -> None:
-    """How many threads may share one operation on a CPU; 0 leaves what there is.
-
-    To be called before TensorFlow has run anything: afterwards, and where the environment has its own say
-    (TF_NUM_INTRAOP_THREADS), nothing changes.
-    """
-    if count and "TF_NUM_INTRAOP_THREADS" not in os.environ and not tf.config.list_physical_devices("GPU"):
-        with contextlib.suppress(RuntimeError):  # it has run something
-            tf.config.threading.set_intra_op_parallelism_threads(count)
-
-
 def choose_dtype_policy(name: str) -> str:
     """The Keras policy that `name` stands for.
 

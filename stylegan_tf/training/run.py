@@ -58,7 +58,6 @@ def run_training(config: TrainConfig, *, dry_run: bool = False) -> int:
         NonFiniteError, FullMemoryError: When training broke down; the message says from where to go on.
     """
     no_remapper()
-    devices.set_op_threads(config.run.cpu_threads_per_op)
     warning = missing_gpu()
     if warning:
         warning = f"WARNING: training on the CPU, no GPU is used: {warning}."

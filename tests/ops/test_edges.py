@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from stylegan_tf.ops.convolution import convolve, convolve_up
@@ -49,3 +50,32 @@ def test_what_lies_within_is_the_same():
     )
     np.testing.assert_allclose(edge[:, 1:-1, 1:-1], zeros[:, 1:-1, 1:-1], atol=1e-5)
     np.testing.assert_array_equal(run_padded(upsample_nearest, x, "edge", 2), upsample_nearest(x))
+
+
+@pytest.mark.parametrize("size", [(2, 3), (4, 6)])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_gradients_of_first_and_second_order_are_those_of_the_pieces(size, scale):
+    """Against TensorFlow's own gradients of a padding and a slice."""
+    kernel_of = tf.constant(kernel(3))
+
+    def enlarged(x):
+        return convolve(upsample_nearest(x) if scale == 2 else x, kernel_of)
+
+    def plain(x):
+        y = enlarged(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC"))
+        return y[:, scale:-scale, scale:-scale, :]
+
+    def gradients(operation):
+        x = tf.constant(features(*size))
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = tf.reduce_sum(tf.tanh(operation(x)) ** 2)
+            first = inner.gradient(value, x)
+            norm = tf.reduce_sum(first**2)
+        return first, outer.gradient(norm, x)
+
+    got, want = gradients(lambda x: run_padded(enlarged, x, "edge", scale)), gradients(plain)
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(tf.abs(other))))

@@ -239,7 +239,7 @@ def test_a_run_warns_before_it_reads_its_data(monkeypatch, capsys, tmp_path):
     def prepare_run(config, dry_run):
         raise Stop
 
-    config = SimpleNamespace(run=SimpleNamespace(run_dir=str(tmp_path / "run"), cpu_threads_per_op=0))
+    config = SimpleNamespace(run=SimpleNamespace(run_dir=str(tmp_path / "run")))
     monkeypatch.setattr(run, "missing_gpu", lambda: "the cable is not plugged in")
     monkeypatch.setattr(run, "prepare_run", prepare_run)
     with pytest.raises(Stop):
