@@ -22,14 +22,6 @@ def log_less() -> None:
     os.environ.setdefault(LOG_LEVEL, "2")
 
 
-def use_onednn() -> None:
-    """Must be called before TensorFlow is imported: oneDNN's convolutions, unless the environment says otherwise.
-
-    TensorFlow takes them by itself on processors with VNNI only; on others they are as much faster (docs/results.md).
-    """
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-
 def no_remapper() -> None:
     """Leaves Grappler's remapper out, which joins operations.
 
@@ -48,7 +40,6 @@ def quiet_start() -> Iterator[None]:
     whatever TF_CPP_MIN_LOG_LEVEL says. With 0 there, everything is printed; likewise when the block fails.
     """
     log_less()
-    use_onednn()
     with contextlib.nullcontext() if os.environ[LOG_LEVEL] == "0" else quiet_libraries():
         yield
         if "tensorflow" in sys.modules:

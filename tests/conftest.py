@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as commands do, so that their numbers are those of this process
 if "PYTEST_XDIST_WORKER" in os.environ:  # there are as many workers as cores: threads of each would be in the way
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # A script that runs the suite in its background makes it ignore Ctrl-C, and nohup hang-ups; commands that tests start

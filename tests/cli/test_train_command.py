@@ -45,11 +45,20 @@ def data(tmp_path_factory):
     ("arguments", "words"),
     [
         (["--z_sise=8"], ["z_sise", "Did you mean z_size?"]),
-        (["--preset=huge"], ["preset must be one of tiny, progan, stylegan1", "Received: preset=huge."]),
+        (
+            ["--preset=huge"],
+            [
+                "preset must be one of tiny-stylegan2, tiny-stylegan2-ada, tiny-stylegan1, digits, progan",
+                "Received: preset=huge.",
+            ],
+        ),
         (["--adam_beta2=1"], ["adam_beta2", "Received: 1.0."]),
         (["portraits"], ["'portraits'"]),
         (["--data=nowhere"], ["nowhere"]),
-        (["--critic_architecture=growing"], ["both be 'growing', or neither", "Received: skip and growing."]),
+        (
+            ["--preset=tiny-stylegan2", "--critic_architecture=growing"],
+            ["both be 'growing', or neither", "Received: skip and growing."],
+        ),
         (["--preset=tiny-stylegan1", "--augment=adaptive"], ["logistic or hinge", "Received: loss=wgan-gp."]),
         (["--augment=adaptive", "--loss=least-squares"], ["logistic or hinge", "Received: loss=least-squares."]),
     ],
