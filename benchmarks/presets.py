@@ -136,12 +136,12 @@ def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     from stylegan_tf.training.state import TrainState
     from stylegan_tf.training.steps import TrainingStep
 
+    strategy = devices.choose_strategy(case.devices)
+    policy = devices.choose_dtype_policy(case.policy)
     size = (case.resolution, case.resolution)
     config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
     config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
     config = config.replace({"power_averages": ",".join(case.averages)})
-    strategy = devices.choose_strategy(case.devices)
-    policy = devices.choose_dtype_policy(case.policy)
     config = resolve(config, size, strategy.num_replicas_in_sync)
     level = config.num_levels_for(size) - 1
     with strategy.scope():

@@ -15,7 +15,6 @@ from stylegan_tf.configuration.families import FAMILIES, Family
 from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.model_sections import AugmentConfig, LossConfig, NetworkConfig
 from stylegan_tf.configuration.options import Condition, check_field, from_plain, to_plain
-from stylegan_tf.configuration.parts import LearningRateParts
 from stylegan_tf.configuration.resolutions import ResolutionTable, count_levels, parse_size
 from stylegan_tf.configuration.sections import (
     MOST_AVERAGES,
@@ -131,7 +130,7 @@ class TrainConfig:
         require(self.run.seed < 2**31, "seed must be below 2^31", self.run.seed)
         if self.run.profile_steps:
             parse_profile_steps(self.run.profile_steps)
-        LearningRateParts.parse(self.schedule.learning_rate_parts)
+        _ = self.schedule.rates_by_part  # raises for what is none
         lengths = self.optimizer.average_lengths
         require(
             len(lengths) == len(set(lengths)) <= MOST_AVERAGES,

@@ -11,6 +11,7 @@ import re
 
 from stylegan_tf.configuration.kimg_tables import KimgTable
 from stylegan_tf.configuration.options import GROWING, MEASURED, WGAN_GP, option
+from stylegan_tf.configuration.parts import LearningRateParts
 from stylegan_tf.configuration.resolutions import ResolutionTable
 from stylegan_tf.errors import require
 
@@ -108,6 +109,11 @@ class ScheduleConfig:
     reset_optimizers: bool = option(
         True, "forget the optimizers' moments at the start and the end of each fade-in", applies_to=GROWING
     )
+
+    @property
+    def rates_by_part(self) -> LearningRateParts:
+        """What learning_rate_parts says."""
+        return LearningRateParts.parse(self.learning_rate_parts)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,7 @@ def run_padded(operation: Callable[[Any], Any], x: Any, padding: str, scale: int
     return operation(x) if padding == "zeros" else _cropped(operation(_padded(x)), scale)
 
 
-# Their gradients are written out: TensorFlow's own add up whole images of zeros, twice the time of a generator's step.
+# Their gradients are written out: TensorFlow's own add up whole images of zeros, which takes half a generator's step.
 @tf.custom_gradient
 def _padded(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """[N, H + 2, W + 2, C]: the first and the last of rows and columns once more."""

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 from stylegan_tf.configuration.config import all_fields
 from stylegan_tf.configuration.kimg_tables import KimgTable
-from stylegan_tf.configuration.parts import LearningRateParts
 from stylegan_tf.configuration.resolve import ResolvedAugment, ResolvedConfig
 from stylegan_tf.configuration.schedule import Period, Schedule
 from stylegan_tf.data.sources.listing import others_text
@@ -169,11 +168,12 @@ def _frozen(state: TrainState) -> list[tuple[str, str]]:
 
 def _rates_by_part(state: TrainState) -> list[tuple[str, str]]:
     """Which weights learn faster or slower than the table says."""
-    rates = LearningRateParts.parse(state.config.schedule.learning_rate_parts)
+    rates = state.config.schedule.rates_by_part
     weights = [*state.generator.trainable_variables, *state.critic.trainable_variables]
     numbers: dict[float, int] = {}
     for weight in weights:
-        numbers[rates.of(weight.path)] = numbers.get(rates.of(weight.path), 0) + math.prod(weight.shape)
+        factor = rates.of(weight.path)
+        numbers[factor] = numbers.get(factor, 0) + math.prod(weight.shape)
     told = [f"{factor:g} times for {count:,} weights" for factor, count in sorted(numbers.items()) if factor != 1]
     return [("Rates", f"{state.config.schedule.learning_rate_parts}: {_listed(told)}")] if told else []
 

@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 from stylegan_tf.configuration.kimg_tables import KimgTable
-from stylegan_tf.configuration.parts import LearningRateParts
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Stage
 from stylegan_tf.keras_defaults import keras_defaults
@@ -80,9 +79,8 @@ class TrainState:
         self.decays_over_kimg: dict[str, tf.Variable] = {}
         self._followed: dict[str, float] = {}
         self.ema_half_life_kimg = _beginning(config.optimizer.ema_half_life_kimg)
-        self._rates_by_part = LearningRateParts.parse(config.schedule.learning_rate_parts)
         trained = [*self.generator.trainable_variables, *self.critic.trainable_variables]
-        self._rates_by_part.check([variable.path for variable in trained])
+        config.schedule.rates_by_part.check([variable.path for variable in trained])
         self.generator_optimizer = self._adam("generator")
         self.critic_optimizer = self._adam("critic")
         self.images_seen = tf.Variable(0, dtype=tf.int64, trainable=False, name="images_seen")
@@ -144,7 +142,7 @@ class TrainState:
     @keras_defaults()  # Keras makes the learning rate in its default type
     def _adam(self, name: str) -> keras.optimizers.Optimizer:
         settings, factor = self.config.optimizer, lazy_factor(self.phases, name)
-        network = self.generator if name == "generator" else self.critic
+        network, rates = (self.generator if name == "generator" else self.critic), self.config.schedule.rates_by_part
         decay: float | tf.Variable = _beginning(settings.adam_beta2) ** factor
         if isinstance(settings.adam_beta2, KimgTable):
             decay = tf.Variable(decay, trainable=False, dtype=tf.float32, name="adam_beta2")
@@ -154,7 +152,7 @@ class TrainState:
             beta_1=settings.adam_beta1**factor,
             beta_2=decay,
             epsilon=settings.adam_epsilon,
-            factors=self._rates_by_part.of if self._rates_by_part.factors else None,
+            factors=rates.of if rates.factors else None,
             name="adam",
         )
         if self.dtype_policy == "mixed_float16":

@@ -204,7 +204,7 @@ def test_the_schedule_of_r3gan_settles_over_20000_kimg(name, gamma, half_life, a
     }
     for field, (first, last) in expected.items():
         values = [config.get(field).at(kimg, 250000) for kimg in (0, 10000, 20000, 40000)]
-        np.testing.assert_allclose(values, [first, (first + last) / 2, last, last], rtol=1e-9), field
+        np.testing.assert_allclose(values, [first, (first + last) / 2, last, last], rtol=1e-9, err_msg=field)
 
 
 def test_former_names_still_mean_what_they_meant():
