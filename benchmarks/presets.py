@@ -27,6 +27,9 @@ import numpy as np
 from absl import flags
 
 from stylegan_tf.cli import app
+from stylegan_tf.configuration.config import TrainConfig
+from stylegan_tf.configuration.presets import preset
+from stylegan_tf.training.cores import use_cores
 
 _PRESETS = flags.DEFINE_list("presets", ["tiny"], "names", module_name="Benchmark")
 _RESOLUTIONS = flags.DEFINE_list("resolutions", ["32"], "image sizes", module_name="Benchmark")
@@ -85,6 +88,7 @@ def main() -> None:
 
 def _measure(case: Case) -> dict[str, Any]:
     """All figures of a case."""
+    use_cores(_config(case))
     with app.quiet_startup():
         import tensorflow as tf
 
@@ -124,31 +128,37 @@ def _measure(case: Case) -> dict[str, Any]:
     }
 
 
+def _config(case: Case) -> TrainConfig:
+    config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
+    config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
+    return config.replace({"power_averages": ",".join(case.averages), "num_devices": case.devices})
+
+
 def _build(case: Case) -> tuple[Any, list[Any], tuple[Any, ...], str]:
     """The step, the kinds of its phases, their arguments, and the policy."""
     import tensorflow as tf
 
-    from stylegan_tf.configuration.presets import preset
     from stylegan_tf.configuration.resolve import resolve
     from stylegan_tf.training import devices
     from stylegan_tf.training.gradients import StepKind
     from stylegan_tf.training.preparation import make_augmentation, make_objective
+    from stylegan_tf.training.shares import Shares
     from stylegan_tf.training.state import TrainState
     from stylegan_tf.training.steps import TrainingStep
 
     strategy = devices.choose_strategy(case.devices)
     policy = devices.choose_dtype_policy(case.policy)
     size = (case.resolution, case.resolution)
-    config = preset(case.preset).replace({"resolution": str(case.resolution), "batch_size": case.batch})
-    config = config.replace({name: int(value) if value.is_integer() else value for name, value in case.settings})
-    config = config.replace({"power_averages": ",".join(case.averages)})
-    config = resolve(config, size, strategy.num_replicas_in_sync)
+    config = resolve(_config(case), size, strategy.num_replicas_in_sync)
     level = config.num_levels_for(size) - 1
     with strategy.scope():
         state = TrainState(config, level + 1, 0, policy)
         state.set_learning_rates(0.001, 0.001)
     augmentation = make_augmentation(config.augment, config.loss.loss)
-    step = TrainingStep(state, make_objective(config.loss), strategy, augmentation=augmentation)
+    shares = Shares.of(config, strategy.num_replicas_in_sync, devices.cores_of_a_device(strategy))
+    step = TrainingStep(
+        state, make_objective(config.loss), strategy, augmentation=augmentation, parts_at_once=shares.parts_at_once
+    )
     share = case.batch // strategy.num_replicas_in_sync
     pixels = np.random.default_rng(0).integers(0, 256, (share, *size, 3), dtype=np.uint8)
     images = strategy.experimental_distribute_values_from_function(lambda _: tf.constant(pixels))

@@ -17,6 +17,7 @@ from stylegan_tf.cli.compiled_code import keep_compiled_code
 from stylegan_tf.cli.config_flags import config_from_flags, define_config_flags
 from stylegan_tf.cli.early_checks import check_early
 from stylegan_tf.cli.flags import FlagGroup
+from stylegan_tf.training.cores import use_cores
 
 FLAGS = flags.FlagValues()
 
@@ -33,6 +34,7 @@ def main() -> int:
     """Configuration from the flags, then the run; returns the exit code."""
     config = config_from_flags(FLAGS)
     check_early(config)
+    use_cores(config)
     with app.quiet_startup():  # after the flags: bad ones should not wait for TensorFlow
         if config.run.jit_compile != "off":
             keep_compiled_code(config.data.cache_dir, on_cpu=config.run.jit_compile == "on")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from stylegan_tf.data.workers import core_count
 from stylegan_tf.errors import UserError, require
 from stylegan_tf.files import text_or_empty
 from stylegan_tf.ops.target import Target
@@ -55,6 +56,12 @@ def choose_strategy(num_devices: int = 0) -> tf.distribute.Strategy:
     if len(tf.config.get_logical_device_configuration(cpu) or []) < num_devices:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * num_devices)
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(num_devices)])
+
+
+def cores_of_a_device(strategy: tf.distribute.Strategy) -> int:
+    """Cores that a device of a strategy computes with; 1 for a GPU and for logical CPUs, which share them."""
+    alone = strategy.num_replicas_in_sync == 1 and not tf.config.list_physical_devices("GPU")
+    return core_count() if alone else 1
 
 
 def choose_dtype_policy(name: str) -> str:

@@ -96,7 +96,7 @@ def prepare_run(config: TrainConfig, *, dry_run: bool = False) -> Run:
     resolved = resolve(config, dataset.size, replicas, directory.read_decisions())
     schedule = Schedule.from_config(resolved, num_levels)
     _check_frozen(resolved, schedule, num_levels, directory)
-    shares = Shares.of(resolved, replicas)
+    shares = Shares.of(resolved, replicas, devices.cores_of_a_device(strategy))
     shares.check(schedule, directory.newest_images_seen())
     source, start = _find_source(config, directory, dry_run)
     with strategy.scope():

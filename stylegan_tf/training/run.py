@@ -271,6 +271,7 @@ def _make_step(run: Run, log: Logger) -> TrainingStep:
         augmentation=run.augmentation,
         jit_compile=run.jit,
         images_at_once=run.shares.images_at_once,
+        parts_at_once=run.shares.parts_at_once,
         tell=log,
     )
 

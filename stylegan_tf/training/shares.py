@@ -8,6 +8,7 @@ import math
 from stylegan_tf.configuration.resolve import ResolvedConfig
 from stylegan_tf.configuration.schedule import Schedule
 from stylegan_tf.errors import UserError, require
+from stylegan_tf.training.cores import parts_at_once
 
 
 def require_multiple(batch: int, replicas: int, chosen: str = "") -> None:
@@ -29,6 +30,7 @@ class Shares:
         most: Images that a device takes at once at most, as asked; 0 where that was not asked.
         group: Images of a group of the minibatch statistic; None for all that are taken at once.
         path_length_shrink: A share's images for one whose path length is taken; 0 where none is.
+        cores: Those that a device computes with, where it is a CPU.
     """
 
     replicas: int
@@ -36,14 +38,15 @@ class Shares:
     most: int
     group: int | None
     path_length_shrink: int
+    cores: int = 1
 
     @classmethod
-    def of(cls, config: ResolvedConfig, replicas: int) -> Shares:
-        """Those of a configuration on so many devices."""
+    def of(cls, config: ResolvedConfig, replicas: int, cores: int = 1) -> Shares:
+        """Those of a configuration on so many devices, of so many cores each."""
         loss = config.loss
         shrink = loss.path_length_batch_shrink if loss.path_length_weight else 0
         group = config.network.minibatch_stddev_group
-        return cls(replicas, config.batch_devices, config.run.max_batch_per_device, group, shrink)
+        return cls(replicas, config.batch_devices, config.run.max_batch_per_device, group, shrink, cores)
 
     def images_at_once(self, batch: int) -> int:
         """How many images of a batch a device takes at once at most; larger shares are added up from pieces.
@@ -63,6 +66,10 @@ class Shares:
                 continue
             return limit
         return share
+
+    def parts_at_once(self, images: int) -> int:
+        """Into how many parts the cores of a device divide images that it takes at once."""
+        return parts_at_once(images, self.group, self.cores)
 
     def check(self, schedule: Schedule, images_seen: int) -> None:
         """Makes sure that every batch that is still to come can be shared out.

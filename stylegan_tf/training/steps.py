@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import tensorflow as tf
 
@@ -35,6 +35,8 @@ class TrainingStep:
         jit_compile: Whether XLA compiles gradients: "off", "on", or "auto", see `PhaseFunctions`.
         images_at_once: Of a batch over all devices, how many images a device takes at once; larger shares are added up
             from pieces. None for whole shares.
+        parts_at_once: Of images that a device takes at once, into how many parts its cores divide them, and compute
+            these at the same time. None for one.
         tell: Is told in a line what "auto" chose.
 
     Attributes:
@@ -51,6 +53,7 @@ class TrainingStep:
         augmentation: AnyAugmentation | None = None,
         jit_compile: str = "off",
         images_at_once: Callable[[int], int] | None = None,
+        parts_at_once: Callable[[int], int] | None = None,
         tell: Callable[[str], None] = print,
     ) -> None:
         self.state = state
@@ -58,6 +61,7 @@ class TrainingStep:
         self.gradients = PhaseGradients(state, objective, augmentation, strategy.num_replicas_in_sync)
         self.augmentation = augmentation
         self.images_at_once = images_at_once
+        self.parts_at_once = parts_at_once or (lambda images: 1)
         self._functions = PhaseFunctions(self, jit_compile, tell)
         self._compiled_gradients: dict[tuple[StepKind, int], Compute] = {}
         self.average_generator = tf.function(self._move_average, autograph=False)
@@ -258,11 +262,33 @@ class TrainingStep:
                 return function(*inputs, kind=kind)
 
         if not xla:
-            return compute
+            # Path lengths are compared with a mean that those of all images have moved.
+            path_lengths = kind.phase.network == "generator" and kind.phase.regularizer
+            return compute if path_lengths else self._in_parts(compute)
         # One function for each device: what is compiled goes by its name.
         replica = int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
         compiled = tf.function(compute, jit_compile=True, autograph=False)
         return self._compiled_gradients.setdefault((kind, replica), compiled)
+
+    def _in_parts(self, compute: Compute) -> Compute:
+        """The same, of parts that the cores of a device compute at the same time.
+
+        A part has every so manieth image, so that groups of the minibatch statistic are those of the whole.
+        """
+        traced_once = tf.function(compute, autograph=False)
+
+        def compute_parts(fade_in: tf.Tensor, *inputs: Any) -> PhaseResult:
+            count = self.parts_at_once(tf.nest.flatten(inputs)[0].shape[0])
+            if count == 1:
+                return compute(fade_in, *inputs)
+
+            def part(index: int) -> PhaseResult:
+                own = tf.nest.map_structure(lambda x: None if x is None else x[index::count], inputs)
+                return cast(PhaseResult, traced_once(fade_in, *own))
+
+            return cast(PhaseResult, tf.nest.map_structure(lambda *x: tf.add_n(x), *map(part, range(count))))
+
+        return compute_parts
 
     def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any, batch_size: int) -> PhaseResult:
         """Sums results over pieces of the batch that fit the device."""

@@ -293,8 +293,8 @@ def test_the_same_clock_gives_the_same_step_and_another_clock_another(configure)
     assert not equal(results[0], results[2])
 
 
-def result_in_pieces(step, phase, limit):
-    """What a phase computes of given draws, in pieces of this size; 0 for all at once."""
+def result_in_pieces(step, phase, limit=0, parts=1):
+    """What a phase computes of given draws, in pieces of this size; 0 for all at once, and then in parts."""
     kind = StepKind(1, 8, phase)
     count, state = step.gradients.images(kind), step.state
     key = tf.constant([1, 2])
@@ -303,8 +303,9 @@ def result_in_pieces(step, phase, limit):
         path_noise=draw_path_noise(key, count, (8, 8, 3)), real_augmentation=of_reals, fake_augmentation=of_fakes
     )
     reals = tf.random.stateless_uniform([count, 8, 8, 3], [3, 4], -1.0, 1.0)
-    compute = step._compute(kind, xla=False)
     step.images_at_once = (lambda batch_size: limit) if limit else None
+    step.parts_at_once = lambda images: parts
+    compute = step._compute(kind, xla=False)
     return step._accumulate(compute, tf.constant(0.5), (reals, tf.zeros([count, 0]), draws), 8)
 
 
@@ -332,11 +333,24 @@ def test_accumulated_pieces_equal_the_whole_batch(name):
     augmentation = Augmentation.from_groups("blit,color") if configure is tiny_stylegan2 else None
     step = make_step(configure, augmentation=augmentation, minibatch_stddev_group=0, augment_p=0.5, **values)
     limit = step.gradients.images(StepKind(1, 8, phase)) // pieces
-    # Some gradients are rounding and nothing else (instance normalisation undoes a shift), hence the common scale.
-    whole, summed = (tf.nest.flatten(result_in_pieces(step, phase, size)) for size in (0, limit))
+    assert_equal_results(*(result_in_pieces(step, phase, size) for size in (0, limit)))
+
+
+def assert_equal_results(*results):
+    """Some gradients are rounding and nothing else (instance normalisation undoes a shift), hence the common scale."""
+    whole, summed = map(tf.nest.flatten, results)
     scale = max(np.max(np.abs(one)) for one in whole)
     for one, other in zip(whole, summed, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
+def test_parts_that_cores_compute_equal_the_whole_with_groups_of_the_minibatch_statistic(name):
+    _, configure, values, phase = CASES[name]
+    augmentation = Augmentation.from_groups("blit,color") if configure is tiny_stylegan2 else None
+    step = make_step(configure, augmentation=augmentation, minibatch_stddev_group=2, augment_p=0.5, **values)
+    assert_equal_results(*(result_in_pieces(step, phase, parts=parts) for parts in (1, 4)))
 
 
 @pytest.mark.slow
