@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import tensorflow as tf
 
 from stylegan_tf.augment.base import AnyAugmentation
-from stylegan_tf.errors import UserError
 from stylegan_tf.images import to_float
 from stylegan_tf.losses.objectives import Objective
 from stylegan_tf.ops.resample import blend_with_half_resolution
@@ -19,9 +18,8 @@ from stylegan_tf.training.draws import Draws, draw_augmentation_pair, draw_path_
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, PhaseResult, StepKind
 from stylegan_tf.training.phases import Phase
+from stylegan_tf.training.pieces import Compute, accumulate, in_parts
 from stylegan_tf.training.state import TrainState
-
-Compute = Callable[..., Any]  # of a PhaseResult; as a `tf.function` under XLA
 
 
 class TrainingStep:
@@ -217,7 +215,7 @@ class TrainingStep:
     ) -> PhaseResult:
         """What a phase computes before it changes anything."""
         inputs = self._gradient_inputs(images, labels, images_seen, fade_in, kind, draws)
-        return self._accumulate(self._compute(kind, xla), fade_in, inputs, kind.batch_size)
+        return accumulate(self._compute(kind, xla), fade_in, inputs, self.share_at_once(kind.batch_size))
 
     def _gradient_inputs(
         self,
@@ -264,57 +262,11 @@ class TrainingStep:
         if not xla:
             # Path lengths are compared with a mean that those of all images have moved.
             path_lengths = kind.phase.network == "generator" and kind.phase.regularizer
-            return compute if path_lengths else self._in_parts(compute)
+            return compute if path_lengths else in_parts(compute, self.parts_at_once)
         # One function for each device: what is compiled goes by its name.
         replica = int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))
         compiled = tf.function(compute, jit_compile=True, autograph=False)
         return self._compiled_gradients.setdefault((kind, replica), compiled)
-
-    def _in_parts(self, compute: Compute) -> Compute:
-        """The same, of parts that the cores of a device compute at the same time.
-
-        A part has every so manieth image, so that groups of the minibatch statistic are those of the whole.
-        """
-        traced_once = tf.function(compute, autograph=False)
-
-        def compute_parts(fade_in: tf.Tensor, *inputs: Any) -> PhaseResult:
-            count = self.parts_at_once(tf.nest.flatten(inputs)[0].shape[0])
-            if count == 1:
-                return compute(fade_in, *inputs)
-
-            def part(index: int) -> PhaseResult:
-                own = tf.nest.map_structure(lambda x: None if x is None else x[index::count], inputs)
-                return cast(PhaseResult, traced_once(fade_in, *own))
-
-            return cast(PhaseResult, tf.nest.map_structure(lambda *x: tf.add_n(x), *map(part, range(count))))
-
-        return compute_parts
-
-    def _accumulate(self, compute: Compute, fade_in: tf.Tensor, inputs: Any, batch_size: int) -> PhaseResult:
-        """Sums results over pieces of the batch that fit the device."""
-        batch = tf.nest.flatten(inputs)[0].shape[0]
-        limit = self.share_at_once(batch_size)
-        pieces = -(-batch // limit)
-        if pieces == 1:
-            return compute(fade_in, *inputs)
-        if batch % pieces:
-            raise UserError(
-                f"a device's batch must divide into equal pieces of at most max_batch_per_device. Received: batch "
-                f"{batch}, max_batch_per_device={limit}; choose a divisor of {batch}."
-            )
-
-        def split(x: Any) -> Any:
-            return None if x is None else tf.reshape(x, [pieces, batch // pieces, *x.shape[1:]])
-
-        by_piece = tf.nest.map_structure(split, inputs)
-
-        def piece(index: tf.Tensor) -> PhaseResult:
-            return compute(fade_in, *tf.nest.map_structure(lambda x: None if x is None else x[index], by_piece))
-
-        def add(index: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
-            return index + 1, tf.nest.map_structure(tf.add, sums, piece(index))
-
-        return tf.while_loop(lambda index, _: index < pieces, add, (1, piece(tf.constant(0))))[1]
 
     def _norm(self, optimizer: Any, gradient: tf.Tensor) -> tf.Tensor:
         """Norm of the gradient by all weights, without the loss scale."""

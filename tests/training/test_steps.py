@@ -16,6 +16,7 @@ from stylegan_tf.training.draws import draw_augmentation_pair, draw_path_noise, 
 from stylegan_tf.training.flat_weights import FlatWeights
 from stylegan_tf.training.gradients import PhaseGradients, StepKind
 from stylegan_tf.training.phases import Phase
+from stylegan_tf.training.pieces import accumulate
 from stylegan_tf.training.preparation import make_objective
 from stylegan_tf.training.state import TrainState
 from stylegan_tf.training.steps import TrainingStep, average_decay
@@ -306,7 +307,7 @@ def result_in_pieces(step, phase, limit=0, parts=1):
     step.images_at_once = (lambda batch_size: limit) if limit else None
     step.parts_at_once = lambda images: parts
     compute = step._compute(kind, xla=False)
-    return step._accumulate(compute, tf.constant(0.5), (reals, tf.zeros([count, 0]), draws), 8)
+    return accumulate(compute, tf.constant(0.5), (reals, tf.zeros([count, 0]), draws), step.share_at_once(8))
 
 
 CASES = {
