@@ -19,6 +19,9 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER" in os.environ:  # there are as many workers as cores: threads of each would be in the way
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    if hasattr(os, "sched_setaffinity"):  # each keeps to cores of its own, with the commands that it starts
+        _worker, _workers = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[_worker::_workers] or os.sched_getaffinity(0))
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # here and in commands alike, whose numbers are compared
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process with threads cannot fork (tests/warm_python.py)
 # A script that runs the suite in its background makes it ignore Ctrl-C, and nohup hang-ups; commands that tests start

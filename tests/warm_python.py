@@ -40,6 +40,9 @@ _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 # What pytest sets, and scikit-learn in the tests' process, where Keras imports it.
 _LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
 
+# What commands set where they run in the tests' process (`keras_settings`): what Keras does by itself.
+_OF_COMMANDS = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "false"}
+
 
 def _environment(env: Any = None) -> dict[str, str]:
     return {name: value for name, value in (env or os.environ).items() if name not in _LEFT_OUT}
@@ -133,7 +136,7 @@ class _Server:
     def suits(self, environment: dict[str, str]) -> bool:
         """Whether every variable is as it was before the import or, as in a process that did it, after it."""
         return bool(self._after) and all(
-            environment.get(name) in (self._before.get(name), self._after.get(name))
+            environment.get(name) in (self._before.get(name), self._after.get(name), _OF_COMMANDS.get(name))
             for name in {*environment, *self._before}
         )
 

@@ -16,9 +16,10 @@ VARIABLES = ("TF_XLA_FLAGS", "XLA_FLAGS")
 @pytest.fixture(autouse=True)
 def _fresh_process(monkeypatch):
     for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it goes away at the end, too
+        monkeypatch.delenv(name)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
-    monkeypatch.delitem(sys.modules, "tensorflow")
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(compiled_code, "_tensorflow_version", lambda: "2.21.0")
 
 
