@@ -21,6 +21,7 @@ from stylegan_tf.configuration.options import (
     OF_STYLEGAN1_LABELS,
     OF_STYLEGAN2,
     OF_STYLEGAN2_LABELS,
+    OPEN_R1,
     PATH_LENGTHS,
     R1_LOSSES,
     WASSERSTEIN,
@@ -157,9 +158,15 @@ class LossConfig:
     )
     r1_gamma: float | KimgTable | None = option(
         10.0,
-        "weight of the R1 penalty of the other losses; empty: 0.0002 * pixels / batch size",
+        "weight of the R1 penalty of the other losses; empty: r1_gamma_per_pixel * pixels / batch size",
         least=0,
         applies_to=R1_LOSSES,
+    )
+    r1_gamma_per_pixel: float = option(
+        0.0002,
+        "of an image in a batch, where r1_gamma is left open: larger images want a stronger R1 (published: 0.0002)",
+        least=0,
+        applies_to=OPEN_R1,
     )
     r2_gamma: float | KimgTable = option(
         0.0, "weight of the same penalty at fakes (R2); 0 leaves it out", least=0, applies_to=R1_LOSSES

@@ -143,7 +143,7 @@ def resolve(
         values["batch_size"] = config.family.batch_sizes(size, num_devices)
     batch = last_value(values["batch_size"], size)
     values.setdefault("critic_learning_rate", config.schedule.learning_rate)
-    values.setdefault("r1_gamma", 0.0002 * size[0] * size[1] / batch)
+    values.setdefault("r1_gamma", config.loss.r1_gamma_per_pixel * size[0] * size[1] / batch)
     values.setdefault("ema_half_life_kimg", batch * 10.0 / 32.0)
     transfers = bool(config.run.initialize_from)
     values.setdefault("augment_kimg", TRANSFER_AUGMENT_KIMG if transfers else DEFAULT_AUGMENT_KIMG)

@@ -96,6 +96,7 @@ def test_these_configurations_have_every_field():
             "stage_kimg applies only to networks that grow; choose that, or leave it out. Received: stage_kimg=3.",
         ),
         (["--preset=digits", "--r1_gamma=3"], "r1_gamma applies only to losses other than wgan-gp"),
+        (["--preset=tiny-stylegan2", "--r1_gamma=3", "--r1_gamma_per_pixel=1"], "with r1_gamma left open"),
         (["--preset=tiny-stylegan2", "--drift_weight=0"], "drift_weight applies only to loss=wgan-gp"),
         (["--augment_p=0.2"], "augment_p applies only to augment=adaptive or fixed"),
         (

@@ -8,6 +8,7 @@ import pytest
 from stylegan_tf.configuration.config import TrainConfig
 from stylegan_tf.configuration.presets import FORMER_NAMES, PRESETS, preset
 from stylegan_tf.configuration.resolutions import ResolutionTable
+from stylegan_tf.configuration.resolve import resolve
 
 table = ResolutionTable.parse
 
@@ -240,3 +241,8 @@ def test_a_preset_cannot_be_written_to():
 def test_only_progressive_growing_has_a_critic_that_classifies():
     """As published; StyleGAN's has a score for each class."""
     assert [name for name in PRESETS if preset(name).network.critic_classifies] == ["progan"]
+
+
+@pytest.mark.parametrize(("size", "gamma"), [(28, 0.23), (32, 0.3), (64, 1.2)])
+def test_the_r1_weight_of_small_presets_is_that_of_the_pixels(size, gamma):
+    assert resolve(preset("tiny-stylegan2"), (size, size), 1).loss.r1_gamma == pytest.approx(gamma, rel=0.01)
