@@ -39,7 +39,10 @@ def elsewhere(built, tmp_path_factory):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place)
-    environment = {**os.environ, "PYTHONPATH": str(place)}
+    # Of what the tests have set (conftest.py), users have nothing.
+    of_tests = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in of_tests}
+    environment["PYTHONPATH"] = str(place)
 
     def run(*words):
         command = [sys.executable, "-m", "stylegan_tf", *words]
