@@ -104,13 +104,20 @@ def _plan_memory(run: Run, images_seen: int) -> tuple[str, str]:
     return str(plan), warning_before(plan, run.state, run.schedule, run.shares, images_seen)
 
 
+def _parts(run: Run) -> str:
+    """Into how many parts a CPU's cores divide batches."""
+    batches = {period.batch_size for period in run.schedule.periods}
+    most = max(run.shares.parts_at_once(run.shares.images_at_once(batch)) for batch in batches)
+    return f", {most} parts of a batch at once" if most > 1 else ""
+
+
 def _plan(run: Run, memory: str) -> Plan:
     return make_plan(
         run.state,
         run.schedule,
         run.dataset,
         run.directory,
-        devices.describe_devices(run.strategy),
+        devices.describe_devices(run.strategy) + _parts(run),
         run.jit,
         run.image_set.ignored,
         data_notes(run),
