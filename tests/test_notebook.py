@@ -86,7 +86,7 @@ def test_pictures_that_are_not_there_are_told(notebook, tmp_path, monkeypatch):
 def test_a_package_that_cannot_be_installed_is_told(notebook, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(importlib.metadata, "distributions", lambda **_: [])
-    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # as the cell does: it goes away at the end
     for repository, expected in (("", "Write the repository's address"), ("no/such/clone", "that git can clone")):
         with pytest.raises(Exception, match=expected) as stop:
             run_cell(sources(notebook)["install"], REPOSITORY=repository)
@@ -95,7 +95,7 @@ def test_a_package_that_cannot_be_installed_is_told(notebook, tmp_path, monkeypa
 
 def test_it_installs_the_clone_that_it_lies_in(notebook, monkeypatch):
     monkeypatch.chdir(FILE.parent)
-    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # as the cell does: it goes away at the end
     assert run_cell(sources(notebook)["install"], REPOSITORY="")["find_clone"]() == ROOT
 
 

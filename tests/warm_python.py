@@ -37,8 +37,8 @@ __all__ = ["CalledProcessError", "Popen", "TimeoutExpired", "run"]
 _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 
 
-# What pytest sets, and scikit-learn in the tests' process, where Keras imports it.
-_LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
+# What pytest sets, scikit-learn in the tests' process, where Keras imports it, and what changes no import.
+_LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TF_CPP_MIN_LOG_LEVEL")
 
 # What commands set where they run in the tests' process (`keras_settings`): what Keras does by itself.
 _OF_COMMANDS = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "false"}
