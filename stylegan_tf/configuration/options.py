@@ -57,8 +57,8 @@ WASSERSTEIN = Condition(
 WGAN_GP = Condition("loss=wgan-gp", lambda config: config.loss.loss == "wgan-gp")
 R1_LOSSES = Condition("losses other than wgan-gp", lambda config: config.loss.loss != "wgan-gp")
 OPEN_R1 = Condition(
-    "losses other than wgan-gp, with r1_gamma left open",
-    lambda config: config.loss.loss != "wgan-gp" and config.loss.r1_gamma is None,
+    f"{R1_LOSSES.words}, with r1_gamma left open",
+    lambda config: R1_LOSSES.holds(config) and config.loss.r1_gamma is None,
 )
 CLASSIFYING = Condition(
     "critic_classifies with use_labels", lambda config: config.network.critic_classifies and config.data.use_labels

@@ -329,12 +329,16 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.slow
 def test_accumulated_pieces_equal_the_whole_batch(name):
-    pieces, configure, values, phase = CASES[name]
-    # Without the minibatch statistic, whose groups the pieces change.
-    augmentation = Augmentation.from_groups("blit,color") if configure is tiny_stylegan2 else None
-    step = make_step(configure, augmentation=augmentation, minibatch_stddev_group=0, augment_p=0.5, **values)
+    pieces, _, _, phase = CASES[name]
+    step = step_of_case(name, minibatch_stddev_group=0)  # whose groups the pieces would change
     limit = step.gradients.images(StepKind(1, 8, phase)) // pieces
     assert_equal_results(*(result_in_pieces(step, phase, size) for size in (0, limit)))
+
+
+def step_of_case(name, **values):
+    _, configure, own, _ = CASES[name]
+    augmentation = Augmentation.from_groups("blit,color") if configure is tiny_stylegan2 else None
+    return make_step(configure, augmentation=augmentation, augment_p=0.5, **own, **values)
 
 
 def assert_equal_results(*results):
@@ -348,9 +352,7 @@ def assert_equal_results(*results):
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.slow
 def test_parts_that_cores_compute_equal_the_whole_with_groups_of_the_minibatch_statistic(name):
-    _, configure, values, phase = CASES[name]
-    augmentation = Augmentation.from_groups("blit,color") if configure is tiny_stylegan2 else None
-    step = make_step(configure, augmentation=augmentation, minibatch_stddev_group=2, augment_p=0.5, **values)
+    step, phase = step_of_case(name, minibatch_stddev_group=2), CASES[name][-1]
     assert_equal_results(*(result_in_pieces(step, phase, parts=parts) for parts in (1, 4)))
 
 
