@@ -38,9 +38,9 @@ def use_cores(config: TrainConfig, system: Path = Path("/")) -> None:
     if (system / "dev" / "nvidiactl").exists():
         return
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    batch, devices = config.schedule.batch_size, max(config.run.num_devices, 1)
-    if batch is not None and devices == 1:
+    batch, cores = config.schedule.batch_size, core_count()
+    if batch is not None and config.run.num_devices <= 1:
         group = config.network.minibatch_stddev_group
-        parts = max(parts_at_once(int(images), group, core_count()) for images in batch.values())
+        parts = max(parts_at_once(int(images), group, cores) for images in batch.values())
         if parts > 1:
-            os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(core_count() // parts, 1)))
+            os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores // parts))
