@@ -51,6 +51,8 @@ def test_it_is_warm_where_nothing_is_asked_for_that_needs_a_fresh_one(monkeypatc
     assert is_warm(env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # as commands set it
     assert not is_warm("-X", "dev")
     assert not is_warm(env={**os.environ, "KERAS_HOME": "/"})
+    assert not is_warm(env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"})  # which is read once
+    assert not is_warm(env={name: value for name, value in os.environ.items() if name != "PATH"})
     assert not is_warm(preexec_fn=lambda: None)
     monkeypatch.setenv("TF_SOMETHING", "1")
     assert not is_warm()

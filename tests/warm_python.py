@@ -38,7 +38,7 @@ _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 
 
 # What pytest sets, scikit-learn in the tests' process, where Keras imports it, and what changes no import.
-_LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TF_CPP_MIN_LOG_LEVEL")
+_LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
 
 # What commands set where they run in the tests' process (`keras_settings`): what Keras does by itself.
 _OF_COMMANDS = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "false"}
@@ -48,11 +48,12 @@ def _environment(env: Any = None) -> dict[str, str]:
     return {name: value for name, value in (env or os.environ).items() if name not in _LEFT_OUT}
 
 
-_USUAL = _environment()
+# TensorFlow reads its level of logging once, in the process that forks: the one that tests and commands set.
+_USUAL = {**_environment(), "TF_CPP_MIN_LOG_LEVEL": "2"}
 # The options of Python that there are processes for, with their environments.
 _ENVIRONMENTS = {
     (): _USUAL,
-    ("-I", "-X", "utf8"): {**_USUAL, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
+    ("-I", "-X", "utf8"): {**_USUAL, "CUDA_VISIBLE_DEVICES": "-1"},
 }
 
 
@@ -135,8 +136,9 @@ class _Server:
 
     def suits(self, environment: dict[str, str]) -> bool:
         """Whether every variable is as it was before the import or, as in a process that did it, after it."""
+        set_by_commands = {**self._before, **_OF_COMMANDS}
         return bool(self._after) and all(
-            environment.get(name) in (self._before.get(name), self._after.get(name), _OF_COMMANDS.get(name))
+            environment.get(name) in (self._before.get(name), self._after.get(name), set_by_commands.get(name))
             for name in {*environment, *self._before}
         )
 
