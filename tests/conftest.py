@@ -11,6 +11,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -152,10 +153,23 @@ def small_files() -> Callable[[int], contextlib.AbstractContextManager[None]]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _graphs_as_they_were_traced() -> None:
-    """TensorFlow takes longer to optimize a graph than a test takes to run it; other processes do optimize theirs."""
+def _quick_tensorflow() -> None:
+    """TensorFlow takes longer to optimize a graph than a test takes to run it; other processes do optimize theirs.
+
+    It forgets the kernels of all operations and functions when it is seeded, and to make them anew takes longer than
+    to run them. Only operations that keep a seed of their own (`tf.random.normal`) would need it: here nothing uses
+    those, but Keras' random functions, which do not. So kernels are forgotten once a file.
+    """
     if "tensorflow" in sys.modules:
+        from tensorflow.python.eager import context
+
         sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        context.context().clear_kernel_cache()
+        context.Context._set_global_seed = _seed_and_keep_kernels
+
+
+def _seed_and_keep_kernels(self: Any, seed: int) -> None:
+    self._seed, self._rng = seed, random.Random(seed)
 
 
 @pytest.fixture

@@ -51,10 +51,7 @@ def _environment(env: Any = None) -> dict[str, str]:
 # TensorFlow reads its level of logging once, in the process that forks: the one that tests and commands set.
 _USUAL = {**_environment(), "TF_CPP_MIN_LOG_LEVEL": "2"}
 # The options of Python that there are processes for, with their environments.
-_ENVIRONMENTS = {
-    (): _USUAL,
-    ("-I", "-X", "utf8"): {**_USUAL, "CUDA_VISIBLE_DEVICES": "-1"},
-}
+_ENVIRONMENTS = {(): _USUAL, ("-I", "-X", "utf8"): {**_USUAL, "CUDA_VISIBLE_DEVICES": "-1"}}
 
 
 class Popen(subprocess.Popen):

@@ -221,7 +221,11 @@ class ImagePipeline:
             data = data.unbatch()
         if not num_classes:  # empty labels crash unbatch
             data = tf.data.Dataset.zip((data, tf.data.Dataset.from_tensors(tf.zeros([piece, 0])).repeat()))
-        data = data.prefetch(tf.data.AUTOTUNE)
+        # TensorFlow's search for the best number of batches ahead sleeps for up to a minute, also where its iterator
+        # is being deleted, which waits for it (TensorFlow 2.21): a run would stand still at each new resolution.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        data = data.prefetch(max(2, together)).with_options(options)
         data.pipeline = self  # whatever is made from the data set keeps it, and so the images
         return data
 

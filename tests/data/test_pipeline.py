@@ -173,6 +173,10 @@ class TestBatches:
         assert found.shape == (batches, batch_size)
         np.testing.assert_array_equal(found.reshape(-1), drawn(3, 11, found.size))
 
+    def test_nothing_sleeps_that_its_deletion_would_wait_for(self, image_set):
+        """Autotuning does, for up to a minute."""
+        assert not ImagePipeline(image_set).batches(0, 4).options().autotune.enabled
+
     @pytest.mark.slow
     def test_images_are_freed_with_the_pipeline(self):
         image_set = ArrayImageSet(random_images())

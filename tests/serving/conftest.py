@@ -41,7 +41,7 @@ def _look_trained(generator: Generator) -> None:
     """Noise strengths, biases and the mean of w start at zero, where mistakes with them would not show."""
     for weight in generator.weights:
         if weight.path.rpartition("/")[2] in ("strength", "bias", "w_average"):
-            weight.assign(0.2 * tf.random.normal(weight.shape))
+            weight.assign(0.2 * keras.random.normal(weight.shape))
     for layer in generator.synthesis.to_rgb:
         layer.kernel.assign(0.3 * layer.kernel)  # few pixels beyond [-1, 1]
 

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -247,7 +248,7 @@ def test_stylegan2_answers_without_the_package_as_with_it(make_served, tmp_path,
     served = make_served(family="stylegan2", generator_architecture=architecture, **critic)
     path = export(served, tmp_path / "model")
     loaded = tf.saved_model.load(path).signatures["serving_default"]
-    z = tf.random.normal([3, 8])
+    z = keras.random.normal([3, 8])
     images = served.synthesize(served.truncate(served.map(z), tf.fill([3], served.truncation_psi)))
     pixels = np.clip(np.round(images.numpy() * 127.5 + 127.5), 0, 255)
     assert np.abs(loaded(z=z)["images"].numpy() - pixels).max() <= 1
