@@ -40,8 +40,9 @@ _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 # What pytest sets, scikit-learn in the tests' process, where Keras imports it, and what changes no import.
 _LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
 
-# What commands set where they run in the tests' process (`keras_settings`): what Keras does by itself.
-_OF_COMMANDS = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "false"}
+# What commands set where they run in the tests' process: what Keras does by itself (`keras_settings`), and, in tf2onnx,
+# no warnings, of which commands have none either.
+_OF_COMMANDS = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def _environment(env: Any = None) -> dict[str, str]:
