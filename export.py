@@ -9,7 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where Python is told not to look beside the script
 
-from stylegan_tf.cli import export
+from stylegan_tf.invocation import check_installed
 
 if __name__ == "__main__":
+    check_installed()
+    from stylegan_tf.cli import export
+
     export.run()

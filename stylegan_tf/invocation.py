@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shlex
@@ -11,7 +12,23 @@ import shutil
 import sys
 from pathlib import Path
 
+from stylegan_tf.errors import USER_ERROR
+
 PROGRAM = "stylegan-tf"
+_NEEDED = ("absl", "google_crc32c", "keras", "numpy", "PIL", "rich", "tensorboard", "tensorflow")
+
+
+def check_installed() -> None:
+    """Exits with one line where this Python lacks a package that every command needs, as that of another place does."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f"{PROGRAM}: the Python that runs, {sys.executable}, must have the packages that this one needs. Received: "
+            f"no {', '.join(missing)}. Activate the environment that it is installed in (. .venv/bin/activate), or "
+            "install it there: pip install -e . in the clone.",
+            file=sys.stderr,
+        )
+        sys.exit(USER_ERROR)
 
 
 def command(words: str = "") -> str:

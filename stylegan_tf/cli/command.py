@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from stylegan_tf.errors import USER_ERROR, did_you_mean
-from stylegan_tf.invocation import PROGRAM
+from stylegan_tf.invocation import PROGRAM, check_installed
 from stylegan_tf.version import __version__
 
 # Of each, `stylegan_tf.cli` has a module of this name with a function `run`.
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if words[0] not in COMMANDS:
         print(f"{PROGRAM}: {_unknown(words[0])}", file=sys.stderr)
         sys.exit(USER_ERROR)
+    check_installed()
     sys.argv = [f"{PROGRAM} {words[0]}", *words[1:]]
     importlib.import_module(f"stylegan_tf.cli.{words[0]}").run(sys.argv)
 

@@ -5,11 +5,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from stylegan_tf import __version__, invocation
 from stylegan_tf.cli import command, completion
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*words, **options):
@@ -41,6 +44,17 @@ def test_help_imports_nothing_that_is_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("words", [["train.py"], ["export.py", "--help"], ["-m", "stylegan_tf", "sample"]], ids=str)
+def test_another_python_is_told_in_one_line(words):
+    """One without the packages, as where an environment was not activated."""
+    done = subprocess.run(
+        [sys.executable, "-S", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"{sys.executable}, must have the packages" in done.stderr
+    assert "tensorflow. Activate the environment" in done.stderr
 
 
 def test_without_words_the_help_is_a_mistake(capsys):
