@@ -197,6 +197,16 @@ def quick_xla() -> None:
         tf.function(lambda: tf.zeros([]) + 1.0, jit_compile=True)()
 
 
+@pytest.fixture
+def warm_clean_processes() -> Iterator[None]:
+    """Processes that verify exports begin with TensorFlow imported; fresh ones are in the tests of the verification."""
+    import warm_python
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stylegan_tf.serving.verify.subprocess", warm_python)
+        yield
+
+
 @pytest.fixture(scope="session")
 def reference() -> Callable[[str], Reference]:
     """`reference(name)` reads tests/reference/<name>.npz."""

@@ -80,6 +80,7 @@ def test_what_is_printed(command, tmp_path):
     assert "licence" in out
 
 
+@pytest.mark.usefixtures("warm_clean_processes")
 @pytest.mark.slow
 def test_the_commands_that_are_printed_run(converted, tmp_path):
     """The run is one like any other: figures, export, more training, and a new run from it."""

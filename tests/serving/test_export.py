@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import warm_python
 
 from stylegan_tf.cli import app
 from stylegan_tf.cli import export as command
@@ -26,13 +25,7 @@ from stylegan_tf.serving.export import export
 from stylegan_tf.serving.png import decode_png
 from stylegan_tf.serving.verify import VerificationError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm_clean_processes():
-    """The clean processes begin with TensorFlow imported; a fresh one is in the tests of the verification."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stylegan_tf.serving.verify.subprocess", warm_python)
-        yield
+pytestmark = pytest.mark.usefixtures("warm_clean_processes")
 
 
 @pytest.fixture(scope="module")

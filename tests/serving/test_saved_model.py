@@ -148,6 +148,7 @@ def test_a_path_that_looks_like_a_pattern(pets, tmp_path):
     np.testing.assert_array_equal(*answers)
 
 
+@pytest.mark.usefixtures("warm_clean_processes")
 @pytest.mark.slow
 def test_the_clean_process_reads_a_path_that_looks_like_a_pattern(make_served, tmp_path):
     path = export(make_served(), tmp_path / "out [1]" / "a\\b" / "lr=[1,2]*?", warmup_batches=())

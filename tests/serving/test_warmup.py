@@ -71,6 +71,7 @@ def test_an_export_warms_up_with_the_batches_that_are_asked_for(make_served, tmp
         export(served, tmp_path, warmup_batches=[0])
 
 
+@pytest.mark.usefixtures("warm_clean_processes")
 @pytest.mark.slow
 def test_a_request_that_fails_stops_the_export(make_served, tmp_path):
     served = make_served()
