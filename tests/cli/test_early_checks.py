@@ -10,9 +10,14 @@ from stylegan_tf.cli.early_checks import check_early
 from stylegan_tf.configuration.presets import preset
 from stylegan_tf.errors import UserError
 
-NO_TENSORFLOW = (
-    "import sys; sys.modules['tensorflow'] = None; from stylegan_tf.cli import command; command.main(sys.argv[1:])"
-)
+NO_TENSORFLOW = """
+import sys
+from stylegan_tf.cli import command
+try:
+    command.main(sys.argv[1:])
+finally:
+    assert "tensorflow" not in sys.modules
+"""
 
 
 @pytest.mark.parametrize(
