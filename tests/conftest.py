@@ -197,7 +197,7 @@ def quick_xla() -> None:
         tf.function(lambda: tf.zeros([]) + 1.0, jit_compile=True)()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def warm_clean_processes() -> Iterator[None]:
     """Processes that verify exports begin with TensorFlow imported; fresh ones are in the tests of the verification."""
     import warm_python

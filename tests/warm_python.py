@@ -37,7 +37,7 @@ __all__ = ["CalledProcessError", "Popen", "TimeoutExpired", "run"]
 _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 
 
-# What pytest sets, scikit-learn in the tests' process, where Keras imports it, and what changes no import.
+# What pytest sets, and scikit-learn in the tests' process, where Keras imports it.
 _LEFT_OUT = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
 
 # What commands set where they run in the tests' process: what Keras does by itself (`keras_settings`), and, in tf2onnx,

@@ -53,7 +53,6 @@ def test_a_block_that_does_not_work_is_noticed(tmp_path, monkeypatch):
         clean_process.refuse_imports()
 
 
-@pytest.mark.usefixtures("warm_clean_processes")
 @pytest.mark.slow
 def test_a_model_that_differs_from_the_python_model_is_stopped(make_served, tmp_path):
     served = make_served(num_levels=2, fade_in=0.5)
