@@ -36,16 +36,16 @@ class Adam(keras.optimizers.Adam):
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         # Computed once for all variables, and handed through Keras' distribution as part of the learning rate.
         step = ops.cast(self.iterations + 1, "float32")
-        shared = (
-            ops.convert_to_tensor(learning_rate, "float32"),
-            ops.power(ops.cast(self.beta_1, "float32"), step),
-            ops.power(ops.cast(self.beta_2, "float32"), step),
+        rate, beta_1, beta_2, epsilon = (
+            ops.cast(value, "float32") for value in (learning_rate, self.beta_1, self.beta_2, self.epsilon)
         )
+        shared = (rate, ops.power(beta_1, step), ops.power(beta_2, step), beta_1, beta_2, epsilon)
         super()._backend_update_step(grads, trainable_variables, shared)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Updates one variable; `learning_rate` is that of `_backend_update_step`, with the powers of both decays."""
-        rate, beta_1_power, beta_2_power = (ops.cast(value, variable.dtype) for value in learning_rate)
+        """Updates one variable; `learning_rate` is that of `_backend_update_step`, with what goes with it."""
+        rate, *others = (ops.cast(value, variable.dtype) for value in learning_rate)
+        beta_1_power, beta_2_power, beta_1, beta_2, epsilon = others
         index = self._get_variable_index(variable)
         if self._factors is not None:
             rate *= self._factors(self._trainable_variables[index].path)
@@ -56,8 +56,8 @@ class Adam(keras.optimizers.Adam):
             beta1_power=beta_1_power,
             beta2_power=beta_2_power,
             lr=rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=epsilon,
             grad=ops.cast(gradient, variable.dtype),
         )

@@ -37,12 +37,14 @@ class FlatWeights:
     @functools.cached_property
     def vector(self) -> tf.Tensor:
         """All of the weights as they are stored, float32, in an order of its own; what a tape watches."""
-        return tf.concat([tf.reshape(self._weights[index].value, [-1]) for index in self._order], 0)
+        flat = tf.constant([-1])
+        values = [self._weights[index].value for index in self._order]
+        return tf.concat([value if len(value.shape) == 1 else tf.reshape(value, flat) for value in values], 0)
 
     def split(self, vector: tf.Tensor) -> list[tf.Tensor]:
         """The parts of a vector such as the gradient by `vector`, in the shapes and the order of `active_weights`."""
         parts = dict(zip(self._order, tf.split(vector, self._sizes), strict=True))
-        return [tf.reshape(parts[index], weight.shape) for index, weight in enumerate(self._weights)]
+        return [_shaped(parts[index], weight) for index, weight in enumerate(self._weights)]
 
     def replacements(self) -> list[tuple[Any, tf.Tensor]]:
         """Each weight, and the tensor that layers compute with in its place."""
@@ -56,7 +58,7 @@ class FlatWeights:
             sizes = [size for use, size in zip(uses, self._sizes, strict=True) if use.dtype == dtype]
             pieces += tf.split(tf.cast(together, dtype), sizes)
         return [
-            (self._weights[index], tf.reshape(piece, self._weights[index].shape))
+            (self._weights[index], _shaped(piece, self._weights[index]))
             for index, piece in zip(self._order, pieces, strict=True)
         ]
 
@@ -64,6 +66,10 @@ class FlatWeights:
         """How many numbers of the vector are used alike, in the vector's order, which has equal uses together."""
         pairs = zip(uses, self._sizes, strict=True)
         return {use: sum(size for _, size in run) for use, run in itertools.groupby(pairs, key=lambda pair: pair[0])}
+
+
+def _shaped(piece: tf.Tensor, weight: Any) -> tf.Tensor:
+    return piece if len(weight.shape) == 1 else tf.reshape(piece, weight.shape)
 
 
 @contextlib.contextmanager

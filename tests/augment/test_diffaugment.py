@@ -89,7 +89,7 @@ def test_gradients_of_first_and_second_order(jit):
     columns = naive(units, many).reshape(pixels + 1, pixels)
     matrix = (columns[1:] - columns[:1]).T
 
-    @tf.function(jit_compile=jit)
+    @tf.function(jit_compile=jit, autograph=False)
     def gradients(images, weights):
         with tf.GradientTape() as outer:
             outer.watch(images)
@@ -125,7 +125,7 @@ def test_the_draws_are_uniform_and_belong_to_the_key():
 def test_it_takes_few_operations():
     """With the draws, and without the gradient."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def augmented(images, key):
         return EVERYTHING(images, EVERYTHING.draw(key, 4, (16, 16, 3))[0])
 

@@ -192,7 +192,7 @@ def test_compiled_numbers_and_gradients_are_equal(quick_xla, relative_error):
         return augmented, first, outer.gradient(penalty, images)
 
     p = tf.constant(0.8)
-    compiled = tf.function(gradients, jit_compile=True)
+    compiled = tf.function(gradients, jit_compile=True, autograph=False)
     for got, wanted in zip(compiled(images, draws, p), gradients(images, draws, p), strict=True):
         assert relative_error(got, wanted) < 1e-4
 
@@ -201,7 +201,7 @@ def test_compiled_numbers_and_gradients_are_equal(quick_xla, relative_error):
 def test_another_strength_does_not_trace_again():
     traces = []
 
-    @tf.function
+    @tf.function(autograph=False)
     def augment(images, key, p):
         traces.append(p)
         return EVERYTHING(images, draw_augmentation(key, 2, (8, 8, 3)), p)
@@ -214,7 +214,7 @@ def test_another_strength_does_not_trace_again():
 
 @pytest.mark.slow
 def test_a_batch_of_unknown_size_gets_that_of_the_draws():
-    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])], autograph=False)
     def augment(images):
         return EVERYTHING(images, draw_augmentation(KEY, 2, (8, 8, 3)), 0.5)
 
@@ -269,7 +269,7 @@ def test_draws_for_another_batch_are_refused():
 
 @pytest.mark.slow
 def test_numbers_that_no_transform_takes_are_not_drawn(optimized_graphs):
-    @tf.function
+    @tf.function(autograph=False)
     def augmented(images, key):
         return Augmentation.from_groups("bgc")(images, draw_augmentation(key, 2, (8, 8, 3)), 0.5)
 

@@ -73,7 +73,7 @@ def test_gradients_of_every_order_are_those_of_a_matrix(jit_compile, relative_er
     basis = tf.reshape(tf.eye(24), [24, 2, 4, 3])
     matrix = np.reshape(resample(basis, tf.tile(inverse, [24, 1, 1])), (24, 24)).T.astype(np.float64)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def gradients(images):
         with tf.GradientTape() as outer:
             outer.watch(images)

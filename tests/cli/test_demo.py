@@ -48,7 +48,7 @@ def test_a_version_is_not_an_export(run_command, tmp_path):
 class Doubling(tf.Module):
     """The smallest thing that can be served."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")], autograph=False)
     def serve(self, x):
         return {"y": 2 * x}
 

@@ -79,7 +79,7 @@ def test_random_repeats_with_its_seed(layer):
 
 
 def test_random_draws_anew_inside_a_compiled_function(layer):
-    @tf.function
+    @tf.function(autograph=False)
     def draw(x):
         return layer(x, noise="random")
 

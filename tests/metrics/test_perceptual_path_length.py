@@ -100,7 +100,7 @@ def test_sizes_that_do_not_divide_are_refused(shape: tuple[int, ...], crop: bool
 
 
 def test_run_inside_a_function_with_any_batch_in_half_precision() -> None:
-    @tf.function(input_signature=[tf.TensorSpec([None, 512, 512, 3], tf.bfloat16)] * 2)
+    @tf.function(input_signature=[tf.TensorSpec([None, 512, 512, 3], tf.bfloat16)] * 2, autograph=False)
     def distances(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         return path_distances(perceptual_images(first), perceptual_images(second), 0.5)
 

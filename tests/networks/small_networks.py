@@ -80,7 +80,7 @@ def assert_config_and_file_keep(network: Any, call: Callable[[Any], tf.Tensor], 
 def assert_one_trace_serves_batches_and_fade_ins(synthesis: Any) -> None:
     fade_in = tf.Variable(0.0)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, synthesis.num_ws, 5])])
+    @tf.function(input_signature=[tf.TensorSpec([None, synthesis.num_ws, 5])], autograph=False)
     def run(ws: tf.Tensor) -> tf.Tensor:
         return synthesis(ws, fade_in=fade_in)
 

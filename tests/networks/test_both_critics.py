@@ -58,7 +58,7 @@ def test_is_usable_in_a_functional_model(small):
 def test_an_unknown_batch_inside_a_compiled_function(small):
     critic = small()
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])])
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3])], autograph=False)
     def run(images):
         return critic(images, num_batches=2)
 

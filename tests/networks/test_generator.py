@@ -157,7 +157,7 @@ def test_every_trainable_weight_has_a_gradient_and_is_active(generator):
 
 
 def test_an_unknown_batch_inside_a_compiled_function(generator):
-    @tf.function(input_signature=[tf.TensorSpec([None, 6]), tf.TensorSpec([None])])
+    @tf.function(input_signature=[tf.TensorSpec([None, 6]), tf.TensorSpec([None])], autograph=False)
     def run(z, psi):
         return generator(z, truncation_psi=psi, truncation_cutoff=2)
 

@@ -68,7 +68,7 @@ def test_values_and_gradients_of_every_form(name, target):
     x = rng.normal(size=(2, *size, 3))
     upstream = rng.normal(size=(2, *fir.output_size(size), 3))
 
-    @tf.function
+    @tf.function(autograph=False)
     def values(x, upstream):
         with tracing_for(target):
             with tf.GradientTape() as outer:
@@ -96,7 +96,7 @@ def test_half_precision_rounds_about_once(dtype, target):
     x = tf.cast(tf.random.stateless_normal([2, 8, 8, 4], [1, 2]), dtype)
     for name in ("same size", "up", "down"):
         with tracing_for(target):
-            y = tf.function(apply_fir)(x, MAPS[name])
+            y = tf.function(apply_fir, autograph=False)(x, MAPS[name])
         assert y.dtype == dtype
         exact = apply_fir(tf.cast(x, tf.float32), MAPS[name])
         np.testing.assert_allclose(tf.cast(y, tf.float32), exact, atol=0.01, rtol=0.01)
@@ -109,7 +109,7 @@ def test_inside_xla_there_is_no_convolution():
             y = tf.reduce_sum(tf.square(apply_fir(x, MAPS["up"])))
         return tape.gradient(y, x)
 
-    compiled = tf.function(loss, jit_compile=True)
+    compiled = tf.function(loss, jit_compile=True, autograph=False)
     assert "convolution(" not in compiled.experimental_get_compiler_ir(tf.zeros([1, 4, 4, 2]))(stage="hlo")
 
 

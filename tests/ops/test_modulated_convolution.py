@@ -169,7 +169,7 @@ def test_works_with_an_unknown_batch(case):
     size, options = CASES[case]
     x, kernel, styles = arguments(size, "float32")
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 4, 6, 5]), tf.TensorSpec([None, 5])])
+    @tf.function(input_signature=[tf.TensorSpec([None, 4, 6, 5]), tf.TensorSpec([None, 5])], autograph=False)
     def compute(x, styles):
         y = modulated_convolution(x, kernel, styles, **options)
         assert None not in y.shape[1:]

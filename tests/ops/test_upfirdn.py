@@ -188,7 +188,7 @@ def test_keeps_the_type(case, dtype):
 
 @pytest.mark.parametrize("taps", [FILTERS["binomial"], FILTERS["separable"]], ids=["binomial", "separable"])
 def test_works_with_an_unknown_batch(taps, x):
-    @tf.function(input_signature=[tf.TensorSpec([None, 4, 6, 3], tf.float64)])
+    @tf.function(input_signature=[tf.TensorSpec([None, 4, 6, 3], tf.float64)], autograph=False)
     def there_and_back(images):
         large = upsample_fir(images, taps)
         assert large.shape == (None, 8, 12, 3)

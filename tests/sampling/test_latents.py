@@ -53,7 +53,7 @@ def test_all_bits_of_a_seed_count():
 
 
 def test_latents_work_in_a_graph_with_any_batch():
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False)
     def draw(seed):
         return latents.latents_from_seeds(seed, 6)
 

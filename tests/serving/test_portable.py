@@ -115,11 +115,11 @@ def test_mistakes(capsys, arguments, message):
 def test_plain_operations_compute_the_same():
     x, taps = keras.random.normal([2, 5, 6, 3]), make_filter([1, 3, 3, 1])
 
-    @tf.function
+    @tf.function(autograph=False)
     def transposed(x):
         return upsample_fir(x, taps)
 
-    @tf.function
+    @tf.function(autograph=False)
     def plain(x):
         with tracing_for(Target.PORTABLE):
             return upsample_fir(x, taps)

@@ -27,7 +27,7 @@ def gradients(step):
 def trained(optimizer, values, steps=STEPS):
     optimizer.build(values)
 
-    @tf.function
+    @tf.function(autograph=False)
     def apply(*grads):
         optimizer.apply(list(grads), values)
 

@@ -24,11 +24,11 @@ def _as_in_training(optimized_graphs):
 def test_reads_and_shapes_launch_nothing_and_what_is_compiled_counts_as_one():
     variable = tf.Variable([1.0, 2.0])
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def compiled(x):
         return tf.sin(x) * tf.cos(x) + x
 
-    @tf.function
+    @tf.function(autograph=False)
     def function(x):
         variable.assign_add(x * 2.0)
         return tf.reshape(compiled(x), [2, 1])
@@ -98,7 +98,7 @@ def test_what_xla_is_given_for_the_published_settings():
 
 
 def test_kernels_are_the_instructions_that_run():
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=True, autograph=False)
     def function(x):
         return tf.reduce_sum(tf.sin(x) * 2.0 + x) + tf.linalg.matmul(x, x)
 

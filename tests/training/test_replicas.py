@@ -66,7 +66,7 @@ def run(strategy):
     def compiled(phase):
         kind = StepKind(1, 8, phase)
 
-        @tf.function
+        @tf.function(autograph=False)
         def go(images, labels, draws):
             report = strategy.run(
                 step.replica_phase, (images, labels, tf.constant(0, tf.int64), tf.constant(0.5), kind, draws)
