@@ -29,10 +29,10 @@ import threading
 import time
 import traceback
 import types
-from subprocess import CalledProcessError, TimeoutExpired
+from subprocess import PIPE, STDOUT, CalledProcessError, TimeoutExpired
 from typing import Any, NoReturn
 
-__all__ = ["CalledProcessError", "Popen", "TimeoutExpired", "run"]
+__all__ = ["PIPE", "STDOUT", "CalledProcessError", "Popen", "TimeoutExpired", "run"]
 
 _CHILDREN_OF_CHILDREN_ARE_MINE = 36  # PR_SET_CHILD_SUBREAPER
 
@@ -49,10 +49,13 @@ def _environment(env: Any = None) -> dict[str, str]:
     return {name: value for name, value in (env or os.environ).items() if name not in _LEFT_OUT}
 
 
+# What is read first when a command needs it: huggingface_hub is not imported before.
+_READ_LATE = ("HF_",)
+
 # TensorFlow reads its level of logging once, in the process that forks: the one that tests and commands set.
 _USUAL = {**_environment(), "TF_CPP_MIN_LOG_LEVEL": "2"}
 # The options of Python that there are processes for, with their environments.
-_ENVIRONMENTS = {(): _USUAL, ("-I", "-X", "utf8"): {**_USUAL, "CUDA_VISIBLE_DEVICES": "-1"}}
+_ENVIRONMENTS = {(): _USUAL, ("-u",): _USUAL, ("-I", "-X", "utf8"): {**_USUAL, "CUDA_VISIBLE_DEVICES": "-1"}}
 
 
 class Popen(subprocess.Popen):
@@ -138,6 +141,7 @@ class _Server:
         return bool(self._after) and all(
             environment.get(name) in (self._before.get(name), self._after.get(name), set_by_commands.get(name))
             for name in {*environment, *self._before}
+            if not name.startswith(_READ_LATE)
         )
 
     def start(self, request: dict[str, Any], streams: list[int]) -> int:

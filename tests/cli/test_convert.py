@@ -89,7 +89,7 @@ def test_the_commands_that_are_printed_run(converted, tmp_path):
     assert json.loads((version / "assets.extra" / "model.json").read_text())["kimg"] == 0
     images = write_images(tmp_path / "images", 24, (16, 16))
     shorter = ["--total_kimg=0.016", "--batch_size=8", "--dtype_policy=float32"]
-    code, out, err = train(f"--preset={run}/config.json", f"--data={images}", *shorter)
+    code, out, err = train(f"--preset={run}/config.json", f"--data={images}", *shorter, "--augment_transforms=blit")
     assert code == 0, err
     assert f"Starting from the converted networks in {run}" in out and "adaptive from 0.375, target" in out
     assert RunDirectory(run).read_dataset().count == 24

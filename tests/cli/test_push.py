@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+import warm_python
 from PIL import Image
 from stand_in_hub import hub_of_this_process, running_hub
 from test_sample import make_run
@@ -213,7 +213,7 @@ def test_as_a_user_runs_it(run, tmp_path):
         def call(*words, **more):
             environment = {**os.environ, **names, **more}
             words = [sys.executable, *map(str, words)]
-            return subprocess.run(words, capture_output=True, text=True, timeout=300, check=True, env=environment)
+            return warm_python.run(words, capture_output=True, text=True, timeout=300, check=True, env=environment)
 
         call("-m", "stylegan_tf", "push", run, TO, "--license=mit", HF_TOKEN="writer")
         code = (

@@ -7,6 +7,7 @@ variables as inputs: it is called with those of every run's own state.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,8 @@ _LEFT_OUT = {
     "tensorboard_interval_kimg": 1.0,
     "grid_interval_kimg": 1.0,
     "checkpoint_interval_kimg": 1.0,
+    "augment_kimg": 1.0,
+    "augment_interval": 1,
 }
 _traces: dict[Any, tuple[Any, list[Any]]] = {}
 
@@ -78,7 +81,7 @@ def shared_traces() -> Iterator[None]:
         if xla or self.strategy.num_replicas_in_sync > 1:
             return function
         state = self.state
-        config = repr(state.config.replace(_LEFT_OUT))
+        config = repr(dataclasses.replace(state.config.replace(_LEFT_OUT), decisions=None))
         key = (config, state.dtype_policy, len(state.generator.weights), len(state.critic.weights), kind)
         return _Shared(key, function, _handles(state))
 
