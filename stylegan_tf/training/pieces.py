@@ -34,11 +34,12 @@ def accumulate(compute: Compute, fade_in: tf.Tensor, inputs: Any, limit: int) ->
             f"a device's batch must divide into equal pieces of at most max_batch_per_device. Received: batch "
             f"{batch}, max_batch_per_device={limit}; choose a divisor of {batch}."
         )
-    traced_once = tf.function(compute, autograph=False)
     by_piece = _map(lambda x: tf.reshape(x, [pieces, batch // pieces, *x.shape[1:]]), inputs)
+    # The loop's body is a graph of its own, for which a function would be traced again.
+    traced = tf.function(compute, autograph=False).get_concrete_function(fade_in, *_map(lambda x: x[0], by_piece))
 
     def piece(index: tf.Tensor) -> PhaseResult:
-        return cast(PhaseResult, traced_once(fade_in, *_map(lambda x: x[index], by_piece)))
+        return cast(PhaseResult, traced(fade_in, *_map(lambda x: x[index], by_piece)))
 
     def add(index: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
         return index + 1, tf.nest.map_structure(tf.add, sums, piece(index))

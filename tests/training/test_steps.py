@@ -328,11 +328,17 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.slow
-def test_accumulated_pieces_equal_the_whole_batch(name):
+def test_accumulated_pieces_equal_the_whole_batch(name, monkeypatch):
+    """And are traced once, as the whole batch is."""
     pieces, _, _, phase = CASES[name]
     step = step_of_case(name, minibatch_stddev_group=0)  # whose groups the pieces would change
     limit = step.gradients.images(StepKind(1, 8, phase)) // pieces
+    traced, compute = [], getattr(step.gradients, phase.network)
+    monkeypatch.setattr(
+        step.gradients, phase.network, lambda *inputs, kind: traced.append(kind) or compute(*inputs, kind=kind)
+    )
     assert_equal_results(*(result_in_pieces(step, phase, size) for size in (0, limit)))
+    assert len(traced) == 2
 
 
 def step_of_case(name, **values):
