@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from stylegan_tf.errors import UserError
@@ -65,10 +64,16 @@ def export(
 
 def write_saved_model(endpoints: Sequence[Endpoint], path: Path) -> None:
     """Writes endpoints, with the weights that they use, as a SavedModel."""
-    archive = keras.export.ExportArchive()
-    for endpoint in endpoints:
-        archive.add_endpoint(endpoint.name, endpoint.function, [field.spec for field in endpoint.inputs])
-    archive.write_out(path, verbose=False)
+    signatures = {
+        endpoint.name: tf.function(
+            endpoint.function, [field.spec for field in endpoint.inputs], autograph=False
+        ).get_concrete_function()
+        for endpoint in endpoints
+    }
+    module = tf.Module()
+    used = [variable for function in signatures.values() for variable in function.variables]
+    module._all_variables = list({id(variable): variable for variable in used}.values())  # as Keras names them
+    tf.saved_model.save(module, path, signatures)
 
 
 def describe_model(served: ServedGenerator, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
