@@ -11,6 +11,7 @@ import sys
 
 import fuzzing_published_files
 import pytest
+import warm_python
 from tensorflow_pickle import stylegan2_pickle
 
 from stylegan_tf.configuration.presets import preset
@@ -55,7 +56,7 @@ def fuzz(jobs, count, program):
     name, *arguments = program
     command = [sys.executable, str(HERE / name)]
     processes = [
-        subprocess.Popen(
+        warm_python.Popen(
             [*command, str(seed), str(count), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         for seed in jobs
