@@ -44,8 +44,8 @@ def test_reads_and_shapes_launch_nothing_and_what_is_compiled_counts_as_one():
         ("tiny-stylegan1", 32, {"generator": 900, "critic": 530, "critic regularizer": 660}),
         (
             "stylegan2-ada",
-            64,
-            {"generator": 1150, "generator regularizer": 1480, "critic": 780, "critic regularizer": 640},
+            32,
+            {"generator": 880, "generator regularizer": 1120, "critic": 620, "critic regularizer": 500},
         ),
     ],
 )
