@@ -66,7 +66,7 @@ class DiffAugment:
         self, key: tf.Tensor, batch_size: int, image_shape: Sequence[int], batches: int = 1
     ) -> list[DiffAugmentDraws]:
         """See `AnyAugmentation.draw`; the numbers do not depend on which transforms there are, nor on the shape."""
-        drawn = tf.random.stateless_uniform([batches, batch_size, 7], key, alg="philox")
+        drawn = tf.random.stateless_uniform([batches, batch_size, 7], key)
         return [DiffAugmentDraws(*tf.split(numbers, [3, 2, 2], axis=1)) for numbers in tf.unstack(drawn)]
 
     def __call__(self, images: tf.Tensor, draws: DiffAugmentDraws, p: tf.Tensor | float = 1.0) -> tf.Tensor:

@@ -107,7 +107,7 @@ def draw_augmentation(key: tf.Tensor, batch_size: int, image_shape: Sequence[int
     """Draws for `batch_size` images.
 
     Inside a `tf.function`, what no transform takes (the noise, first of all) is never drawn. Equal keys give equal
-    numbers on every device; a function compiled with XLA has other ones.
+    numbers on processors and GPUs; a function compiled with XLA has other ones.
 
     Args:
         key: int32 [2], a seed for `tf.random.stateless_*`.
@@ -122,10 +122,10 @@ def draw_augmentation(key: tf.Tensor, batch_size: int, image_shape: Sequence[int
 
 def draw_augmentations(key: tf.Tensor, batch_size: int, image_shape: Sequence[int], batches: int) -> list[AugmentDraws]:
     """The same for several batches, each with numbers of its own; it takes hardly more operations than for one."""
-    uniform, normal, *noise = tf.unstack(tf.random.experimental.stateless_split(key, 2 + batches, alg="philox"))
+    uniform, normal, *noise = tf.unstack(tf.random.experimental.stateless_split(key, 2 + batches))
     uniforms = _rows(tf.random.stateless_uniform, uniform, batch_size, {**_GATES, **_UNIFORM_SIZES}, batches)
     normals = _rows(tf.random.stateless_normal, normal, batch_size, _NORMAL_SIZES, batches)
-    noises = [tf.random.stateless_normal([batch_size, *image_shape], one, alg="philox") for one in noise]
+    noises = [tf.random.stateless_normal([batch_size, *image_shape], one) for one in noise]
     return [
         AugmentDraws(
             gates=Gates(**{gate: drawn[name] for name, gate in zip(_GATES, _GATE_SIZES, strict=True)}),
@@ -144,11 +144,11 @@ def _rows(
 
     Drawn in rows: columns would have to be copied, each in an operation of its own.
     """
-    drawn = draw([batches * sum(sizes.values()), batch_size], key, alg="philox")
-    rows = iter(tf.split(drawn, [*sizes.values()] * batches))
+    drawn = draw([batches * sum(sizes.values()), batch_size], key)
+    rows = iter(tf.unstack(drawn))
     return [
         {
-            name: tf.transpose(next(rows)) if size > 1 else tf.reshape(next(rows), [batch_size])
+            name: tf.stack([next(rows) for _ in range(size)], 1) if size > 1 else next(rows)
             for name, size in sizes.items()
         }
         for _ in range(batches)
