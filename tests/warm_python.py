@@ -49,7 +49,7 @@ def _environment(env: Any = None) -> dict[str, str]:
     return {name: value for name, value in (env or os.environ).items() if name not in _LEFT_OUT}
 
 
-# What is read first when a command needs it: huggingface_hub is not imported before.
+# What is read when a command first needs a hub: Keras imports huggingface_hub, but not yet its settings.
 _READ_LATE = ("HF_",)
 
 # TensorFlow reads its level of logging once, in the process that forks: the one that tests and commands set.

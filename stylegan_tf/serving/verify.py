@@ -53,14 +53,14 @@ def verify_export(saved_model: Path, served: ServedGenerator, endpoints: Sequenc
         inputs[f"warm-up {index}/{signature}"] = dict(request)
     answers = run_clean(saved_model, inputs)
     by_name = {endpoint.name: endpoint for endpoint in endpoints}
-    computed: dict[str, dict[str, np.ndarray]] = {}  # of forms of the same images once
+    computed: dict[tuple[str, str], dict[str, np.ndarray]] = {}  # of forms of the same images once
     for call, values in inputs.items():
-        images_of = call.removesuffix("_float").removesuffix("_png")
-        name = images_of.partition("/")[2]
-        if images_of not in computed:
-            computed[images_of] = expected_images(served, name, values)
-        for output in by_name[call.partition("/")[2]].outputs:
-            compare(call, computed[images_of][output.name], answers[f"{call}/{output.name}"])
+        case, _, signature = call.partition("/")
+        key = case, signature.removesuffix("_float").removesuffix("_png")
+        if key not in computed:
+            computed[key] = expected_images(served, signature, values)
+        for output in by_name[signature].outputs:
+            compare(call, computed[key][output.name], answers[f"{call}/{output.name}"])
 
 
 def fixed_inputs(served: ServedGenerator, endpoint: Endpoint, batch: int) -> dict[str, np.ndarray]:
